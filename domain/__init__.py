@@ -1,0 +1,1 @@
+"""The pure core: aggregates, policies and projections of the pool. No I/O, clock or randomness."""

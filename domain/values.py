@@ -1,0 +1,188 @@
+"""Value objects that every aggregate speaks of: texts, tokens, outcomes, options, ids.
+
+Money is an integer number of microdollars (1 USD = 1,000,000); time is an integer number of
+milliseconds since the Unix epoch, UTC. Both arrive from outside; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+INLINE_TEXT_BYTES = 2048
+"""Texts up to this many UTF-8 bytes stand in the event; larger ones are content-addressed files."""
+
+_ID = re.compile(r"^(task|chain|msg|question)-[a-z2-7]{16}$")
+_SLOT_ID = re.compile(r"^slot-(0|[1-9][0-9]{0,5})$")
+_SESSION_ID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+
+
+def is_task_id(text: str) -> bool:
+    """Whether `text` has the form of a task id: `task-` and 16 lower-case base32 characters."""
+    return text.startswith("task-") and _ID.match(text) is not None
+
+
+def is_slot_id(text: str) -> bool:
+    """Whether `text` has the form of a slot id: `slot-` and a number without leading zeros."""
+    return _SLOT_ID.match(text) is not None
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` has the form of a conversation id: a lower-case UUID."""
+    return _SESSION_ID.match(text) is not None
+
+
+def attempt_id(task_id: str, number: int) -> str:
+    """The id of attempt `number` (1, 2, 3 …) of a task: `task-….1`."""
+    return f"{task_id}.{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in an event: `inline` when short, else the SHA-256 (`blob`, hex) of a file that holds it.
+
+    `size` is the length in UTF-8 bytes; `head` is the beginning of a text that lies in a blob.
+    """
+
+    inline: str | None = None
+    blob: str | None = None
+    size: int = 0
+    head: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens that the provider served, by price class."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+
+    def __add__(self, other: Tokens) -> Tokens:
+        """The sum, class by class."""
+        return Tokens(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+        )
+
+    @property
+    def total(self) -> int:
+        """All tokens together."""
+        return self.input + self.output + self.cache_read + self.cache_write
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Evidence of an attempt: length in bytes and SHA-256 (hex) of the lines its slot printed."""
+
+    length: int = 0
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A tool use that the CLI asked about and was refused."""
+
+    tool: str
+    reason: str = ""
+
+
+class End(StrEnum):
+    """How an attempt ended, as its slot saw it."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt. The adapter makes it from the slot's own lines, its intent and the exit.
+
+    `code` and `message` are set where `end` is not `SUCCEEDED`. `cost` is in microdollars and
+    `estimated` says that it comes from our meter rather than from the CLI's own account.
+    """
+
+    end: End
+    code: str | None = None
+    message: str | None = None
+    retryable: bool = False
+    output: Text = Text()
+    structured_output: str | None = None
+    turns: int = 0
+    model: str | None = None
+    cost: int = 0
+    estimated: bool = False
+    tokens: Tokens = Tokens()
+    denials: tuple[Denial, ...] = ()
+    transcript: Transcript = Transcript()
+
+
+class SessionMode(StrEnum):
+    """Which conversation a task runs in."""
+
+    FRESH = "fresh"
+    SLOT = "slot"
+    RESUME = "resume"
+    FORK = "fork"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """`fresh`, `slot`, `resume:<session>` or `fork:<session>`."""
+
+    mode: SessionMode = SessionMode.FRESH
+    session: str | None = None
+
+
+def parse_session(text: str) -> SessionPolicy | None:
+    """The policy that `text` names, or None where it names none."""
+    if text in ("fresh", "slot"):
+        return SessionPolicy(SessionMode(text))
+    mode, _, session = text.partition(":")
+    if mode in ("resume", "fork") and is_session_id(session):
+        return SessionPolicy(SessionMode(mode), session)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be set for a pool, a slot or a task. None (or empty) means: not set here.
+
+    `mcp_servers` pairs a name with canonical JSON text; `json_schema` is canonical JSON text.
+    `tools` distinguishes None (all of them) from an empty tuple (none).
+    """
+
+    model: str | None = None
+    effort: str | None = None
+    system_prompt: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: tuple[str, ...] = ()
+    disallowed_tools: tuple[str, ...] = ()
+    tools: tuple[str, ...] | None = None
+    mcp_servers: tuple[tuple[str, str], ...] = ()
+    json_schema: str | None = None
+    max_turns: int | None = None
+    fallback_model: str | None = None
+    max_budget: int | None = None
+    timeout_ms: int | None = None
+    working_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One piece of work as it was accepted: a prompt and everything the caller chose about it."""
+
+    prompt: Text
+    options: Options = Options()
+    session: str | None = None
+    slot: str | None = None
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    retries: int = 0
+    on_interrupt: str = "resume"
+    trusted: bool = True
