@@ -1,0 +1,186 @@
+"""The facts of the Pool's stream (`pool`). Names and versions never change once written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .values import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an owner runs the pool with. `session` is the policy of tasks that name none.
+
+    A process is recycled after `recycle_turns` turns or above `recycle_rss_mb` of memory.
+    """
+
+    slots: int = 2
+    min_slots: int = 1
+    max_slots: int = 16
+    options: Options = Options()
+    session: str = "fresh"
+    task_budget: int | None = None
+    task_timeout_ms: int | None = None
+    queue_timeout_ms: int | None = None
+    working_dir: str = "/"
+    recycle_turns: int = 200
+    recycle_rss_mb: int = 700
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOpened:
+    """The log begins. `pool_id` is random and tells this pool from every other."""
+
+    NAME: ClassVar[str] = "pool.opened"
+    VERSION: ClassVar[int] = 1
+    pool_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStarted:
+    """A process took the pool: who it is and the settings it runs with. It ends a drain."""
+
+    NAME: ClassVar[str] = "pool.owner_started"
+    VERSION: ClassVar[int] = 1
+    owner: str
+    pid: int
+    version: str
+    settings: Settings
+    cli_path: str | None = None
+    cli_version: str | None = None
+    cli_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStopping:
+    """The owner admits nothing new. `now`: running attempts are interrupted; else they may end."""
+
+    NAME: ClassVar[str] = "pool.owner_stopping"
+    VERSION: ClassVar[int] = 1
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStopped:
+    """The owner ended in order: no slot of it has a process."""
+
+    NAME: ClassVar[str] = "pool.owner_stopped"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOpened:
+    """A budget begins: spend is counted from here. `limit` None: count only."""
+
+    NAME: ClassVar[str] = "budget.opened"
+    VERSION: ClassVar[int] = 1
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimitChanged:
+    """The limit is now this; the spend stays."""
+
+    NAME: ClassVar[str] = "budget.limit_changed"
+    VERSION: ClassVar[int] = 1
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FundsReserved:
+    """`amount` is set aside for an attempt."""
+
+    NAME: ClassVar[str] = "funds.reserved"
+    VERSION: ClassVar[int] = 1
+    attempt: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundsSettled:
+    """The attempt cost this, and its reservation is gone. `overdrawn` is what it took above it."""
+
+    NAME: ClassVar[str] = "funds.settled"
+    VERSION: ClassVar[int] = 1
+    attempt: str
+    cost: int
+    estimated: bool = False
+    overdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContextValueSet:
+    """A value of the context that every task is shown."""
+
+    NAME: ClassVar[str] = "context.set"
+    VERSION: ClassVar[int] = 1
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContextValueDeleted:
+    """The value is shown no more."""
+
+    NAME: ClassVar[str] = "context.deleted"
+    VERSION: ClassVar[int] = 1
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStarted:
+    """Nothing new is admitted; accepted work ends (`finish`) or is cancelled (`cancel`), then slots stop."""
+
+    NAME: ClassVar[str] = "pool.drain_started"
+    VERSION: ClassVar[int] = 1
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLifted:
+    """The pool admits work again."""
+
+    NAME: ClassVar[str] = "pool.drain_lifted"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPaused:
+    """No attempt starts, for `reason`, until `until` or until someone resumes the pool."""
+
+    NAME: ClassVar[str] = "pool.paused"
+    VERSION: ClassVar[int] = 1
+    reason: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolResumed:
+    """The pause is over."""
+
+    NAME: ClassVar[str] = "pool.resumed"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSlotsSet:
+    """The pool wants this many slots in service."""
+
+    NAME: ClassVar[str] = "pool.target_slots_set"
+    VERSION: ClassVar[int] = 1
+    target: int
+
+
+PoolEvent = (
+    PoolOpened | OwnerStarted | OwnerStopping | OwnerStopped | BudgetOpened | BudgetLimitChanged
+    | FundsReserved | FundsSettled | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
+    | PoolPaused | PoolResumed | TargetSlotsSet
+)  # fmt: skip
+
+EVENTS: tuple[type[PoolEvent], ...] = (
+    PoolOpened, OwnerStarted, OwnerStopping, OwnerStopped, BudgetOpened, BudgetLimitChanged,
+    FundsReserved, FundsSettled, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
+    PoolPaused, PoolResumed, TargetSlotsSet,
+)  # fmt: skip

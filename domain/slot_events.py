@@ -1,0 +1,196 @@
+"""The facts of a Slot's stream (`slot-0`, `slot-1`, …). Names and versions never change once written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .values import Options
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAdded:
+    """A slot came into service for the first time."""
+
+    NAME: ClassVar[str] = "slot.added"
+    VERSION: ClassVar[int] = 1
+    slot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRevived:
+    """A stopped or failed slot came back into service."""
+
+    NAME: ClassVar[str] = "slot.revived"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotConfigured:
+    """The slot's name, role, description and options are now these."""
+
+    NAME: ClassVar[str] = "slot.configured"
+    VERSION: ClassVar[int] = 1
+    name: str | None = None
+    role: str | None = None
+    description: str | None = None
+    options: Options = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchStarted:
+    """Process number `launch` is being started with the launch `key` and conversation `session`."""
+
+    NAME: ClassVar[str] = "slot.launch_started"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    key: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSucceeded:
+    """The process answers; its conversation is ready for a task."""
+
+    NAME: ClassVar[str] = "slot.launched"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    pid: int
+    cli_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReplaced:
+    """The process that a claim asked for answers, and the claim's attempt runs in it."""
+
+    NAME: ClassVar[str] = "slot.process_replaced"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    pid: int
+    cli_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFailed:
+    """The process could not be started; nothing of it is left."""
+
+    NAME: ClassVar[str] = "slot.launch_failed"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    code: str
+    problem: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotClaimed:
+    """An attempt has the slot. `replaces`: process number `launch` is started for it first."""
+
+    NAME: ClassVar[str] = "slot.claimed"
+    VERSION: ClassVar[int] = 1
+    attempt: str
+    session: str
+    launch: int
+    key: str
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReleased:
+    """The attempt ended; the process, if any, holds its conversation."""
+
+    NAME: ClassVar[str] = "slot.released"
+    VERSION: ClassVar[int] = 1
+    attempt: str
+    succeeded: bool
+    cost: int
+    rss_mb: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearStarted:
+    """An empty conversation is being prepared in the idle process."""
+
+    NAME: ClassVar[str] = "slot.clear_started"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPrepared:
+    """The process holds a new, empty conversation."""
+
+    NAME: ClassVar[str] = "slot.session_prepared"
+    VERSION: ClassVar[int] = 1
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopStarted:
+    """The process is being ended, for `reason`."""
+
+    NAME: ClassVar[str] = "slot.stop_started"
+    VERSION: ClassVar[int] = 1
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnded:
+    """The process is gone and its tree verified empty; `killed` others had to be ended with it."""
+
+    NAME: ClassVar[str] = "slot.process_ended"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    expected: bool
+    exit_code: int | None
+    killed: int
+    problem: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotQuarantined:
+    """Too many processes of the slot died in too short a time; it takes no more work."""
+
+    NAME: ClassVar[str] = "slot.quarantined"
+    VERSION: ClassVar[int] = 1
+    code: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotDrainStarted:
+    """The slot leaves service when it is free."""
+
+    NAME: ClassVar[str] = "slot.drain_started"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRetired:
+    """The slot left service for good; its number is never used again."""
+
+    NAME: ClassVar[str] = "slot.retired"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStopped:
+    """The slot has no process because its owner ended or the pool drained."""
+
+    NAME: ClassVar[str] = "slot.stopped"
+    VERSION: ClassVar[int] = 1
+    reason: str
+
+
+SlotEvent = (
+    SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced | LaunchFailed
+    | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
+    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped
+)  # fmt: skip
+
+EVENTS: tuple[type[SlotEvent], ...] = (
+    SlotAdded, SlotRevived, SlotConfigured, LaunchStarted, LaunchSucceeded, ProcessReplaced, LaunchFailed,
+    SlotClaimed, SlotReleased, ClearStarted, SessionPrepared, StopStarted, ProcessEnded,
+    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped,
+)  # fmt: skip

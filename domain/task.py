@@ -1,0 +1,460 @@
+"""The Task aggregate: one piece of work with one prompt, run in attempts 1, 2, 3 …
+
+Invariant: a task has at most one live attempt, and an outcome is accepted only from that attempt.
+See `task_events` for the facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from .errors import WrongState
+from .task_events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptSealed,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    InterruptRequested,
+    SessionOpened,
+    TaskCancelled,
+    TaskCompleted,
+    TaskEvent,
+    TaskFailed,
+    TaskParked,
+    TaskSealed,
+    TaskSubmitted,
+    TaskUnparked,
+)
+from .values import End, Outcome, SessionPolicy, TaskSpec, attempt_id, parse_session
+
+BACKOFF_FIRST_MS = 1_000
+BACKOFF_CAP_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
+
+    `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller.
+    """
+
+    number: int
+    slot_id: str
+    started_at: int
+    reserved: int
+    cap: int | None
+    deadline: int | None
+    context: int | None
+    model: str | None
+    effort: str | None
+    permission_mode: str | None
+    session: str = ""
+    interrupt: str | None = None
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """An attempt that is over: where it ran, from when to when, and what came of it."""
+
+    number: int
+    slot_id: str
+    session: str
+    started_at: int
+    ended_at: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What stays with a task through its states: its order and its ended attempts."""
+
+    task_id: str
+    spec: TaskSpec
+    fingerprint: str
+    submitted_at: int
+    attempts: tuple[EndedAttempt, ...] = ()
+
+    @property
+    def cost(self) -> int:
+        """What all ended attempts cost together, in microdollars."""
+        return sum(attempt.outcome.cost for attempt in self.attempts)
+
+    @property
+    def next_attempt(self) -> int:
+        """The number that the next attempt will have."""
+        return len(self.attempts) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such task. `SubmitTask` ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Waits for a slot. The claim policy ends it; a crash leaves it as it is."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Waits for `reason` until `until`, or for an event. A policy or an answer ends it; a crash does not."""
+
+    job: Job
+    reason: str
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One live attempt. Its recorded outcome ends it; a crash of the owner seals it."""
+
+    job: Job
+    live: LiveAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The last attempt's outcome is unknown. A decision (for now: cancel) ends it; a crash does not."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Terminal: the last attempt succeeded."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Terminal: no result, and why."""
+
+    job: Job
+    code: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Terminal: a caller did not want it any more."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Between an attempt's end and what it means for the task: exists only inside one append."""
+
+    job: Job
+
+
+Task = Absent | Pending | Parked | Running | Settling | Sealed | Completed | Failed | Cancelled
+Known = Pending | Parked | Running | Settling | Sealed | Completed | Failed | Cancelled
+Terminal = Completed | Failed | Cancelled
+
+ABSENT = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitTask:
+    """Accept a task under the id `task_id`."""
+
+    task_id: str
+    spec: TaskSpec
+    fingerprint: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkTask:
+    """Let a pending task wait for `reason`."""
+
+    task_id: str
+    reason: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnparkTask:
+    """Let a parked task wait for a slot again."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Give the task its next attempt, in `slot_id` and `session`."""
+
+    task_id: str
+    slot_id: str
+    session: str
+    mode: str
+    parent: str | None
+    working_dir: str
+    reserved: int
+    cap: int | None
+    deadline: int | None
+    context: int | None
+    model: str | None
+    effort: str | None
+    permission_mode: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """A caller wants the task to end."""
+
+    task_id: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptAttempt:
+    """End the live attempt because of `code`; a second interruption changes nothing."""
+
+    task_id: str
+    attempt: int
+    code: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAttemptEnded:
+    """The attempt ended with `outcome`."""
+
+    task_id: str
+    attempt: int
+    outcome: Outcome
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealAttempt:
+    """The owner lost sight of the live attempt; `outcome` is what was seen of it."""
+
+    task_id: str
+    outcome: Outcome
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailTask:
+    """End a waiting task that cannot run any more."""
+
+    task_id: str
+    code: str
+    message: str
+
+
+TaskCommand = (
+    SubmitTask | ParkTask | UnparkTask | StartAttempt | CancelTask | InterruptAttempt
+    | RecordAttemptEnded | SealAttempt | FailTask
+)  # fmt: skip
+
+_INTERRUPTS = {
+    "timed_out_task": "The attempt ran longer than its timeout_seconds.",
+    "task_budget_reached": "The attempt reached its budget.",
+    "interrupted": "The pool was stopped while the attempt ran.",
+}
+
+
+def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
+    """The facts that `command` brings about in `state`.
+
+    Raises:
+        WrongState: the task cannot do this now.
+    """
+    match command:
+        case SubmitTask(task_id, spec, fingerprint, now):
+            if not isinstance(state, Absent):
+                raise _refusal(task_id, state, "it was submitted before")
+            return (TaskSubmitted(task_id, spec, fingerprint, now),)
+        case ParkTask(_, reason, until):
+            if isinstance(state, Pending):
+                return (TaskParked(reason, until),)
+            raise _refusal(command.task_id, state, "only a pending task can be parked")
+        case UnparkTask():
+            if isinstance(state, Parked):
+                return (TaskUnparked(),)
+            raise _refusal(command.task_id, state, "it is not parked")
+        case StartAttempt():
+            return _start(command, state)
+        case CancelTask():
+            return _cancel(command, state)
+        case InterruptAttempt(_, number, code, now):
+            if isinstance(state, Running) and state.live.number == number and state.live.interrupt is None:
+                return (InterruptRequested(number, code, now),)
+            return ()
+        case RecordAttemptEnded():
+            return _ended(command, state)
+        case SealAttempt(_, outcome, now):
+            return _seal(command, state, outcome, now)
+        case FailTask(_, code, message):
+            if isinstance(state, (Pending, Parked)):
+                return (TaskFailed(code, message),)
+            raise _refusal(command.task_id, state, "only a waiting task can be given up")
+        case _:
+            assert_never(command)
+
+
+def _refusal(task_id: str, state: Task, problem: str) -> WrongState:
+    return WrongState(subject=task_id, state=type(state).__name__.lower(), problem=problem)
+
+
+def _start(command: StartAttempt, state: Task) -> tuple[TaskEvent, ...]:
+    if not isinstance(state, Pending):
+        raise _refusal(command.task_id, state, "only a pending task can start an attempt")
+    number = state.job.next_attempt
+    started = AttemptStarted(
+        number, command.slot_id, command.now, command.reserved, command.cap, command.deadline,
+        command.context, command.model, command.effort, command.permission_mode,
+    )  # fmt: skip
+    opened = SessionOpened(number, command.session, command.mode, command.working_dir, command.parent)
+    return (started, opened)
+
+
+def _cancel(command: CancelTask, state: Task) -> tuple[TaskEvent, ...]:
+    match state:
+        case Pending() | Parked() | Sealed():
+            return (TaskCancelled(),)
+        case Running(_, live):
+            return () if live.cancel else (CancelRequested(command.now),)
+        case Cancelled():
+            return ()
+        case _:
+            raise _refusal(command.task_id, state, "there is nothing left to cancel")
+
+
+def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
+    if not isinstance(state, Running) or state.live.number != command.attempt:
+        raise _refusal(command.task_id, state, f"attempt {command.attempt} is not live")
+    live, outcome, now = state.live, command.outcome, command.now
+    if outcome.end is End.SUCCEEDED:
+        return (AttemptSucceeded(live.number, outcome, now), TaskCompleted())
+    if live.cancel:
+        return (AttemptCancelled(live.number, replace(outcome, code=None, message=None), now), TaskCancelled())
+    if live.interrupt == "interrupted":
+        return _sealing(live.number, outcome, now)
+    if live.interrupt is not None:
+        outcome = replace(
+            outcome, code=live.interrupt, message=_INTERRUPTS.get(live.interrupt), retryable=False
+        )
+    failed = AttemptFailed(live.number, outcome, now)
+    code, message = outcome.code or "no_result", outcome.message or "The attempt was interrupted."
+    failures = sum(attempt.outcome.retryable for attempt in state.job.attempts)
+    if outcome.retryable and failures < state.job.spec.retries:
+        return (failed, TaskParked("backoff", now + backoff_ms(failures + 1)))
+    return (failed, TaskFailed(code, message, outcome.retryable))
+
+
+def backoff_ms(failures: int) -> int:
+    """The wait before the attempt after `failures` (1, 2, …) retryable failures: doubling, at most 60 s."""
+    return min(BACKOFF_FIRST_MS * 2 ** min(failures - 1, 16), BACKOFF_CAP_MS)
+
+
+def _seal(command: SealAttempt, state: Task, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
+    if not isinstance(state, Running):
+        raise _refusal(command.task_id, state, "it has no live attempt")
+    if state.live.cancel:
+        cancelled = replace(outcome, code=None, message=None)
+        return (AttemptCancelled(state.live.number, cancelled, now), TaskCancelled())
+    return _sealing(state.live.number, outcome, now)
+
+
+def _sealing(number: int, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
+    message = "The pool's owner ended while this ran, so what it did is unknown. Look, then cancel it."
+    sealed = replace(outcome, end=End.INTERRUPTED, code="interrupted", message=message, retryable=False)
+    return (AttemptSealed(number, sealed, now), TaskSealed(number))
+
+
+def evolve(state: Task, event: TaskEvent) -> Task:
+    """The state after `event`; a fact that makes no sense in `state` leaves it unchanged. Never raises."""
+    if isinstance(event, TaskSubmitted):
+        if not isinstance(state, Absent):
+            return state
+        return Pending(Job(event.task_id, event.spec, event.fingerprint, event.at))
+    if isinstance(state, Absent):
+        return state
+    return _evolve_known(state, event)
+
+
+def _evolve_known(state: Known, event: TaskEvent) -> Task:
+    match event:
+        case AttemptStarted():
+            return _on_started(state, event)
+        case SessionOpened(number, session):
+            if not isinstance(state, Running) or state.live.number != number:
+                return state
+            return Running(state.job, replace(state.live, session=session))
+        case AttemptSucceeded() | AttemptFailed() | AttemptCancelled() | AttemptSealed():
+            return _on_ended(state, event)
+        case TaskCompleted():
+            return Completed(state.job) if isinstance(state, Settling) else state
+        case TaskFailed(code, message, retryable):
+            if not isinstance(state, (Settling, Pending, Parked)):
+                return state
+            return Failed(state.job, code, message, retryable)
+        case TaskCancelled():
+            if not isinstance(state, (Settling, Pending, Parked, Sealed)):
+                return state
+            return Cancelled(state.job)
+        case TaskSealed():
+            return Sealed(state.job) if isinstance(state, Settling) else state
+        case TaskParked(reason, until):
+            return Parked(state.job, reason, until) if isinstance(state, (Pending, Settling)) else state
+        case TaskUnparked():
+            return Pending(state.job) if isinstance(state, Parked) else state
+        case CancelRequested():
+            return Running(state.job, replace(state.live, cancel=True)) if isinstance(state, Running) else state
+        case InterruptRequested(number, code):
+            if not isinstance(state, Running) or state.live.number != number:
+                return state
+            return Running(state.job, replace(state.live, interrupt=code))
+        case TaskSubmitted():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _on_started(state: Known, event: AttemptStarted) -> Task:
+    if not isinstance(state, Pending) or event.attempt != state.job.next_attempt:
+        return state
+    live = LiveAttempt(
+        event.attempt, event.slot_id, event.at, event.reserved, event.cap, event.deadline, event.context,
+        event.model, event.effort, event.permission_mode,
+    )  # fmt: skip
+    return Running(state.job, live)
+
+
+def _on_ended(
+    state: Known, event: AttemptSucceeded | AttemptFailed | AttemptCancelled | AttemptSealed
+) -> Task:
+    if not isinstance(state, Running) or state.live.number != event.attempt:
+        return state
+    live = state.live
+    ended = EndedAttempt(
+        live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome
+    )
+    job = state.job
+    return Settling(
+        Job(job.task_id, job.spec, job.fingerprint, job.submitted_at, (*job.attempts, ended))
+    )
+
+
+def live_attempt_id(state: Running) -> str:
+    """The id of a running task's attempt: `task-….1`."""
+    return attempt_id(state.job.task_id, state.live.number)
+
+
+def session_policy(spec: TaskSpec, default: SessionPolicy) -> SessionPolicy:
+    """The conversation a task asks for, or the pool's `default`."""
+    return default if spec.session is None else parse_session(spec.session) or default

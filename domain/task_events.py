@@ -1,0 +1,187 @@
+"""The facts of a Task's stream (`task-…`). Names and versions never change once written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .values import Outcome, TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSubmitted:
+    """A task was accepted. `fingerprint` digests the caller's arguments, for idempotency keys."""
+
+    NAME: ClassVar[str] = "task.submitted"
+    VERSION: ClassVar[int] = 1
+    task_id: str
+    spec: TaskSpec
+    fingerprint: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParked:
+    """The task waits for `reason`, until the time `until` or, where that is None, for an answer or event."""
+
+    NAME: ClassVar[str] = "task.parked"
+    VERSION: ClassVar[int] = 1
+    reason: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUnparked:
+    """What the task waited for has come; it waits for a slot again."""
+
+    NAME: ClassVar[str] = "task.unparked"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """Attempt number `attempt` has a slot, a conversation and its money.
+
+    `reserved` is what was set aside; `cap` is where it is interrupted for money (None: nowhere);
+    `deadline` is when it is interrupted for time; `context` is the version of the shared context
+    that its prompt shows (None: it shows none).
+    """
+
+    NAME: ClassVar[str] = "attempt.started"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    slot_id: str
+    at: int
+    reserved: int = 0
+    cap: int | None = None
+    deadline: int | None = None
+    context: int | None = None
+    model: str | None = None
+    effort: str | None = None
+    permission_mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """The attempt runs in conversation `session`; `mode` tells how, `parent` what it continues or forks."""
+
+    NAME: ClassVar[str] = "session.opened"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    session: str
+    mode: str
+    working_dir: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """A caller wants the task to end. The attempt is interrupted; its result decides how it ends."""
+
+    NAME: ClassVar[str] = "task.cancel_requested"
+    VERSION: ClassVar[int] = 1
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRequested:
+    """The attempt is being interrupted because of `code` (a limit of time or money, or a shutdown)."""
+
+    NAME: ClassVar[str] = "attempt.interrupt_requested"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    code: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSucceeded:
+    """The attempt ended with a result."""
+
+    NAME: ClassVar[str] = "attempt.succeeded"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    outcome: Outcome
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The attempt ended without the result that was asked for; `outcome.code` says why."""
+
+    NAME: ClassVar[str] = "attempt.failed"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    outcome: Outcome
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCancelled:
+    """The attempt ended because the task was cancelled."""
+
+    NAME: ClassVar[str] = "attempt.cancelled"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    outcome: Outcome
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSealed:
+    """Its owner lost sight of the attempt: what it did is unknown. `outcome` holds what was seen of it."""
+
+    NAME: ClassVar[str] = "attempt.sealed"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    outcome: Outcome
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCompleted:
+    """The task's last attempt succeeded. Terminal."""
+
+    NAME: ClassVar[str] = "task.completed"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task ended without a result. Terminal."""
+
+    NAME: ClassVar[str] = "task.failed"
+    VERSION: ClassVar[int] = 1
+    code: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCancelled:
+    """The task was cancelled. Terminal."""
+
+    NAME: ClassVar[str] = "task.cancelled"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSealed:
+    """The task waits for a decision on an attempt whose outcome is unknown."""
+
+    NAME: ClassVar[str] = "task.sealed"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+
+
+TaskEvent = (
+    TaskSubmitted | TaskParked | TaskUnparked | AttemptStarted | SessionOpened | CancelRequested
+    | InterruptRequested | AttemptSucceeded | AttemptFailed | AttemptCancelled | AttemptSealed
+    | TaskCompleted | TaskFailed | TaskCancelled | TaskSealed
+)  # fmt: skip
+
+EVENTS: tuple[type[TaskEvent], ...] = (
+    TaskSubmitted, TaskParked, TaskUnparked, AttemptStarted, SessionOpened, CancelRequested,
+    InterruptRequested, AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed,
+    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed,
+)  # fmt: skip
