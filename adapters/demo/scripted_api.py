@@ -1,0 +1,343 @@
+"""A scripted Messages API on 127.0.0.1.
+
+It answers `POST /v1/messages` (streamed or whole) and `/v1/messages/count_tokens` well enough for the
+Claude Code CLI, and anything else with 404. What it answers is decided by the last real prompt of the
+request: by the rules of a `Script`, else by the directives in the prompt (the language is described in
+`directives`), else it echoes the prompt. A bad directive is answered with status 400 that names it.
+
+In an event loop: `async with ScriptedApi(Script()) as api:`. In synchronous code: `with running_api() as
+api:` hosts it in a thread. As a process: `python -m claude_pool.adapters.demo.scripted_api --port 0
+--calls FILE` prints the URL and then serves until it is ended; every call is appended to FILE as one
+JSON line when it arrives and another one, with the same `number`, when it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from .directives import DirectiveError, Step, Usage
+from .http import Connection, Disconnected, Request
+from .script import Ask, Script, is_object, read_ask
+from .sse import Message, error_body, fault_message
+
+_UNTIL_POLL_SECONDS = 0.01
+
+
+@dataclass
+class Call:
+    """One model call that the API received, counted from 1, and what was served for it.
+
+    `at` is seconds since the epoch. `end` is `open` until the call is over, then `complete`, `failed` (an
+    HTTP error), `broken` (cut, or an error inside the stream) or `aborted` (the client went away).
+    `served` are the tokens to be billed for what was sent: nothing for a failed call, the whole input and
+    the output streamed so far for a broken or an aborted one.
+    """
+
+    number: int
+    at: float
+    model: str
+    prompt: str
+    step: int
+    stream: bool
+    status: int = 0
+    end: str = "open"
+    served: Usage = field(default_factory=Usage)
+
+
+class ScriptedApi:
+    """The server. `calls` lists the model calls in the order of their arrival."""
+
+    def __init__(
+        self, script: Script | None = None, *, port: int = 0, calls_file: Path | None = None
+    ) -> None:
+        """`port` 0 takes a free one; `calls_file` is appended to."""
+        self.script = script or Script()
+        self.calls: list[Call] = []
+        self.count_tokens_calls = 0
+        self._port = port
+        self._calls_file = calls_file
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for `ANTHROPIC_BASE_URL`. Only after `start`."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def usage_by_model(self) -> dict[str, Usage]:
+        """The tokens served so far, by model."""
+        totals: dict[str, Usage] = {}
+        for call in self.calls:
+            totals[call.model] = totals.get(call.model, Usage()) + call.served
+        return totals
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, limit=64 * 2**20)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and drop every open connection."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+        self._server = None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(Connection(reader, writer)))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            while (request := await connection.request()) is not None:
+                await self._route(connection, request)
+        except Disconnected:
+            pass
+        finally:
+            connection.close()
+
+    async def _route(self, connection: Connection, request: Request) -> None:
+        body = _json_object(request.body)
+        if request.method == "POST" and request.path == "/v1/messages" and body is not None:
+            await self._messages(connection, body)
+        elif request.method == "POST" and request.path == "/v1/messages/count_tokens":
+            self.count_tokens_calls += 1
+            await connection.answer_json(200, {"input_tokens": max(1, len(request.body) // 4)})
+        elif request.method == "POST" and request.path == "/v1/messages":
+            await connection.answer_json(400, error_body(400, "the body is not a JSON object"))
+        else:
+            await connection.answer_json(404, error_body(404, f"there is no {request.method} {request.path}"))
+
+    async def _messages(self, connection: Connection, body: dict[str, Any]) -> None:
+        ask = read_ask(body)
+        call = Call(len(self.calls) + 1, time.time(), ask.model, ask.prompt, ask.step, ask.stream)
+        self.calls.append(call)
+        self._record(call)
+        try:
+            step = self.script.decide(ask)
+            await _Exchange(connection, call, step, ask, self.script.answer(ask, step)).run()
+        except DirectiveError as error:
+            call.status, call.end = 400, "failed"
+            await connection.answer_json(400, error_body(400, f"scripted API: {error}"))
+        except (Disconnected, asyncio.CancelledError):
+            if call.end == "open":
+                call.end = "aborted"
+            raise
+        finally:
+            self._record(call)
+
+    def _record(self, call: Call) -> None:
+        if self._calls_file is not None:
+            with self._calls_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(call)) + "\n")
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    with suppress(ValueError):
+        value = json.loads(body)
+        return value if is_object(value) else None
+    return None
+
+
+class _Exchange:
+    """One model call being answered. Keeps `call` true to what has been sent at every moment."""
+
+    def __init__(self, connection: Connection, call: Call, step: Step, ask: Ask, text: str) -> None:
+        self._connection = connection
+        self._call = call
+        self._step = step
+        self._stream = ask.stream
+        self._message = Message(f"msg_{call.number:08d}", ask.model, step, text)
+        self._headers = {"request-id": f"req_{call.number:08d}"}
+
+    async def run(self) -> None:
+        """Answer, or fail as the step says.
+
+        Raises:
+            Disconnected: the client went away before the end.
+        """
+        if self._step.delay_ms:
+            await self._while_connected(asyncio.sleep(self._step.delay_ms / 1000))
+        fault = self._step.fault.kind if self._step.fault else ""
+        if fault == "hang":
+            await self._while_connected(asyncio.Event().wait())
+        elif fault == "status":
+            await self._fail()
+        elif fault == "html":
+            self._call.status, self._call.end = 200, "failed"
+            page = b"<!doctype html><title>Sign in to the network</title>"
+            await self._connection.answer(200, page, "text/html", self._headers)
+        elif self._stream:
+            await self._answer_in_pieces()
+        else:
+            await self._answer_whole()
+
+    async def _fail(self) -> None:
+        fault = self._step.fault
+        assert fault is not None
+        headers = dict(self._headers)
+        if fault.retry_after is not None:
+            headers["retry-after"] = fault.retry_after
+        if fault.no_retry:
+            headers["x-should-retry"] = "false"
+        self._call.status, self._call.end = fault.status, "failed"
+        message = fault_message(fault, self._call.model)
+        await self._connection.answer_json(fault.status, error_body(fault.status, message), headers)
+
+    async def _answer_whole(self) -> None:
+        """Answer in one JSON body. A fault in the middle of a stream has no meaning here but the break."""
+        if self._step.until:
+            await self._while_connected(_exists(Path(self._step.until)))
+        fault = self._step.fault.kind if self._step.fault else ""
+        if fault == "stall":
+            await self._while_connected(asyncio.Event().wait())
+        elif fault == "cut":
+            self._call.end = "broken"
+            self._connection.break_off()
+            raise Disconnected
+        elif fault == "error":
+            self._call.status, self._call.end = 529, "failed"
+            await self._connection.answer_json(529, error_body(529, "Overloaded"), self._headers)
+            return
+        self._call.served = self._step.usage
+        self._call.status, self._call.end = 200, "complete"
+        await self._connection.answer_json(200, self._message.whole(), self._headers)
+
+    async def _answer_in_pieces(self) -> None:
+        self._call.status = 200
+        await self._connection.begin_stream(self._headers)
+        self._call.served = self._message.served(0)
+        await self._while_connected(self._pieces())
+        await self._connection.write_chunk(b"")
+        if self._call.end == "open":
+            self._call.end = "complete"
+
+    async def _pieces(self) -> None:
+        fault = self._step.fault
+        sent = 0
+        for event in self._message.events():
+            if fault is not None and sent >= fault.after and event.name not in _BEFORE_PIECES:
+                await self._break(fault.kind)
+                return
+            if event.piece and sent and self._step.pace_ms:
+                await asyncio.sleep(self._step.pace_ms / 1000)
+            if event.name == "message_stop":
+                self._call.served = self._step.usage
+            await self._connection.write_chunk(event.encode())
+            if event.piece:
+                sent += 1
+                self._call.served = self._message.served(sent)
+                if sent == 1 and self._step.until:
+                    await _exists(Path(self._step.until))
+
+    async def _break(self, kind: str) -> None:
+        if kind == "stall":
+            await asyncio.Event().wait()
+        self._call.end = "broken"
+        if kind == "cut":
+            self._connection.break_off()
+            raise Disconnected
+        error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+        await self._connection.write_chunk(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
+
+    async def _while_connected(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something slow unless the client goes away meanwhile.
+
+        Raises:
+            Disconnected: it went away.
+        """
+        working = asyncio.ensure_future(work)
+        gone = asyncio.ensure_future(self._connection.gone())
+        try:
+            await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise Disconnected
+            working.result()
+        finally:
+            for task in (working, gone):
+                task.cancel()
+            await asyncio.gather(working, gone, return_exceptions=True)
+
+
+_BEFORE_PIECES = ("message_start", "ping", "content_block_start")
+
+
+async def _exists(path: Path) -> None:
+    while not path.exists():  # noqa: ASYNC110 - another process makes the file
+        await asyncio.sleep(_UNTIL_POLL_SECONDS)
+
+
+@contextmanager
+def running_api(script: Script | None = None, *, calls_file: Path | None = None) -> Generator[ScriptedApi]:
+    """A scripted API that runs in a thread of its own while the context lasts."""
+    api = ScriptedApi(script, calls_file=calls_file)
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+
+    async def serve() -> None:
+        async with api:
+            started.set()
+            await stopping.wait()
+
+    stopping = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="scripted-api")
+    thread.start()
+    try:
+        if not started.wait(10):
+            raise RuntimeError("the scripted API did not start within 10 s")
+        yield api
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join()
+        loop.close()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until ended; the first line on stdout is the URL."""
+    parser = argparse.ArgumentParser(description="A scripted Messages API on 127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--calls", type=Path, default=None, help="append every call to this file, as JSON lines"
+    )
+    options = parser.parse_args(arguments)
+
+    async def serve() -> None:
+        async with ScriptedApi(port=options.port, calls_file=options.calls) as api:
+            sys.stdout.write(api.url + "\n")
+            sys.stdout.flush()
+            await asyncio.Event().wait()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+if __name__ == "__main__":
+    main()
