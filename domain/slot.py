@@ -329,7 +329,9 @@ def decide(command: SlotCommand, state: Slot) -> tuple[SlotEvent, ...]:
             return _release(command, state)
         case StartClear():
             if not isinstance(state, Idle) or state.process.spare is not None:
-                raise _refusal(command.slot_id, state, "only an idle process with a used conversation is cleared")
+                raise _refusal(
+                    command.slot_id, state, "only an idle process with a used conversation is cleared"
+                )
             return (ClearStarted(),)
         case RecordCleared(_, session):
             return (SessionPrepared(session),) if isinstance(state, Clearing) else ()
@@ -426,13 +428,20 @@ def _stop(command: StartStop, state: Slot, reason: str) -> tuple[SlotEvent, ...]
 def _process_ended(command: RecordProcessEnded, state: Slot) -> tuple[SlotEvent, ...]:
     match state:
         case Stopping(card, launch, reason):
-            ended = ProcessEnded(launch, True, command.exit_code, command.killed, command.problem, command.now)
+            ended = ProcessEnded(
+                launch, True, command.exit_code, command.killed, command.problem, command.now
+            )
             if reason == "retire" or card.draining:
                 return (ended, SlotRetired())
             return (ended,) if reason == "recycle" else (ended, SlotStopped(reason))
         case Idle(card, process) | Clearing(card, process):
             ended = ProcessEnded(
-                process.launch, command.expected, command.exit_code, command.killed, command.problem, command.now
+                process.launch,
+                command.expected,
+                command.exit_code,
+                command.killed,
+                command.problem,
+                command.now,
             )
             if command.expected:
                 return (ended,)
@@ -545,8 +554,8 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
         return state
     old = state.card
     card = Card(
-        old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts, old.failures,
-        old.tasks_completed + event.succeeded, old.cost + event.cost, event.session, old.draining,
+        old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
+        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost, event.session, old.draining,
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))

@@ -184,8 +184,8 @@ class SlotStopped:
 
 
 SlotEvent = (
-    SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced | LaunchFailed
-    | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
+    SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced
+    | LaunchFailed | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
     | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped
 )  # fmt: skip
 

@@ -341,7 +341,10 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
     if outcome.end is End.SUCCEEDED:
         return (AttemptSucceeded(live.number, outcome, now), TaskCompleted())
     if live.cancel:
-        return (AttemptCancelled(live.number, replace(outcome, code=None, message=None), now), TaskCancelled())
+        return (
+            AttemptCancelled(live.number, replace(outcome, code=None, message=None), now),
+            TaskCancelled(),
+        )
     if live.interrupt == "interrupted":
         return _sealing(live.number, outcome, now)
     if live.interrupt is not None:
@@ -358,7 +361,7 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
 
 def backoff_ms(failures: int) -> int:
     """The wait before the attempt after `failures` (1, 2, …) retryable failures: doubling, at most 60 s."""
-    return min(BACKOFF_FIRST_MS * 2 ** min(failures - 1, 16), BACKOFF_CAP_MS)
+    return min(BACKOFF_FIRST_MS << min(max(failures - 1, 0), 16), BACKOFF_CAP_MS)
 
 
 def _seal(command: SealAttempt, state: Task, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
@@ -414,7 +417,9 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
         case TaskUnparked():
             return Pending(state.job) if isinstance(state, Parked) else state
         case CancelRequested():
-            return Running(state.job, replace(state.live, cancel=True)) if isinstance(state, Running) else state
+            return (
+                Running(state.job, replace(state.live, cancel=True)) if isinstance(state, Running) else state
+            )
         case InterruptRequested(number, code):
             if not isinstance(state, Running) or state.live.number != number:
                 return state
@@ -441,13 +446,9 @@ def _on_ended(
     if not isinstance(state, Running) or state.live.number != event.attempt:
         return state
     live = state.live
-    ended = EndedAttempt(
-        live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome
-    )
+    ended = EndedAttempt(live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome)
     job = state.job
-    return Settling(
-        Job(job.task_id, job.spec, job.fingerprint, job.submitted_at, (*job.attempts, ended))
-    )
+    return Settling(Job(job.task_id, job.spec, job.fingerprint, job.submitted_at, (*job.attempts, ended)))
 
 
 def live_attempt_id(state: Running) -> str:

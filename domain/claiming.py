@@ -1,0 +1,142 @@
+"""Who runs what: whether a pending task can run in a slot now, with which conversation and which money.
+
+Pure functions of the folded state. `claim_plan` is used twice, by the policy that chooses and by the
+decision that commits, so that nothing is decided twice in two ways.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from . import slot, task
+from .options import Resolved, derived_session, launch_key, resolve
+from .pool import Budget, Open
+from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, parse_session
+from .world import World
+
+
+class Fit(Enum):
+    """How well a free slot suits a task, best first."""
+
+    READY = 0
+    NEEDS_CLEAR = 1
+    COLD = 2
+    OTHER_KEY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPlan:
+    """How an attempt would run in a slot. `replaces`: with a new process, which continues `resume` or forks it."""
+
+    slot_id: str
+    resolved: Resolved
+    key: str
+    session: str
+    mode: SessionMode
+    resume: str | None
+    replaces: bool
+    fit: Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """What an attempt reserves, and the cost at which it is interrupted (None: never for money)."""
+
+    amount: int
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unaffordable:
+    """The attempt cannot be paid: for good (`spent` or `task`) or while others hold reservations."""
+
+    why: str
+    needed: int
+
+
+def default_session(pool: Open) -> SessionPolicy:
+    """The conversation policy of tasks that name none."""
+    return parse_session(pool.settings.session) or SessionPolicy()
+
+
+def pool_options(pool: Open) -> Options:
+    """The pool's layer of options, with its working directory."""
+    options = pool.settings.options
+    if options.working_dir is not None:
+        return options
+    return Options(
+        options.model, options.effort, options.system_prompt, options.permission_mode, options.allowed_tools,
+        options.disallowed_tools, options.tools, options.mcp_servers, options.json_schema, options.max_turns,
+        options.fallback_model, options.max_budget,
+        options.timeout_ms if options.timeout_ms is not None else pool.settings.task_timeout_ms,
+        pool.settings.working_dir,
+    )  # fmt: skip
+
+
+def eligible(spec: TaskSpec, card: slot.Card) -> bool:
+    """Whether the task may run in this slot: any, or the one or the role that it names."""
+    return spec.slot is None or spec.slot in (card.slot_id, card.role)
+
+
+def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
+    """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
+    pool = world.open_pool()
+    resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
+    key = launch_key(resolved.options, surroundings)
+    policy = task.session_policy(job.spec, default_session(pool))
+    wanted = policy.session
+    if policy.mode is SessionMode.SLOT:
+        wanted = at.card.conversation
+    if wanted is not None and wanted in world.sessions:
+        return None
+    mode = policy.mode if wanted is not None else SessionMode.FRESH
+    held = at.process if isinstance(at, slot.Idle) and at.process.key == key else None
+    new = derived_session(pool.owner or "", attempt_id(job.task_id, job.next_attempt))
+    if held is not None and mode is SessionMode.FRESH:
+        fit = Fit.READY if held.spare is not None else Fit.NEEDS_CLEAR
+        return ClaimPlan(at.card.slot_id, resolved, key, held.spare or "", mode, None, False, fit)
+    same = wanted is not None and held is not None and held.spare is None and held.holds == wanted
+    if same and wanted is not None and mode is not SessionMode.FORK:
+        return ClaimPlan(at.card.slot_id, resolved, key, wanted, mode, wanted, False, Fit.READY)
+    fit = Fit.COLD if isinstance(at, slot.Cold) else Fit.OTHER_KEY
+    continued = mode in (SessionMode.SLOT, SessionMode.RESUME) and wanted is not None
+    session = wanted if continued and wanted is not None else new
+    return ClaimPlan(at.card.slot_id, resolved, key, session, mode, wanted, True, fit)
+
+
+def funding(world: World, job: task.Job) -> Funding | Unaffordable:
+    """What `job`'s next attempt reserves.
+
+    An explicit limit (the task's `max_budget`, else the pool's `task_budget`) less what earlier attempts
+    cost is reserved whole and interrupts. Otherwise the attempt takes an equal share of the free funds
+    over the slots that are not busy, and is not interrupted. Without any limit nothing is reserved.
+    """
+    pool = world.open_pool()
+    budget = pool.budget
+    limit = job.spec.options.max_budget
+    if limit is None:
+        limit = pool.settings.task_budget
+    if limit is not None:
+        left = limit - job.cost
+        if left <= 0:
+            return Unaffordable("task", left)
+        return _affordable(budget, left, Funding(left, left))
+    if budget.free is None:
+        return Funding(0, None)
+    share = budget.free // max(1, _not_busy(world))
+    return _affordable(budget, 1, Funding(max(share, 1), None))
+
+
+def _affordable(budget: Budget, needed: int, wanted: Funding) -> Funding | Unaffordable:
+    if budget.unspent is not None and budget.unspent < needed:
+        return Unaffordable("spent", needed)
+    if budget.free is not None and budget.free < needed:
+        return Unaffordable("reserved", needed)
+    return wanted
+
+
+def _not_busy(world: World) -> int:
+    return sum(
+        isinstance(at, (slot.Idle, slot.Clearing, slot.Starting, slot.Cold)) for at in world.slots.values()
+    )

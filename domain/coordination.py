@@ -1,0 +1,241 @@
+"""Decisions that concern several aggregates at once, each as one set of facts for one atomic append.
+
+`decide(command, world)` is the single door: every command of callers, policies and slots goes through
+it. Single-aggregate commands pass straight to their aggregate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from . import pool, slot, task
+from .claiming import Funding, Unaffordable, claim_plan, funding
+from .errors import Draining, InvalidArgument, NotFound, SessionBusy, WrongState
+from .records import Event, Fact
+from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
+from .world import POOL, World
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Accept a task. `session_dir` is where the session that it resumes or forks has run (None: unknown)."""
+
+    task_id: str
+    spec: TaskSpec
+    fingerprint: str
+    now: int
+    session_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Start the task's next attempt in the slot. `surroundings` digests what the adapter adds to a launch."""
+
+    task_id: str
+    slot_id: str
+    surroundings: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEnd:
+    """The attempt ended: settle it, release its slot, and say what it means for the task."""
+
+    task_id: str
+    attempt: int
+    slot_id: str
+    outcome: Outcome
+    session: str
+    alive: bool
+    rss_mb: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """A new owner closes everything a dead one left open.
+
+    `seen` maps the id of a live attempt to what its transcript shows of it.
+    """
+
+    seen: Mapping[str, Outcome]
+    now: int
+
+
+Command = Submit | Claim | RecordEnd | Recover | pool.PoolCommand | slot.SlotCommand | task.TaskCommand
+
+_NOT_THE_SLOTS_FAULT = frozenset({"session_not_found", "not_logged_in", "task_budget_reached"})
+
+
+def decide(command: Command, world: World) -> tuple[Fact, ...]:
+    """The facts that `command` brings about in `world`, to be appended together or not at all.
+
+    Raises:
+        PoolError: a refusal, as its message says; nothing changes.
+    """
+    match command:
+        case Submit():
+            return _submit(command, world)
+        case Claim():
+            return _claim(command, world)
+        case RecordEnd():
+            return _end(command, world)
+        case Recover():
+            return _recover(command, world)
+        case _:
+            pass
+    if isinstance(command, pool.PoolCommand):
+        return _on(POOL, pool.decide(command, world.pool))
+    if isinstance(command, slot.SlotCommand):
+        return _on(command.slot_id, slot.decide(command, world.slots.get(command.slot_id, slot.ABSENT)))
+    return _on(command.task_id, task.decide(command, world.tasks.get(command.task_id, task.ABSENT)))
+
+
+def _on(stream: str, events: Iterable[Event]) -> tuple[Fact, ...]:
+    return tuple(Fact(stream, event) for event in events)
+
+
+def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
+    at = world.open_pool()
+    spec = command.spec
+    if at.draining is not None or at.stopping is not None:
+        raise Draining()
+    _check_slot(spec, world)
+    _check_session(command, world)
+    limit = spec.options.max_budget or at.settings.task_budget
+    needed = limit if limit is not None else 1
+    if at.budget.unspent is not None and at.budget.unspent < needed:
+        raise pool.budget_exceeded(at.budget, needed)
+    state = world.tasks.get(command.task_id, task.ABSENT)
+    submitted = task.SubmitTask(command.task_id, spec, command.fingerprint, command.now)
+    return _on(command.task_id, task.decide(submitted, state))
+
+
+def _check_slot(spec: TaskSpec, world: World) -> None:
+    if spec.slot is None or not is_slot_id(spec.slot):
+        return
+    at = world.slots.get(spec.slot)
+    if at is None or (isinstance(at, slot.Stopped) and at.retired):
+        raise NotFound(kind="slot", id=spec.slot, hint="pool_status lists the slots in service.")
+
+
+def _check_session(command: Submit, world: World) -> None:
+    policy = parse_session(command.spec.session) if command.spec.session is not None else None
+    if policy is None or policy.session is None:
+        return
+    if policy.mode is SessionMode.FORK and policy.session in world.sessions:
+        raise SessionBusy(session=policy.session, attempt=world.sessions[policy.session])
+    wanted = command.spec.options.working_dir or world.open_pool().settings.working_dir
+    if command.session_dir is not None and command.session_dir != wanted:
+        raise InvalidArgument(
+            argument="session",
+            problem=f"session {policy.session} belongs to {command.session_dir}; a conversation is never "
+            f"continued in another directory ({wanted})",
+        )
+
+
+def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
+    state = world.tasks.get(command.task_id, task.ABSENT)
+    at = world.slots.get(command.slot_id, slot.ABSENT)
+    if not isinstance(state, task.Pending):
+        raise WrongState(
+            subject=command.task_id, state=type(state).__name__.lower(), problem="it is not pending"
+        )
+    if not isinstance(at, (slot.Idle, slot.Cold)):
+        raise WrongState(subject=command.slot_id, state=type(at).__name__.lower(), problem="it is not free")
+    plan = claim_plan(world, state.job, at, command.surroundings)
+    if plan is None:
+        raise SessionBusy(session=state.job.spec.session, attempt="another one")
+    if not plan.session:
+        raise WrongState(
+            subject=command.slot_id, state="idle", problem="its conversation must be cleared first"
+        )
+    funds = funding(world, state.job)
+    if isinstance(funds, Unaffordable):
+        raise pool.budget_exceeded(world.open_pool().budget, funds.needed)
+    attempt = attempt_id(command.task_id, state.job.next_attempt)
+    claimed = slot.ClaimSlot(command.slot_id, attempt, plan.session, plan.key, plan.replaces)
+    options = plan.resolved.options
+    context = _context_to_show(world.open_pool(), plan.mode)
+    started = task.StartAttempt(
+        command.task_id, command.slot_id, plan.session, plan.mode.value, plan.resume,
+        options.working_dir or "/", funds.amount, funds.cap, _deadline(options.timeout_ms, command.now), context,
+        options.model, options.effort, options.permission_mode, command.now,
+    )  # fmt: skip
+    return (
+        *_on(command.slot_id, slot.decide(claimed, at)),
+        *_on(command.task_id, task.decide(started, state)),
+        *_reserve(world, attempt, funds),
+    )
+
+
+def _reserve(world: World, attempt: str, funds: Funding) -> tuple[Fact, ...]:
+    return _on(POOL, pool.decide(pool.ReserveFunds(attempt, funds.amount), world.pool))
+
+
+def _deadline(timeout_ms: int | None, now: int) -> int | None:
+    return None if timeout_ms is None else now + timeout_ms
+
+
+def _context_to_show(at: pool.Open, mode: SessionMode) -> int | None:
+    """The version to show: always in an empty conversation, elsewhere the adapter knows what was seen."""
+    if not at.context and mode is SessionMode.FRESH:
+        return None
+    return at.context_version
+
+
+def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
+    state = world.tasks.get(command.task_id, task.ABSENT)
+    at = world.slots.get(command.slot_id, slot.ABSENT)
+    outcome, attempt = command.outcome, attempt_id(command.task_id, command.attempt)
+    interrupted = isinstance(state, task.Running) and (state.live.cancel or state.live.interrupt is not None)
+    faulty = outcome.end is not End.SUCCEEDED and not interrupted and outcome.code not in _NOT_THE_SLOTS_FAULT
+    ended = task.RecordAttemptEnded(command.task_id, command.attempt, outcome, command.now)
+    released = slot.ReleaseSlot(
+        command.slot_id, attempt, command.alive, faulty, outcome.end is End.SUCCEEDED, outcome.cost,
+        command.rss_mb, outcome.message or "", command.now, command.session,
+    )  # fmt: skip
+    settled = pool.SettleFunds(attempt, outcome.cost, outcome.estimated)
+    return (
+        *_on(command.task_id, task.decide(ended, state)),
+        *_on(POOL, pool.decide(settled, world.pool)),
+        *_on(command.slot_id, slot.decide(released, at)),
+    )
+
+
+def _recover(command: Recover, world: World) -> tuple[Fact, ...]:
+    facts: list[Fact] = []
+    for task_id in world.running:
+        state = world.tasks[task_id]
+        assert isinstance(state, task.Running)
+        attempt = task.live_attempt_id(state)
+        seen = command.seen.get(attempt, Outcome(End.INTERRUPTED))
+        sealed = task.SealAttempt(task_id, seen, command.now)
+        facts += _on(task_id, task.decide(sealed, state))
+        settled = pool.SettleFunds(attempt, seen.cost, seen.estimated)
+        facts += _on(POOL, pool.decide(settled, world.pool))
+    for slot_id, at in world.slots.items():
+        facts += _on(slot_id, slot.decide(slot.StopSlot(slot_id, "owner_lost"), at))
+    return tuple(facts)
+
+
+def waiting_for(world: World, state: task.Known) -> str | None:
+    """Why a task does not run: `slot`, `session_busy`, `paused`, `draining`, or what it is parked for."""
+    match state:
+        case task.Parked(_, reason, _):
+            return reason
+        case task.Sealed():
+            return "sealed"
+        case task.Pending(job):
+            at = world.open_pool()
+            if at.paused is not None:
+                return f"paused: {at.paused.reason}"
+            if at.stopping is not None:
+                return "stopping"
+            policy = parse_session(job.spec.session or "")
+            if policy is not None and policy.session in world.sessions:
+                return "session_busy"
+            return "slot" if job.spec.slot is None else f"slot {job.spec.slot}"
+        case _:
+            return None

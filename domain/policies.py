@@ -1,0 +1,261 @@
+"""What must happen next, as pure functions of the live view. Level-triggered: a command is wanted as long
+as the state that asks for it lasts, and its facts silence it.
+
+`next_command` yields one command; whoever applies it asks again, until there is none. From any state,
+at a fixed time, that ends (a property test holds it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from . import pool, slot, task
+from .claiming import Fit, Unaffordable, claim_plan, eligible, funding, pool_options
+from .coordination import Claim, Command
+from .options import derived_session, launch_key, resolve
+from .values import Options
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter adds to the launch of a process, as a digest by working directory."""
+
+    by_directory: Mapping[str, str]
+
+    def at(self, directory: str | None) -> str:
+        """The digest for one directory; empty where nothing is known of it."""
+        return self.by_directory.get(directory or "", "")
+
+
+def next_command(world: World, surroundings: Surroundings, now: int) -> Command | None:
+    """The first command that the state asks for, or None."""
+    return next(_wanted(world, surroundings, now), None)
+
+
+def next_wake(world: World) -> int | None:
+    """The earliest time (ms) at which the passing of time alone asks for a command; None: never."""
+    times: list[int] = []
+    for task_id in world.running:
+        state = world.tasks[task_id]
+        if (
+            isinstance(state, task.Running)
+            and state.live.deadline is not None
+            and state.live.interrupt is None
+        ):
+            times.append(state.live.deadline)
+    for task_id in world.parked:
+        state = world.tasks[task_id]
+        if isinstance(state, task.Parked) and state.until is not None:
+            times.append(state.until)
+    at = world.open_pool()
+    if at.paused is not None and at.paused.until is not None:
+        times.append(at.paused.until)
+    if at.settings.queue_timeout_ms is not None:
+        waits = (world.tasks[task_id] for _, _, task_id in world.pending)
+        times += [
+            s.job.submitted_at + at.settings.queue_timeout_ms for s in waits if isinstance(s, task.Pending)
+        ]
+    return min(times, default=None)
+
+
+def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Command]:
+    at = world.pool
+    if isinstance(at, pool.Unopened) or at.owner is None:
+        return
+    yield from _expiries(world, at, now)
+    yield from _endings(world, at, now)
+    yield from _unparkings(world, now)
+    if at.stopping is None:
+        yield from _capacity(world, at)
+        yield from _claims(world, at, surroundings, now)
+    yield from _upkeep(world, at, surroundings)
+
+
+def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
+    for task_id in world.running:
+        state = world.tasks[task_id]
+        if isinstance(state, task.Running) and state.live.interrupt is None and not state.live.cancel:
+            deadline = state.live.deadline
+            if deadline is not None and deadline <= now:
+                yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
+    if at.settings.queue_timeout_ms is not None:
+        for _, _, task_id in world.pending:
+            state = world.tasks[task_id]
+            if (
+                isinstance(state, task.Pending)
+                and state.job.submitted_at + at.settings.queue_timeout_ms <= now
+            ):
+                message = "No slot was free for it in time. Add slots, or raise the queue timeout."
+                yield task.FailTask(task_id, "timed_out_queue", message)
+    if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
+        yield pool.ResumePool()
+
+
+def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
+    """Stopping at once interrupts what runs; draining by cancelling cancels what is accepted."""
+    if at.stopping == "now":
+        for task_id in world.running:
+            state = world.tasks[task_id]
+            if isinstance(state, task.Running) and state.live.interrupt is None and not state.live.cancel:
+                yield task.InterruptAttempt(task_id, state.live.number, "interrupted", now)
+    if at.draining == "cancel":
+        for task_id, state in world.tasks.items():
+            if isinstance(state, (task.Pending, task.Parked)) or (
+                isinstance(state, task.Running) and not state.live.cancel
+            ):
+                yield task.CancelTask(task_id, now)
+
+
+def _unparkings(world: World, now: int) -> Iterator[Command]:
+    for task_id in world.parked:
+        state = world.tasks[task_id]
+        if not isinstance(state, task.Parked):
+            continue
+        if state.until is not None and state.until <= now:
+            yield task.UnparkTask(task_id)
+        elif state.reason == "budget":
+            funds = funding(world, state.job)
+            if not isinstance(funds, Unaffordable):
+                yield task.UnparkTask(task_id)
+            elif funds.why != "reserved":
+                yield _give_up(world, task_id, funds)
+
+
+def _give_up(world: World, task_id: str, funds: Unaffordable) -> Command:
+    if funds.why == "task":
+        return task.FailTask(task_id, "task_budget_reached", "Its earlier attempts spent its whole budget.")
+    refusal = pool.budget_exceeded(world.open_pool().budget, funds.needed)
+    return task.FailTask(task_id, "budget_exceeded", refusal.message)
+
+
+def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
+    """Bring the number of slots in service to the target: revive in number order, add, or drain the last."""
+    if at.draining is not None:
+        return
+    serving = [s for s in world.slots.values() if not isinstance(s, slot.Stopped) and not _leaving(s)]
+    if len(serving) < at.target:
+        for slot_id, state in world.slots.items():
+            if isinstance(state, slot.Stopped) and not state.retired:
+                yield slot.ReviveSlot(slot_id)
+        yield slot.AddSlot(f"slot-{len(world.slots)}")
+    elif len(serving) > at.target:
+        yield slot.DrainSlot(max(serving, key=_dispensable).card.slot_id)
+
+
+def _leaving(state: slot.Present) -> bool:
+    return state.card.draining or (isinstance(state, slot.Stopping) and state.reason == "retire")
+
+
+def _dispensable(state: slot.Present) -> tuple[int, int]:
+    match state:
+        case slot.Failed():
+            ease = 3
+        case slot.Cold() | slot.Idle():
+            ease = 2
+        case slot.Starting() | slot.Clearing() | slot.Stopping():
+            ease = 1
+        case _:
+            ease = 0
+    return (ease, int(state.card.slot_id.removeprefix("slot-")))
+
+
+def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -> Iterator[Command]:
+    if at.paused is not None:
+        return
+    free: dict[str, slot.Idle | slot.Cold] = {
+        slot_id: state
+        for slot_id, state in world.slots.items()
+        if isinstance(state, (slot.Idle, slot.Cold)) and not state.card.draining
+    }
+    soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
+    for _, _, task_id in world.pending:
+        if not free:
+            return
+        state = world.tasks[task_id]
+        if not isinstance(state, task.Pending):
+            continue
+        funds = funding(world, state.job)
+        if isinstance(funds, Unaffordable):
+            if funds.why == "reserved":
+                yield task.ParkTask(task_id, "budget")
+            else:
+                yield _give_up(world, task_id, funds)
+            continue
+        yield from _claim_best(world, state.job, free, soon, surroundings, now)
+
+
+def _claim_best(
+    world: World,
+    job: task.Job,
+    free: dict[str, slot.Idle | slot.Cold],
+    soon: list[slot.Clearing | slot.Starting],
+    surroundings: Surroundings,
+    now: int,
+) -> Iterator[Command]:
+    """Claim the best free slot; have its conversation cleared first; or wait for one that is nearly ready."""
+    base = pool_options(world.open_pool())
+    plans = [
+        plan
+        for state in free.values()
+        if eligible(job.spec, state.card)
+        if (plan := claim_plan(world, job, state, surroundings.at(_directory(job, state, base.working_dir))))
+    ]
+    if not plans:
+        return
+    best = min(plans, key=lambda plan: plan.fit.value)
+    if best.fit is Fit.OTHER_KEY or best.fit is Fit.COLD:
+        for nearly in soon:
+            key = nearly.key if isinstance(nearly, slot.Starting) else nearly.process.key
+            if key == best.key and eligible(job.spec, nearly.card) and not best.resume:
+                soon.remove(nearly)
+                return
+    if best.fit is Fit.NEEDS_CLEAR:
+        yield slot.StartClear(best.slot_id)
+    else:
+        digest = surroundings.at(best.resolved.options.working_dir)
+        yield Claim(job.task_id, best.slot_id, digest, now)
+
+
+def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None) -> str | None:
+    return job.spec.options.working_dir or state.card.options.working_dir or default
+
+
+def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator[Command]:
+    """Launch, recycle, clear ahead, and stop what is not needed any more."""
+    live = world.pending or world.parked or world.running
+    drained = at.draining is not None and not live
+    for slot_id, state in world.slots.items():
+        match state:
+            case slot.Cold(card) if card.draining:
+                yield slot.StartStop(slot_id, "retire")
+            case slot.Cold() if at.stopping is not None:
+                yield slot.StartStop(slot_id, "shutdown")
+            case slot.Cold() if drained:
+                yield slot.StartStop(slot_id, "drain")
+            case slot.Cold(card) if at.draining is None:
+                options = resolve(Options(), card.options, pool_options(at)).options
+                key = launch_key(options, surroundings.at(options.working_dir))
+                session = derived_session(at.owner or "", slot_id, str(card.launches + 1))
+                yield slot.StartLaunch(slot_id, key, session)
+            case slot.Idle(card, process):
+                yield from _idle(slot_id, card, process, at, drained)
+            case _:
+                pass
+
+
+def _idle(
+    slot_id: str, card: slot.Card, process: slot.Process, at: pool.Open, drained: bool
+) -> Iterator[Command]:
+    settings = at.settings
+    if card.draining:
+        yield slot.StartStop(slot_id, "retire")
+    elif at.stopping is not None:
+        yield slot.StartStop(slot_id, "shutdown")
+    elif drained:
+        yield slot.StartStop(slot_id, "drain")
+    elif process.turns >= settings.recycle_turns or process.rss_mb >= settings.recycle_rss_mb:
+        yield slot.StartStop(slot_id, "recycle")
+    elif process.spare is None and settings.session == "fresh":
+        yield slot.StartClear(slot_id)

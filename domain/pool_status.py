@@ -1,0 +1,133 @@
+"""PoolStatus: the pool now, for people and coordinators. A fold's snapshot, not a second truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import slot, task
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus:
+    """One slot. `state` is one of starting, idle, busy, draining, failed, stopped."""
+
+    slot_id: str
+    state: str
+    name: str | None
+    role: str | None
+    description: str | None
+    task_id: str | None
+    session_id: str | None
+    model: str | None
+    restarts: int
+    tasks_completed: int
+    cost_microdollars: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseStatus:
+    """Why no attempt starts, and until when (ms; None: until someone resumes the pool)."""
+
+    reason: str
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """Counts of slots and tasks, money in microdollars, and every slot that is not retired."""
+
+    total_slots: int
+    idle_slots: int
+    busy_slots: int
+    failed_slots: int
+    pending_tasks: int
+    running_tasks: int
+    parked_tasks: int
+    sealed_tasks: int
+    pending_review_tasks: int
+    completed_tasks: int
+    failed_tasks: int
+    cancelled_tasks: int
+    spent_microdollars: int
+    reserved_microdollars: int
+    budget_microdollars: int | None
+    draining: bool
+    paused: PauseStatus | None
+    position: int
+    version: str
+    slots: tuple[SlotStatus, ...]
+
+
+def slot_state(state: slot.Present) -> str:
+    """The public word for a slot's state. A process that is being prepared or renewed is `starting`."""
+    match state:
+        case slot.Stopped():
+            return "stopped"
+        case slot.Failed():
+            return "failed"
+        case _ if state.card.draining or isinstance(state, slot.Stopping):
+            return "draining"
+        case slot.Idle():
+            return "idle"
+        case slot.Busy():
+            return "busy"
+        case _:
+            return "starting"
+
+
+def slot_status(world: World, state: slot.Present) -> SlotStatus:
+    """One slot as callers see it."""
+    card = state.card
+    busy = state if isinstance(state, slot.Busy) else None
+    task_id = busy.attempt.rpartition(".")[0] if busy is not None else None
+    running = world.tasks.get(task_id) if task_id is not None else None
+    model = card.options.model or world.open_pool().settings.options.model
+    return SlotStatus(
+        slot_id=card.slot_id,
+        state=slot_state(state),
+        name=card.name,
+        role=card.role,
+        description=card.description,
+        task_id=task_id,
+        session_id=busy.session if busy is not None else card.conversation,
+        model=running.live.model if isinstance(running, task.Running) else model,
+        restarts=card.restarts,
+        tasks_completed=card.tasks_completed,
+        cost_microdollars=card.cost,
+        problem=state.problem if isinstance(state, slot.Failed) else None,
+    )
+
+
+def serving(world: World) -> list[slot.Present]:
+    """The slots that are not retired, in number order."""
+    return [s for s in world.slots.values() if not (isinstance(s, slot.Stopped) and s.retired)]
+
+
+def pool_status(world: World, version: str) -> PoolStatus:
+    """The status at `world`'s position; `version` is the program's."""
+    pool = world.open_pool()
+    slots = tuple(slot_status(world, state) for state in serving(world))
+    return PoolStatus(
+        total_slots=len(slots),
+        idle_slots=sum(s.state == "idle" for s in slots),
+        busy_slots=sum(s.task_id is not None for s in slots),
+        failed_slots=sum(s.state == "failed" for s in slots),
+        pending_tasks=len(world.pending),
+        running_tasks=len(world.running),
+        parked_tasks=len(world.parked),
+        sealed_tasks=world.sealed,
+        pending_review_tasks=0,
+        completed_tasks=world.completed,
+        failed_tasks=world.failed,
+        cancelled_tasks=world.cancelled,
+        spent_microdollars=pool.budget.spent,
+        reserved_microdollars=pool.budget.reserved,
+        budget_microdollars=pool.budget.limit,
+        draining=pool.draining is not None,
+        paused=None if pool.paused is None else PauseStatus(pool.paused.reason, pool.paused.until),
+        position=world.position,
+        version=version,
+        slots=slots,
+    )

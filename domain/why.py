@@ -1,0 +1,86 @@
+"""Why a task is as it is: its facts, each with the position of the event that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .pool_events import FundsReserved, FundsSettled
+from .records import Recorded
+from .slot_events import SlotClaimed, SlotReleased
+from .task_events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptSealed,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    InterruptRequested,
+    SessionOpened,
+    TaskFailed,
+    TaskParked,
+    TaskSubmitted,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One fact of the story: where it stands in the log, when, who caused it, and what it says."""
+
+    position: int
+    at: int
+    actor: str
+    cause: int | None
+    event: str
+    text: str
+
+
+def story(events: Sequence[Recorded]) -> tuple[Reason, ...]:
+    """The events of one task, or of one slot, as sentences in order."""
+    return tuple(
+        Reason(
+            e.position, e.meta.recorded_at, e.meta.actor.value, e.meta.cause, e.event.NAME, _sentence(e.event)
+        )
+        for e in events
+    )
+
+
+def _sentence(event: object) -> str:
+    match event:
+        case TaskSubmitted(_, spec):
+            return f"accepted with priority {spec.priority}" + (f" for {spec.slot}" if spec.slot else "")
+        case TaskParked(reason, until):
+            return f"waits for {reason}" + (f" until {until}" if until is not None else "")
+        case AttemptStarted(number, slot_id, _, reserved, cap):
+            limit = f", interrupted at {cap} microdollars" if cap is not None else ""
+            return f"attempt {number} started in {slot_id}, {reserved} microdollars reserved{limit}"
+        case SessionOpened(number, session, mode, where):
+            return f"attempt {number} runs in {mode} session {session} in {where}"
+        case CancelRequested():
+            return "a caller asked to cancel it"
+        case InterruptRequested(number, code):
+            return f"attempt {number} is interrupted: {code}"
+        case (
+            AttemptSucceeded(number, outcome)
+            | AttemptFailed(number, outcome)
+            | AttemptCancelled(number, outcome)
+            | AttemptSealed(number, outcome)
+        ):
+            why = f" ({outcome.code}: {outcome.message})" if outcome.code else ""
+            return (
+                f"attempt {number} ended after {outcome.turns} turns, cost {outcome.cost} microdollars{why}"
+            )
+        case TaskFailed(code, message):
+            return f"failed: {code}: {message}"
+        case SlotClaimed(attempt, session, launch, _, replaces):
+            how = f"by a new process (number {launch})" if replaces else f"by process {launch}"
+            return f"claimed for {attempt} in session {session}, {how}"
+        case SlotReleased(attempt):
+            return f"released by {attempt}"
+        case FundsReserved(attempt, amount):
+            return f"{amount} microdollars reserved for {attempt}"
+        case FundsSettled(attempt, cost, estimated):
+            return f"{attempt} settled at {cost} microdollars" + (" (estimated)" if estimated else "")
+        case _:
+            name: str = getattr(type(event), "NAME", type(event).__name__)
+            return name.rpartition(".")[2].replace("_", " ")

@@ -1,0 +1,114 @@
+"""The live view: everything that is alive in the pool, folded from the log, event by event.
+
+Finished tasks leave it; they are counted here and folded from their own stream when someone asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+from . import pool, slot, task
+from .records import Event
+from .task_events import TaskEvent
+
+POOL = "pool"
+"""The name of the pool's own stream."""
+
+Rank = tuple[int, int, str]
+"""Place in the queue: higher priority first, then earlier submission."""
+
+
+class World:
+    """All live aggregates at one position of the log.
+
+    `pending` is the queue in claim order. `sessions` maps a conversation to the attempt that runs
+    in it. `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
+    """
+
+    def __init__(self) -> None:
+        """An empty log's view."""
+        self.position = 0
+        self.pool: pool.Pool = pool.UNOPENED
+        self.slots: dict[str, slot.Present] = {}
+        self.tasks: dict[str, task.Known] = {}
+        self.versions: dict[str, int] = {}
+        self.pending: list[Rank] = []
+        self.ranks: dict[str, Rank] = {}
+        self.parked: dict[str, None] = {}
+        self.running: dict[str, None] = {}
+        self.sessions: dict[str, str] = {}
+        self.completed = self.failed = self.cancelled = 0
+        self.sealed = 0
+
+    def apply(self, position: int, stream: str, version: int, event: Event) -> None:
+        """Fold one event. Events must come in the order of their positions."""
+        self.position = position
+        self.versions[stream] = version
+        if stream.startswith("task-"):
+            self._apply_task(position, stream, event)  # type: ignore[arg-type]  # a task's stream holds task events
+        elif stream.startswith("slot-"):
+            after = slot.evolve(self.slots.get(stream, slot.ABSENT), event)  # type: ignore[arg-type]
+            if not isinstance(after, slot.Absent):
+                self.slots[stream] = after
+        elif stream == POOL:
+            self.pool = pool.evolve(self.pool, event)  # type: ignore[arg-type]
+
+    def _apply_task(self, position: int, stream: str, event: TaskEvent) -> None:
+        before = self.tasks.get(stream)
+        after = task.evolve(task.ABSENT if before is None else before, event)
+        if after is before or isinstance(after, task.Absent):
+            return
+        if type(after) is not type(before):
+            self._leave(stream, before)
+            self._enter(position, stream, after)
+        elif isinstance(after, task.Running):
+            self.sessions[after.live.session] = stream
+        if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
+            self._finish(stream, after)
+        else:
+            self.tasks[stream] = after
+
+    def _leave(self, stream: str, before: task.Known | None) -> None:
+        match before:
+            case task.Pending():
+                rank = self.ranks[stream]
+                del self.pending[bisect_left(self.pending, rank)]
+            case task.Parked():
+                del self.parked[stream]
+            case task.Running(_, live):
+                del self.running[stream]
+                self.sessions.pop(live.session, None)
+            case task.Sealed():
+                self.sealed -= 1
+            case _:
+                pass
+
+    def _enter(self, position: int, stream: str, after: task.Known) -> None:
+        match after:
+            case task.Pending(job):
+                rank = self.ranks.setdefault(stream, (-job.spec.priority, position, stream))
+                insort(self.pending, rank)
+            case task.Parked():
+                self.parked[stream] = None
+            case task.Running():
+                self.running[stream] = None
+            case task.Sealed():
+                self.sealed += 1
+            case _:
+                pass
+
+    def _finish(self, stream: str, after: task.Terminal) -> None:
+        self.tasks.pop(stream, None)
+        self.ranks.pop(stream, None)
+        del self.versions[stream]
+        match after:
+            case task.Completed():
+                self.completed += 1
+            case task.Failed():
+                self.failed += 1
+            case task.Cancelled():
+                self.cancelled += 1
+
+    def open_pool(self) -> pool.Open:
+        """The pool; an empty one where nothing was recorded yet."""
+        return self.pool if isinstance(self.pool, pool.Open) else pool.Open("")
