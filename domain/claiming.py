@@ -83,7 +83,7 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
     pool = world.open_pool()
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
-    key = launch_key(resolved.options, surroundings)
+    key = launch_key(resolved.options, at.card.identity, surroundings)
     policy = task.session_policy(job.spec, default_session(pool))
     wanted = policy.session
     if policy.mode is SessionMode.SLOT:

@@ -157,11 +157,11 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     attempt = attempt_id(command.task_id, state.job.next_attempt)
     claimed = slot.ClaimSlot(command.slot_id, attempt, plan.session, plan.key, plan.replaces)
     options = plan.resolved.options
-    context = _context_to_show(world.open_pool(), plan.mode)
+    context = _context_to_show(world, plan.session)
     started = task.StartAttempt(
         command.task_id, command.slot_id, plan.session, plan.mode.value, plan.resume,
-        options.working_dir or "/", funds.amount, funds.cap, _deadline(options.timeout_ms, command.now), context,
-        options.model, options.effort, options.permission_mode, command.now,
+        options.working_dir or "/", funds.amount, funds.cap, _deadline(options.timeout_ms, command.now),
+        context, options.model, options.effort, options.permission_mode, command.now,
     )  # fmt: skip
     return (
         *_on(command.slot_id, slot.decide(claimed, at)),
@@ -178,9 +178,11 @@ def _deadline(timeout_ms: int | None, now: int) -> int | None:
     return None if timeout_ms is None else now + timeout_ms
 
 
-def _context_to_show(at: pool.Open, mode: SessionMode) -> int | None:
-    """The version to show: always in an empty conversation, elsewhere the adapter knows what was seen."""
-    if not at.context and mode is SessionMode.FRESH:
+def _context_to_show(world: World, session: str) -> int | None:
+    """The version of the shared context that the prompt shows: none where the session has seen it."""
+    at = world.open_pool()
+    seen = world.shown.get(session)
+    if seen == at.context_version or (seen is None and not at.context):
         return None
     return at.context_version
 

@@ -126,7 +126,8 @@ class StoreUnreadable(StoreError):
 
 
 class StoreFull(StoreError):
-    """{path}: no room to record the event ({problem}), so nothing was done. Free disk space and call again."""
+    """{path}: no room to record the event ({problem}), so nothing was done. Free disk space, then call
+    again."""
 
     code = "store_full"
 

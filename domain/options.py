@@ -71,16 +71,17 @@ def _union(*layers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for layer in layers for name in layer))
 
 
-def launch_key(options: Options, surroundings: str) -> str:
+def launch_key(options: Options, identity: tuple[str | None, ...], surroundings: str) -> str:
     """What a process is bound to, as 16 hex digits: a task with another key needs another process.
 
-    `surroundings` digests what the adapter adds: the project's text, the environment, the account.
+    `identity` is the slot's name, role and description, which its process is told once. `surroundings`
+    digests what the adapter adds: the project's text, the environment, the account.
     Model, effort and permission mode are not in it: they change in process.
     """
     parts = (
         options.working_dir, options.system_prompt, options.allowed_tools, options.disallowed_tools,
         options.tools, options.mcp_servers, options.json_schema, options.max_turns, options.fallback_model,
-        surroundings,
+        identity, surroundings,
     )  # fmt: skip
     return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -236,7 +236,7 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
                 yield slot.StartStop(slot_id, "drain")
             case slot.Cold(card) if at.draining is None:
                 options = resolve(Options(), card.options, pool_options(at)).options
-                key = launch_key(options, surroundings.at(options.working_dir))
+                key = launch_key(options, card.identity, surroundings.at(options.working_dir))
                 session = derived_session(at.owner or "", slot_id, str(card.launches + 1))
                 yield slot.StartLaunch(slot_id, key, session)
             case slot.Idle(card, process):

@@ -58,6 +58,11 @@ class Card:
     conversation: str | None = None
     draining: bool = False
 
+    @property
+    def identity(self) -> tuple[str | None, str | None, str | None]:
+        """Name, role and description: what a process is told of its slot when it starts."""
+        return (self.name, self.role, self.description)
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -555,7 +560,8 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     old = state.card
     card = Card(
         old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
-        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost, event.session, old.draining,
+        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost, event.session,
+        old.draining,
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))

@@ -28,7 +28,7 @@ class TaskCard:
     state: str
     success: bool | None
     output: Text | None
-    structured_output: str | None
+    structured_output: Text | None
     error: Problem | None
     cost: int
     cost_estimated: bool

@@ -112,7 +112,7 @@ class Outcome:
     message: str | None = None
     retryable: bool = False
     output: Text = Text()
-    structured_output: str | None = None
+    structured_output: Text | None = None
     turns: int = 0
     model: str | None = None
     cost: int = 0

@@ -14,6 +14,9 @@ from .task_events import TaskEvent
 POOL = "pool"
 """The name of the pool's own stream."""
 
+SHOWN_SESSIONS = 1_000
+"""Of so many conversations it is known what they saw; an older one is simply shown the context again."""
+
 Rank = tuple[int, int, str]
 """Place in the queue: higher priority first, then earlier submission."""
 
@@ -22,7 +25,7 @@ class World:
     """All live aggregates at one position of the log.
 
     `pending` is the queue in claim order. `sessions` maps a conversation to the attempt that runs
-    in it. `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
+    in it; `shown` to the version of the shared context that it saw last. `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
 
     def __init__(self) -> None:
@@ -39,6 +42,7 @@ class World:
         self.sessions: dict[str, str] = {}
         self.completed = self.failed = self.cancelled = 0
         self.sealed = 0
+        self.shown: dict[str, int] = {}
 
     def apply(self, position: int, stream: str, version: int, event: Event) -> None:
         """Fold one event. Events must come in the order of their positions."""
@@ -62,11 +66,19 @@ class World:
             self._leave(stream, before)
             self._enter(position, stream, after)
         elif isinstance(after, task.Running):
-            self.sessions[after.live.session] = stream
+            self._open_session(stream, after.live)
         if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
             self._finish(stream, after)
         else:
             self.tasks[stream] = after
+
+    def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
+        self.sessions[live.session] = stream
+        if live.context is not None:
+            self.shown.pop(live.session, None)
+            self.shown[live.session] = live.context
+            if len(self.shown) > SHOWN_SESSIONS:
+                del self.shown[next(iter(self.shown))]
 
     def _leave(self, stream: str, before: task.Known | None) -> None:
         match before:
