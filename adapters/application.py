@@ -1,0 +1,501 @@
+"""What the pool does for its callers, whichever way they come: MCP, the shell, or as a library.
+
+Each verb is a few lines over `Service`: make a command, wait for what callers wait for, build a view.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from claude_pool.domain import pool, slot, task
+from claude_pool.domain.claiming import claim_plan, pool_options
+from claude_pool.domain.coordination import Claim, Submit
+from claude_pool.domain.errors import (
+    IdempotencyConflict,
+    InvalidArgument,
+    NotFound,
+    PoolError,
+    VersionConflict,
+    WrongState,
+)
+from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
+
+from claude_pool.domain.task_events import TaskSubmitted
+from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
+from claude_pool.domain.why import story
+
+from .requests import PROMPT_BYTES, TaskRequest
+from .service import Origin, Service
+from .store.blobs import Texts
+from .store.index import Index, TaskRow
+from .system import System, derived_id
+from .views import View, row_view, slot_view, status_view, task_view, usd
+
+WAIT_CAP_SECONDS = 600.0
+"""No call waits longer; a longer wait is capped, and the answer says so."""
+
+_DONE = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What a wait found: views in order, the next cursor, and the cap (seconds) where one was applied."""
+
+    tasks: list[View]
+    cursor: int
+    waited_cap: float | None
+
+
+class Application:
+    """The verbs of the pool. Errors are `PoolError`s."""
+
+    def __init__(self, service: Service, texts: Texts, index: Index, system: System, version: str) -> None:
+        """`index` answers lists over history; `version` is the program's."""
+        self._service = service
+        self._texts = texts
+        self._index = index
+        self._system = system
+        self._version = version
+
+    async def submit(self, request: TaskRequest, origin: Origin, tool: str = "submit") -> str:
+        """Accept a task; its id. The same idempotency key gives the same task.
+
+        Raises:
+            InvalidArgument, NotFound, SessionBusy, BudgetExceeded, Draining, IdempotencyConflict.
+        """
+        self._check(request)
+        key = request.idempotency_key
+        task_id = self._system.new_id("task") if key is None else derived_id("task", tool, key)
+        if key is not None and await self._submitted_before(task_id, request):
+            return task_id
+        prompt = await self._service.on_log(lambda: self._texts.put(request.prompt))
+        known = await self._session_dir(request)
+        spec = TaskSpec(
+            prompt, request.options, request.session, request.slot, request.priority, request.tags,
+            request.retries, request.on_interrupt,
+        )  # fmt: skip
+        try:
+            await self._service.handle(
+                lambda: Submit(task_id, spec, request.fingerprint, self._system.now(), known), origin
+            )
+        except (WrongState, VersionConflict):
+            if key is not None and await self._submitted_before(task_id, request):
+                return task_id
+            raise
+        return task_id
+
+    def _check(self, request: TaskRequest) -> None:
+        if not request.prompt.strip():
+            raise InvalidArgument(argument="prompt", problem="a prompt cannot be empty")
+        size = len(request.prompt.encode("utf-8", "replace"))
+        if size > PROMPT_BYTES:
+            raise InvalidArgument(
+                argument="prompt", problem=f"{size} bytes are more than the {PROMPT_BYTES} that a task can carry"
+            )
+        if request.session is not None and parse_session(request.session) is None:
+            raise InvalidArgument(
+                argument="session",
+                problem="say fresh, slot, resume:<session id> or fork:<session id>",
+            )
+
+    async def _submitted_before(self, task_id: str, request: TaskRequest) -> bool:
+        events = await self._service.events_of(task_id)
+        if not events:
+            return False
+        first = events[0].event
+        if not isinstance(first, TaskSubmitted) or first.fingerprint != request.fingerprint:
+            raise IdempotencyConflict(id=task_id)
+        return True
+
+    async def _session_dir(self, request: TaskRequest) -> str | None:
+        policy = parse_session(request.session) if request.session is not None else None
+        if policy is None or policy.session is None:
+            return None
+        session = policy.session
+        row = await self._service.on_log(lambda: self._index.session(session))
+        return None if row is None else row.working_dir
+
+    async def view(self, task_id: str) -> View:
+        """A task's view.
+
+        Raises:
+            InvalidArgument: `task_id` is not the id of a task.
+            NotFound: there is no such task.
+        """
+        _require_task_id(task_id)
+        card = await self._service.card(task_id)
+        return await self._service.on_log(lambda: task_view(card, self._texts.get))
+
+    async def output(self, task_id: str) -> str:
+        """The whole output of a task, empty where it has none."""
+        _require_task_id(task_id)
+        card = await self._service.card(task_id)
+        output = card.output or Text()
+        return await self._service.on_log(lambda: self._texts.get(output))
+
+    async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
+        """Wait until all of `task_ids` are finished or need someone, at most so long; the cap if one applied."""
+        seconds, cap = _capped(wait_seconds)
+        watch = self._service.watch(task_ids)
+        try:
+            async with asyncio.timeout(seconds):
+                while any(self._still_going(task_id) for task_id in task_ids):
+                    await watch.rang.wait()
+                    watch.rang.clear()
+        except TimeoutError:
+            return cap if cap is not None else None
+        finally:
+            self._service.unwatch(watch)
+        return None
+
+    def _still_going(self, task_id: str) -> bool:
+        state = self._service.world.tasks.get(task_id)
+        return isinstance(state, (task.Pending, task.Parked, task.Running))
+
+    async def run(self, request: TaskRequest, origin: Origin, wait_seconds: float) -> View:
+        """Submit and wait; the view, still running where the wait was shorter than the work."""
+        _capped(wait_seconds)
+        task_id = await self.submit(request, origin, "run")
+        cap = await self.finished([task_id], wait_seconds)
+        view = await self.view(task_id)
+        return view if cap is None else {**view, "waited_cap": cap}
+
+    async def fan_out(self, requests: Sequence[TaskRequest], origin: Origin, wait_seconds: float) -> View:
+        """One task per request; `results` has one view per request, in order, refusals among them."""
+        _capped(wait_seconds)
+        slots: list[str | PoolError] = []
+        for request in requests:
+            try:
+                slots.append(await self.submit(request, origin, "fan_out"))
+            except PoolError as error:
+                slots.append(error)
+        accepted = [task_id for task_id in slots if isinstance(task_id, str)]
+        cap = await self.finished(accepted, wait_seconds)
+        results = [await self.view(s) if isinstance(s, str) else _refused(s) for s in slots]
+        return {"results": results} | ({} if cap is None else {"waited_cap": cap})
+
+    async def wait(
+        self, task_ids: Sequence[str] | None, cursor: int | None, wait_seconds: float, limit: int = 100
+    ) -> Waited:
+        """What became finished or needs someone after `cursor` (None: what already is), waiting if need be.
+
+        Returns as soon as there is anything. The next cursor is in the answer.
+        """
+        for task_id in task_ids or ():
+            _require_task_id(task_id)
+            await self._service.task_state(task_id)
+        seconds, cap = _capped(wait_seconds)
+        after = cursor or 0
+        watch = self._service.watch(task_ids)
+        try:
+            async with asyncio.timeout(seconds):
+                while not (rows := await self._attention(after, task_ids, limit)):
+                    await watch.rang.wait()
+                    watch.rang.clear()
+        except TimeoutError:
+            return Waited([], max(after, 0), cap)
+        finally:
+            self._service.unwatch(watch)
+        views = [await self.view(row.task_id) for row in rows]
+        return Waited(views, max(row.attention_position or 0 for row in rows), None)
+
+    async def _attention(
+        self, after: int, task_ids: Sequence[str] | None, limit: int
+    ) -> tuple[TaskRow, ...]:
+        return await self._service.on_log(lambda: self._index.attention_since(after, task_ids, limit))
+
+    async def cancel(self, task_id: str, origin: Origin) -> View:
+        """Cancel a task and wait, at most 10 s, until it has ended; its view.
+
+        Raises:
+            InvalidArgument, NotFound: no such task. WrongState: it ended before.
+        """
+        _require_task_id(task_id)
+        state = await self._service.task_state(task_id)
+        if isinstance(state, task.Cancelled):
+            return await self.view(task_id)
+        if isinstance(state, (task.Completed, task.Failed)):
+            name = type(state).__name__.lower()
+            raise WrongState(subject=task_id, state=name, problem="there is nothing left to cancel")
+        await self._service.handle(lambda: task.CancelTask(task_id, self._system.now()), origin)
+        await self.finished([task_id], 10)
+        return await self.view(task_id)
+
+    async def list_tasks(
+        self, state: str | None, tag: str | None, slot_id: str | None, limit: int, cursor: int | None
+    ) -> View:
+        """Tasks of all times, the latest first, with the cursor of the next page (None: there is none)."""
+        rows = await self._service.on_log(
+            lambda: self._index.list_tasks(
+                state=state, tag=tag, slot=slot_id, limit=limit + 1, before_position=cursor
+            )
+        )
+        page = rows[:limit]
+        views: list[View] = []
+        for row in page:
+            known = self._service.world.tasks.get(row.task_id)
+            views.append(await self.view(row.task_id) if known is not None else row_view(row))
+        more = page[-1].submitted_position if len(rows) > limit else None
+        return {"tasks": views, "cursor": more}
+
+    def status(self) -> View:
+        """The pool now."""
+        return status_view(pool_status(self._service.world, self._version))
+
+    async def metrics(
+        self, since: int | None, until: int | None, model: str | None, tag: str | None
+    ) -> View:
+        """Counts, money and times of the tasks submitted in a period, in all and by model."""
+        rows = await self._service.on_log(lambda: self._index.tasks_between(since, until, model, tag))
+        return session_metrics(rows)
+
+    async def drain(self, mode: str, timeout_seconds: float, origin: Origin) -> View:
+        """Start or undo a drain. `finish` and `cancel` wait until nothing is left, at most so long."""
+        if mode == "undo":
+            await self._service.handle(pool.LiftDrain(), origin)
+            return {"draining": False, "drained": False, **_left(self._service)}
+        await self._service.handle(pool.StartDrain(mode), origin)
+        seconds, cap = _capped(timeout_seconds)
+        watch = self._service.watch(None)
+        try:
+            async with asyncio.timeout(seconds):
+                while any(self._still_going(task_id) for task_id in list(self._service.world.tasks)):
+                    await watch.rang.wait()
+                    watch.rang.clear()
+        except TimeoutError:
+            pass
+        finally:
+            self._service.unwatch(watch)
+        left = _left(self._service)
+        drained = left["running_tasks"] == 0 and left["pending_tasks"] == 0
+        return {"draining": True, "drained": drained, **left} | ({} if cap is None else {"waited_cap": cap})
+
+    async def resume(self, origin: Origin) -> View:
+        """Lift a pause, and take failed slots back into service."""
+        await self._service.handle(pool.ResumePool(), origin)
+        for slot_id, state in list(self._service.world.slots.items()):
+            if isinstance(state, slot.Failed):
+                await self._service.handle(slot.ReviveSlot(slot_id), origin)
+        return self.status()
+
+    async def budget(self, limit: int | None, reset: bool, origin: Origin) -> View:
+        """Show the budget, after changing its limit (microdollars) or counting its spend anew."""
+        if reset:
+            await self._service.handle(pool.ResetBudget(), origin)
+        if limit is not None:
+            await self._service.handle(pool.SetBudget(limit), origin)
+        budget = self._service.world.open_pool().budget
+        return {
+            "limit_usd": None if budget.limit is None else usd(budget.limit),
+            "limit_microdollars": budget.limit,
+            "spent_usd": usd(budget.spent),
+            "spent_microdollars": budget.spent,
+            "reserved_microdollars": budget.reserved,
+            "free_microdollars": budget.free,
+            "reservations": dict(budget.reservations),
+        }
+
+    async def context_set(self, key: str, value: str, origin: Origin) -> View:
+        """Show a value to every conversation from its next prompt on."""
+        await self._service.handle(pool.SetContext(key, value), origin)
+        return {"key": key, "value": value, "version": self._service.world.open_pool().context_version}
+
+    def context_get(self, key: str) -> View:
+        """One value of the shared context.
+
+        Raises:
+            NotFound: there is no such key.
+        """
+        context = self._service.world.open_pool().context
+        if key not in context:
+            raise NotFound(kind="context value", id=key, hint="context_list shows what is there.")
+        return {"key": key, "value": context[key]}
+
+    async def context_delete(self, key: str, origin: Origin) -> View:
+        """Remove a value from the shared context."""
+        await self._service.handle(pool.DeleteContext(key), origin)
+        return {"key": key, "deleted": True}
+
+    def context_list(self) -> View:
+        """All values of the shared context, by key."""
+        at = self._service.world.open_pool()
+        return {"values": dict(sorted(at.context.items())), "version": at.context_version}
+
+    def slot(self, slot_id: str) -> View:
+        """One slot.
+
+        Raises:
+            InvalidArgument, NotFound: no such slot.
+        """
+        return slot_view(slot_status(self._service.world, self._present(slot_id)))
+
+    def _present(self, slot_id: str) -> slot.Present:
+        if not is_slot_id(slot_id):
+            raise InvalidArgument(argument="slot_id", problem="a slot's id looks like slot-0")
+        state = self._service.world.slots.get(slot_id)
+        if state is None or (isinstance(state, slot.Stopped) and state.retired):
+            raise NotFound(kind="slot", id=slot_id, hint="pool_status lists the slots in service.")
+        return state
+
+    async def configure_slot(
+        self, slot_id: str, identity: slot.ConfigureSlot, options: Options, origin: Origin
+    ) -> View:
+        """Change a slot's name, role, description and options; what is None stays as it is."""
+        present = self._present(slot_id).card.options
+        merged = Options(
+            model=options.model or present.model,
+            effort=options.effort or present.effort,
+            system_prompt=options.system_prompt or present.system_prompt,
+            permission_mode=options.permission_mode or present.permission_mode,
+            allowed_tools=options.allowed_tools or present.allowed_tools,
+        )
+        command = slot.ConfigureSlot(slot_id, identity.name, identity.role, identity.description, merged)
+        await self._service.handle(command, origin)
+        return self.slot(slot_id)
+
+    def find_slots(self, name: str | None, role: str | None, state: str | None) -> View:
+        """The slots in service that match everything that is given."""
+        found = [
+            slot_view(slot_status(self._service.world, s))
+            for s in serving(self._service.world)
+            if name in (None, s.card.name) and role in (None, s.card.role) and state in (None, slot_state(s))
+        ]
+        return {"slots": found}
+
+    async def claim(self, slot_id: str, origin: Origin) -> View:
+        """Give the slot the first pending task that may run there, if the ordinary rules allow it now."""
+        world = self._service.world
+        state = self._present(slot_id)
+        if not isinstance(state, (slot.Idle, slot.Cold)):
+            return {"claimed": False, "reason": f"{slot_id} is {slot_state(state)}"}
+        if world.open_pool().paused is not None:
+            return {"claimed": False, "reason": "the pool is paused"}
+        for _, _, task_id in list(world.pending):
+            pending = world.tasks[task_id]
+            spec = pending.job.spec
+            if spec.slot not in (None, slot_id, state.card.role):
+                continue
+            base = pool_options(world.open_pool()).working_dir
+            where = spec.options.working_dir or state.card.options.working_dir or base or ""
+            digest = self._service.surroundings_of(where)
+            plan = claim_plan(world, pending.job, state, digest)
+            if plan is None or not plan.session:
+                continue
+            try:
+                await self._service.handle(
+                    lambda t=task_id, d=digest: Claim(t, slot_id, d, self._system.now()), origin
+                )
+            except PoolError as error:
+                return {"claimed": False, "reason": error.message}
+            return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
+        return {"claimed": False, "reason": "no pending task can run there now"}
+
+    async def set_target_slots(self, target: int, origin: Origin) -> View:
+        """Want so many slots in service; the status."""
+        await self._service.handle(pool.SetTargetSlots(target), origin)
+        return self.status()
+
+    async def scale(self, change: int, origin: Origin) -> View:
+        """Want so many slots more, or less; the status."""
+        world = self._service.world
+        await self._service.handle(lambda: pool.SetTargetSlots(world.open_pool().target + change), origin)
+        return self.status()
+
+    async def why(self, subject: str) -> View:
+        """What led to the present state of a task or slot, each fact with the event that holds it.
+
+        Raises:
+            InvalidArgument, NotFound: no such task or slot.
+        """
+        if not (is_task_id(subject) or is_slot_id(subject)):
+            raise InvalidArgument(argument="id", problem="say the id of a task or of a slot")
+        events = await self._service.events_of(subject)
+        if not events:
+            raise NotFound(kind="task" if is_task_id(subject) else "slot", id=subject, hint="")
+        state = self.slot(subject)["state"] if is_slot_id(subject) else (await self.view(subject))["state"]
+        return {"id": subject, "state": state, "story": [_reason(e) for e in story(events)]}
+
+
+def _reason(reason: Any) -> View:
+    return {
+        "position": reason.position,
+        "at": reason.at,
+        "actor": reason.actor,
+        "cause": reason.cause,
+        "event": reason.event,
+        "text": reason.text,
+    }
+
+
+def _left(service: Service) -> View:
+    world = service.world
+    return {"running_tasks": len(world.running), "pending_tasks": len(world.pending) + len(world.parked)}
+
+
+def _require_task_id(task_id: str) -> None:
+    if not is_task_id(task_id):
+        raise InvalidArgument(
+            argument="task_id", problem="a task's id is task- and 16 letters or digits, as pool_submit gave it"
+        )
+
+
+def _capped(wait_seconds: float) -> tuple[float, float | None]:
+    if wait_seconds < 0:
+        raise InvalidArgument(argument="wait_seconds", problem="a wait cannot be negative")
+    if wait_seconds > WAIT_CAP_SECONDS:
+        return WAIT_CAP_SECONDS, WAIT_CAP_SECONDS
+    return wait_seconds, None
+
+
+def _refused(error: PoolError) -> View:
+    return {
+        "task_id": None,
+        "state": "refused",
+        "success": False,
+        "error": {"code": error.code, "message": error.message, "retryable": False},
+    }
+
+
+def session_metrics(rows: Sequence[TaskRow]) -> View:
+    """Counts, money (microdollars), times (ms) and turns of `rows`, in all and by model, dearest first."""
+    ended = [row for row in rows if row.state in _DONE and row.attempts]
+    by_model: dict[str, list[TaskRow]] = {}
+    for row in ended:
+        by_model.setdefault(row.model or "unknown", []).append(row)
+    breakdown = [{"model": model, **_figures(of)} for model, of in by_model.items()]
+    counts = {f"{state}_tasks": sum(row.state == state for row in rows) for state in _STATES}
+    return {
+        "total_tasks": len(rows),
+        **counts,
+        **_figures(ended),
+        "model_breakdown": sorted(breakdown, key=lambda m: -m["cost_microdollars"]),
+    }
+
+
+_STATES = ("pending", "parked", "running", "sealed", "completed", "failed", "cancelled")
+
+
+def _figures(rows: Sequence[TaskRow]) -> View:
+    times = [row.ran_ms for row in rows]
+    cost = sum(row.cost for row in rows)
+    return {
+        "task_count": len(rows),
+        "cost_usd": usd(cost),
+        "cost_microdollars": cost,
+        "avg_cost_microdollars": cost // len(rows) if rows else 0,
+        "max_cost_microdollars": max((row.cost for row in rows), default=0),
+        "avg_elapsed_ms": sum(times) // len(times) if times else 0,
+        "median_elapsed_ms": int(median(times)) if times else 0,
+        "max_elapsed_ms": max(times, default=0),
+        "total_turns": sum(row.turns for row in rows),
+        "tokens": {
+            "input": sum(row.tokens_input for row in rows),
+            "output": sum(row.tokens_output for row in rows),
+            "cache_read": sum(row.tokens_cache_read for row in rows),
+            "cache_write": sum(row.tokens_cache_write for row in rows),
+        },
+    }

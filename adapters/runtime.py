@@ -1,0 +1,230 @@
+"""The loop between facts and the world: facts just appended start effects; every effect ends in one
+command that records what came of it, also when it fails or is cancelled.
+
+Nothing here decides. After a restart no effect is started from old facts: recovery closes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from claude_pool.domain import slot, task
+from claude_pool.domain.claiming import pool_options
+from claude_pool.domain.coordination import Command, RecordEnd
+from claude_pool.domain.options import resolve
+from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, SlotFailure, Turn, TurnReport
+from claude_pool.domain.records import Actor, Recorded
+from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
+from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
+from claude_pool.domain.values import End, Options, Outcome, SessionMode, Text
+
+from .prompting import compose_prompt, slot_introduction
+from .service import Origin, Service
+from .store.blobs import Texts
+from .system import System
+
+Surroundings = Callable[[str], str | None]
+"""The project's text for a working directory, or None."""
+
+
+class Runtime:
+    """Drives the slots of one owner. `stopped` is set when the owner is stopping and no slot has a process."""
+
+    def __init__(
+        self, service: Service, driver: SlotDriver, texts: Texts, system: System, project_text: Surroundings
+    ) -> None:
+        """Effects begin with `start`; `project_text` gives what a process is told of its directory."""
+        self._service = service
+        self._driver = driver
+        self._texts = texts
+        self._system = system
+        self._project_text = project_text
+        self._effects: set[asyncio.Task[None]] = set()
+        self.stopped = asyncio.Event()
+
+    def start(self) -> None:
+        """Let facts start effects and policies react."""
+        self._service.on_facts(self._on_facts)
+        self._driver.on_exit(self._on_exit)
+        self._service.policies_on = True
+        self._service.react()
+
+    async def close(self) -> None:
+        """End all processes at once and wait for the effects that record it."""
+        await self._driver.close()
+        while self._effects:
+            await asyncio.wait(set(self._effects))
+
+    def _on_facts(self, recorded: tuple[Recorded, ...]) -> None:
+        for r in recorded:
+            match r.event:
+                case LaunchStarted(launch, _, session):
+                    self._begin(self._launch(r.stream, launch, session, r.position))
+                case SlotClaimed():
+                    self._begin(self._attempt(r.stream, r.event, recorded))
+                case ClearStarted():
+                    self._begin(self._clear(r.stream, r.position))
+                case StopStarted():
+                    self._begin(self._stop(r.stream, r.position))
+                case CancelRequested() | InterruptRequested():
+                    self._begin(self._interrupt(r.stream))
+                case _:
+                    pass
+        at = self._service.world.open_pool()
+        if at.stopping is not None and all(
+            isinstance(state, (slot.Stopped, slot.Failed)) for state in self._service.world.slots.values()
+        ):
+            self.stopped.set()
+
+    def _begin(self, effect: Coroutine[Any, Any, None]) -> None:
+        running = asyncio.create_task(effect)
+        self._effects.add(running)
+        running.add_done_callback(self._effects.discard)
+
+    def _on_exit(self, slot_id: str, end: ProcessEnd) -> None:
+        self._begin(self._record_exit(slot_id, end, None))
+
+    async def _record(self, command: Command, cause: int | None) -> None:
+        """Have what happened recorded. A store that refuses ends the owner; see `Service.failure`."""
+        await self._service.handle(command, Origin(Actor.SLOT, None, cause))
+
+    async def _record_exit(self, slot_id: str, end: ProcessEnd, cause: int | None) -> None:
+        now = self._system.now()
+        command = slot.RecordProcessEnded(
+            slot_id, end.expected, end.exit_code, end.killed, end.message, now
+        )
+        await self._record(command, cause)
+
+    async def _launch(self, slot_id: str, number: int, session: str, cause: int) -> None:
+        at = self._service.world.slots[slot_id]
+        pool = self._service.world.open_pool()
+        options = resolve(Options(), at.card.options, pool_options(pool)).options
+        try:
+            launched = await self._driver.launch(self._launch_of(at.card, options, number, session))
+        except SlotFailure as failure:
+            now = self._system.now()
+            command: Command = slot.RecordLaunchFailed(slot_id, number, failure.code, failure.message, now)
+        else:
+            command = slot.RecordLaunched(slot_id, number, launched.pid, launched.cli_version)
+        await self._record(command, cause)
+
+    def _launch_of(self, card: slot.Card, options: Options, number: int, session: str) -> Launch:
+        cwd = options.working_dir or "/"
+        told = [self._project_text(cwd), slot_introduction(card)]
+        return Launch(
+            slot_id=card.slot_id,
+            number=number,
+            session=session,
+            cwd=cwd,
+            model=options.model,
+            effort=options.effort,
+            permission_mode=options.permission_mode,
+            system_prompt=options.system_prompt,
+            append_system_prompt="\n\n".join(text for text in told if text) or None,
+            allowed_tools=options.allowed_tools,
+            disallowed_tools=options.disallowed_tools,
+            tools=options.tools,
+            mcp_servers=options.mcp_servers,
+            json_schema=options.json_schema,
+            max_turns=options.max_turns,
+            fallback_model=options.fallback_model,
+        )
+
+    async def _attempt(self, slot_id: str, claimed: SlotClaimed, recorded: tuple[Recorded, ...]) -> None:
+        """Run one attempt, in a new process where the claim asks for one, and record its end."""
+        task_id = claimed.attempt.rpartition(".")[0]
+        state = self._service.world.tasks[task_id]
+        assert isinstance(state, task.Running)
+        opened = next(r for r in recorded if isinstance(r.event, SessionOpened))
+        number = state.live.number
+        try:
+            report = await self._run(slot_id, claimed, state, opened.event)  # type: ignore[arg-type]
+        except SlotFailure as failure:
+            report = _nothing(claimed, failure.code, failure.message, retryable=True)
+        except Exception as fault:  # a fault of ours must not leave an attempt open
+            report = _nothing(claimed, "internal", f"{type(fault).__name__}: {fault}", retryable=False)
+            await self._driver.stop(slot_id)
+        outcome = await self._externalised(report.outcome)
+        command = RecordEnd(
+            task_id, number, slot_id, outcome, report.session, report.alive, report.rss_mb, self._system.now()
+        )
+        await self._record(command, opened.position)
+
+    async def _run(
+        self, slot_id: str, claimed: SlotClaimed, state: task.Running, opened: SessionOpened
+    ) -> TurnReport:
+        world = self._service.world
+        card = world.slots[slot_id].card
+        spec = state.job.spec
+        options = resolve(spec.options, card.options, pool_options(world.open_pool())).options
+        if claimed.replaces:
+            launch = self._launch_of(card, options, claimed.launch, claimed.session)
+            fork = opened.mode == SessionMode.FORK.value
+            launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
+            await self._note_replacement(slot_id, claimed.launch, launched)
+        prompt = await self._service.on_log(lambda: self._texts.get(spec.prompt))
+        pool = self._service.world.open_pool()
+        if state.live.context is not None:
+            prompt = compose_prompt(pool.context, prompt)
+        now = self._service.world.tasks.get(state.job.task_id)
+        if not isinstance(now, task.Running) or now.live.cancel or now.live.interrupt is not None:
+            return TurnReport(Outcome(End.INTERRUPTED), claimed.session, alive=True)
+        turn = Turn(
+            attempt=claimed.attempt,
+            session=claimed.session,
+            prompt=prompt,
+            model=options.model,
+            effort=options.effort,
+            permission_mode=options.permission_mode,
+            budget=state.live.cap,
+        )
+        return await self._driver.run(slot_id, turn, self._on_budget)
+
+    async def _note_replacement(self, slot_id: str, number: int, launched: Launched) -> None:
+        command = slot.RecordLaunched(slot_id, number, launched.pid, launched.cli_version)
+        await self._record(command, None)
+
+    def _on_budget(self, attempt: str) -> None:
+        task_id, _, number = attempt.rpartition(".")
+        now = self._system.now()
+        command = task.InterruptAttempt(task_id, int(number), "task_budget_reached", now)
+        self._service.submit(command, Origin(Actor.SLOT))
+
+    async def _interrupt(self, task_id: str) -> None:
+        state = self._service.world.tasks.get(task_id)
+        if isinstance(state, task.Running):
+            await self._driver.interrupt(state.live.slot_id, task.live_attempt_id(state))
+
+    async def _clear(self, slot_id: str, cause: int) -> None:
+        try:
+            session = await self._driver.clear(slot_id)
+        except SlotFailure as failure:
+            end = failure.end or ProcessEnd(None, 0, expected=False)
+            await self._record_exit(slot_id, replace(end, message=failure.message), cause)
+        else:
+            await self._record(slot.RecordCleared(slot_id, session), cause)
+
+    async def _stop(self, slot_id: str, cause: int) -> None:
+        end = await self._driver.stop(slot_id)
+        await self._record_exit(slot_id, end, cause)
+
+    async def _externalised(self, outcome: Outcome) -> Outcome:
+        """The outcome with long texts in files, which must be durable before the event that names them."""
+
+        def put() -> Outcome:
+            structured = outcome.structured_output
+            return replace(
+                outcome,
+                output=self._texts.put(outcome.output.inline or ""),
+                structured_output=None if structured is None else self._texts.put(structured.inline or ""),
+            )
+
+        return await self._service.on_log(put)
+
+
+def _nothing(claimed: SlotClaimed, code: str, message: str, retryable: bool) -> TurnReport:
+    outcome = Outcome(End.FAILED, code, message, retryable, Text())
+    return TurnReport(outcome, claimed.session, alive=False)

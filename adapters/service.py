@@ -1,0 +1,268 @@
+"""One place where commands become facts: decide, append, evolve, then let policies react.
+
+Every command goes through one queue and one task of the owner, so that a caller that goes away takes
+nothing with it; the caller only waits. All work on the log happens on one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from claude_pool.domain import task
+from claude_pool.domain.coordination import Command, decide
+from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
+from claude_pool.domain.policies import Surroundings, next_command, next_wake
+from claude_pool.domain.ports import EventLog
+from claude_pool.domain.records import Actor, Fact, Meta, Recorded
+from claude_pool.domain.task_board import TaskCard, task_card
+from claude_pool.domain.task_events import TaskCancelled, TaskCompleted, TaskEvent, TaskFailed, TaskSealed
+from claude_pool.domain.world import World
+
+from .system import System
+
+T = TypeVar("T")
+
+ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed)
+"""The facts after which a task is finished or needs someone."""
+
+LONGEST_TIMER_MS = 3_600_000
+"""The timer looks again at least this often, because the wall clock may jump."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who sends a command and in the course of what: `correlation` names the outermost call."""
+
+    actor: Actor
+    correlation: str | None = None
+    cause: int | None = None
+
+
+POLICY = Origin(Actor.POLICY)
+
+
+@dataclass(slots=True)
+class _Job:
+    make: Callable[[], Command | None]
+    origin: Origin
+    done: asyncio.Future[tuple[Recorded, ...]]
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """What a waiter has been told: set when one of its tasks is finished or needs someone."""
+
+    ids: frozenset[str] | None
+    rang: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Service:
+    """The pool's commands and queries over one log. Lives in the owner's event loop."""
+
+    def __init__(self, log: EventLog, system: System) -> None:
+        """`log` is written by nobody else. `start` must be called before the first command."""
+        self._log = log
+        self._system = system
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="event-log")
+        self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
+        self._watches: set[Watch] = set()
+        self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
+        self._correlations: dict[str, str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[StoreError] | None = None
+        self._surroundings: Mapping[str, str] = {}
+        self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
+        self.policies_on = False
+        self.world = World()
+
+    def load(self) -> World:
+        """Fold the whole log into a fresh view. Blocks; for the start only."""
+        for r in self._log.read_all():
+            self.world.apply(r.position, r.stream, r.version, r.event)
+            self._correlate(r.stream, r.meta.correlation)
+        return self.world
+
+    def start(self) -> None:
+        """Begin to take commands. Policies react only once `policies_on` is set."""
+        self._failed = asyncio.get_running_loop().create_future()
+        self._worker = asyncio.create_task(self._work(), name="commands")
+
+    async def close(self) -> None:
+        """Finish what is queued, then release the log."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._worker is not None:
+            self._queue.put_nowait(None)
+            await self._worker
+        await self.on_log(self._log.close)
+        self._thread.shutdown()
+
+    async def failure(self) -> StoreError:
+        """Wait until the log refuses what must be recorded; the owner then has to end."""
+        assert self._failed is not None
+        return await asyncio.shield(self._failed)
+
+    def on_facts(self, listener: Callable[[tuple[Recorded, ...]], None]) -> None:
+        """Tell `listener` of every append of this process, after the view has folded it."""
+        self._listeners.append(listener)
+
+    async def on_log(self, work: Callable[[], T]) -> T:
+        """Run blocking `work` on the log's own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def submit(
+        self, command: Command | Callable[[], Command], origin: Origin
+    ) -> asyncio.Future[tuple[Recorded, ...]]:
+        """Queue a command (or what makes it when its turn comes); the future holds its recorded facts.
+
+        The command is carried out whether or not anyone waits. The future raises `PoolError` where it
+        is refused.
+        """
+        done: asyncio.Future[tuple[Recorded, ...]] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_retrieve)
+        self._queue.put_nowait(_Job(lambda: command() if callable(command) else command, origin, done))
+        return done
+
+    async def handle(
+        self, command: Command | Callable[[], Command], origin: Origin
+    ) -> tuple[Recorded, ...]:
+        """Like `submit`, and wait; a cancelled wait does not cancel the command."""
+        return await asyncio.shield(self.submit(command, origin))
+
+    def react(self) -> None:
+        """Have the policies look at the present state and time."""
+        self._queue.put_nowait(_Job(lambda: None, POLICY, asyncio.get_running_loop().create_future()))
+
+    async def _work(self) -> None:
+        while (job := await self._queue.get()) is not None:
+            try:
+                recorded = await self._carry_out(job.make(), job.origin)
+                if not job.done.done():
+                    job.done.set_result(recorded)
+            except PoolError as error:
+                if not job.done.done():
+                    job.done.set_exception(error)
+            except Exception as error:  # a fault in a decision must not end the owner
+                if not job.done.done():
+                    job.done.set_exception(error)
+            await self._let_policies_react()
+
+    async def _carry_out(self, command: Command | None, origin: Origin) -> tuple[Recorded, ...]:
+        facts = () if command is None else decide(command, self.world)
+        return await self._append(facts, origin) if facts else ()
+
+    async def _append(self, facts: tuple[Fact, ...], origin: Origin) -> tuple[Recorded, ...]:
+        expected = {fact.stream: self.world.versions.get(fact.stream, 0) for fact in facts}
+        command_id = self._system.new_id("cmd")
+        correlation = origin.correlation or self._correlations.get(facts[0].stream) or command_id
+        meta = Meta(self._system.now(), command_id, correlation, origin.actor, origin.cause)
+        try:
+            recorded = await self.on_log(lambda: self._log.append(facts, expected, meta))
+        except VersionConflict:
+            raise
+        except StoreError as error:
+            if origin.actor in (Actor.SLOT, Actor.RECOVERY) and self._failed and not self._failed.done():
+                self._failed.set_result(error)
+            raise
+        self._fold(recorded, correlation)
+        return recorded
+
+    def _fold(self, recorded: tuple[Recorded, ...], correlation: str) -> None:
+        for r in recorded:
+            self.world.apply(r.position, r.stream, r.version, r.event)
+            self._correlate(r.stream, correlation)
+        for listener in self._listeners:
+            listener(recorded)
+        self._ring(recorded)
+
+    def _correlate(self, stream: str, correlation: str) -> None:
+        if stream in self.world.tasks:
+            self._correlations.setdefault(stream, correlation)
+        else:
+            self._correlations.pop(stream, None)
+
+    def _ring(self, recorded: tuple[Recorded, ...]) -> None:
+        called = {r.stream for r in recorded if isinstance(r.event, ATTENTION)}
+        if called:
+            for watch in self._watches:
+                if watch.ids is None or not watch.ids.isdisjoint(called):
+                    watch.rang.set()
+
+    async def _let_policies_react(self) -> None:
+        if not self.policies_on:
+            return
+        self._surroundings = self.refresh_surroundings()
+        surroundings = Surroundings(self._surroundings)
+        while (command := next_command(self.world, surroundings, self._system.now())) is not None:
+            cause = Origin(Actor.POLICY, None, self.world.position)
+            try:
+                if not await self._carry_out(command, cause):
+                    raise RuntimeError(f"a policy asks for what changes nothing: {command}")
+            except StoreError as error:
+                if self._failed is not None and not self._failed.done():
+                    self._failed.set_result(error)
+                return
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake = next_wake(self.world)
+        if wake is not None:
+            delay = min(max(wake - self._system.now(), 0), LONGEST_TIMER_MS) / 1000
+            self._timer = asyncio.get_running_loop().call_later(delay, self.react)
+
+    def surroundings_of(self, directory: str) -> str:
+        """The digest of what a process in `directory` is told beside its options."""
+        return Surroundings(self._surroundings).at(directory)
+
+    async def events_of(self, stream: str) -> tuple[Recorded, ...]:
+        """The events of one stream, from the log."""
+        return await self.on_log(lambda: self._log.read_stream(stream))
+
+    async def task_state(self, task_id: str) -> task.Known:
+        """A task in whatever state it is: the live one, or the finished one folded from its stream.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        live = self.world.tasks.get(task_id)
+        if live is not None:
+            return live
+        state: task.Task = task.ABSENT
+        for recorded in await self.events_of(task_id):
+            event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
+            state = task.evolve(state, event)
+        if isinstance(state, task.Absent):
+            raise NotFound(kind="task", id=task_id, hint="pool_list_tasks shows what there is.")
+        return state
+
+    async def card(self, task_id: str) -> TaskCard:
+        """The task as its callers see it.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        return task_card(await self.task_state(task_id), self._system.now(), self.world)
+
+    def watch(self, ids: Iterable[str] | None) -> Watch:
+        """Begin to watch for tasks (None: all) that are finished or need someone; end with `unwatch`."""
+        watch = Watch(None if ids is None else frozenset(ids))
+        self._watches.add(watch)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Stop watching."""
+        self._watches.discard(watch)
+
+
+def _retrieve(done: asyncio.Future[tuple[Recorded, ...]]) -> None:
+    """A refusal nobody waits for is on record already; do not let asyncio complain about it."""
+    if not done.cancelled():
+        done.exception()

@@ -1,0 +1,98 @@
+"""What callers are shown: plain dictionaries with the names of the published interface, built in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from claude_pool.domain.pool_status import PoolStatus, SlotStatus
+from claude_pool.domain.task_board import TaskCard
+from claude_pool.domain.values import Text
+
+from .store.index import TaskRow
+
+View = dict[str, Any]
+
+OUTPUT_SHOWN_BYTES = 20_000
+"""A longer output is shown by its beginning and a reference, because clients cut long results."""
+
+
+def usd(microdollars: int) -> float:
+    """Microdollars as US dollars, for people; sums are made of the integers."""
+    return microdollars / 1_000_000
+
+
+def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
+    """A task as `pool_result` shows it; `read` gets a text that lies in a file."""
+    view: View = {
+        "task_id": card.task_id,
+        "state": card.state,
+        "success": card.success,
+        "output": None,
+        "error": None if card.error is None else asdict(card.error),
+        "cost_usd": usd(card.cost),
+        "cost_microdollars": card.cost,
+        "cost_estimated": card.cost_estimated,
+        "tokens": asdict(card.tokens),
+        "turns": card.turns,
+        "elapsed_ms": card.elapsed_ms,
+        "waited_ms": card.waited_ms,
+        "model": card.model,
+        "slot_id": card.slot_id,
+        "session_id": card.session_id,
+        "attempts": card.attempts,
+        "tags": list(card.tags),
+        "permission_denials": [asdict(denial) for denial in card.denials],
+        "reason": card.reason,
+    }
+    if card.output is not None:
+        view["output"] = read(card.output) if card.output.size <= OUTPUT_SHOWN_BYTES else _beginning(card.output)
+        if card.output.size > OUTPUT_SHOWN_BYTES:
+            view["output_ref"] = f"pool://results/{card.task_id}"
+    if card.structured_output is not None:
+        view["structured_output"] = read(card.structured_output)
+    return view
+
+
+def _beginning(text: Text) -> str:
+    return f"{text.head or ''}… ({text.size} bytes; read the whole of it at output_ref)"
+
+
+def row_view(row: TaskRow) -> View:
+    """A task in a list over history, from the index: no texts."""
+    done = {"completed": True, "failed": False, "cancelled": False}
+    return {
+        "task_id": row.task_id,
+        "state": row.state,
+        "success": done.get(row.state),
+        "cost_usd": usd(row.cost),
+        "cost_microdollars": row.cost,
+        "tokens": {
+            "input": row.tokens_input,
+            "output": row.tokens_output,
+            "cache_read": row.tokens_cache_read,
+            "cache_write": row.tokens_cache_write,
+        },
+        "turns": row.turns,
+        "elapsed_ms": row.ran_ms,
+        "waited_ms": max(0, row.started_at - row.submitted_at) if row.started_at is not None else None,
+        "model": row.model,
+        "slot_id": row.slot_id,
+        "attempts": row.attempts,
+        "tags": list(row.tags),
+        "priority": row.priority,
+        "submitted_at": row.submitted_at,
+    }
+
+
+def slot_view(status: SlotStatus) -> View:
+    """One slot as `pool_status` shows it."""
+    return asdict(status)
+
+
+def status_view(status: PoolStatus) -> View:
+    """The pool as `pool_status` shows it."""
+    view = asdict(status)
+    view["slots"] = [slot_view(s) for s in status.slots]
+    return view
