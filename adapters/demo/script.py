@@ -86,7 +86,15 @@ def _text(content: object) -> str:
 
 
 def _is_reminder(text: str) -> bool:
-    return text.lstrip().startswith("<system-reminder>")
+    return text.lstrip().startswith(_REMINDERS)
+
+
+_REMINDERS = (
+    "<system-reminder>",
+    "<local-command-",
+    "<command-name>",
+    "[Request interrupted by user",
+)
 
 
 _EMPTY_NUDGE = "[Your previous response had no visible output"
@@ -94,6 +102,7 @@ _NUDGES = (
     _EMPTY_NUDGE,
     "Output token limit hit.",
     "Your response above was stopped by a safety classifier",
+    "[structured-output-enforce]",
 )
 
 

@@ -66,6 +66,7 @@ class ScriptedApi:
         self.count_tokens_calls = 0
         self._port = port
         self._calls_file = calls_file
+        self._changed = threading.Condition()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -80,6 +81,20 @@ class ScriptedApi:
         for call in self.calls:
             totals[call.model] = totals.get(call.model, Usage()) + call.served
         return totals
+
+    def wait_until_closed(self, number: int, seconds: float = 10) -> Call:
+        """Wait, from another thread than the server's, until a call is over.
+
+        Raises:
+            TimeoutError: it is not.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._is_over(number), seconds):
+                raise TimeoutError(f"call {number} is not over after {seconds} s")
+        return self.calls[number - 1]
+
+    def _is_over(self, number: int) -> bool:
+        return len(self.calls) >= number and self.calls[number - 1].end != "open"
 
     async def start(self) -> None:
         """Listen.
@@ -155,6 +170,8 @@ class ScriptedApi:
             self._record(call)
 
     def _record(self, call: Call) -> None:
+        with self._changed:
+            self._changed.notify_all()
         if self._calls_file is not None:
             with self._calls_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(call)) + "\n")

@@ -1,0 +1,106 @@
+"""The scripted API as the real CLI sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from claude_pool.adapters.demo.directives import Usage
+from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
+
+from tests.support.cli_process import CliProcess, running_cli
+from tests.support.real_cli import bundled_cli, cli_environment
+
+pytestmark = pytest.mark.real
+
+FLAGS = ("--model=haiku", "--permission-mode=bypassPermissions", "--setting-sources=", "--strict-mcp-config")
+
+
+@pytest.fixture(name="api")
+def _api() -> Generator[ScriptedApi]:
+    with running_api() as api:
+        yield api
+
+
+@pytest.fixture(name="cli")
+def _cli(tmp_path: Path, api: ScriptedApi) -> Generator[CliProcess]:
+    environment = cli_environment(tmp_path, api.url)
+    environment |= {"CLAUDE_CODE_MAX_RETRIES": "0", "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1"}
+    with running_cli(bundled_cli(), environment, tmp_path, FLAGS) as cli:
+        yield cli
+
+
+def test_a_plain_prompt_is_echoed(cli: CliProcess) -> None:
+    result = cli.ask("hello world")
+    assert (result["result"], result["is_error"]) == ("echo: hello world", False)
+
+
+def test_a_tool_call_runs_and_its_result_comes_back(cli: CliProcess) -> None:
+    result = cli.ask('[[tool: Bash {"command":"echo from-bash"}]] [[result]]')
+    assert (result["result"], result["num_turns"]) == ("from-bash", 2)
+
+
+def test_two_tools_of_one_message_both_run(cli: CliProcess) -> None:
+    cli.ask('[[tool: Bash {"command":"echo one"}]] [[with: Bash {"command":"echo two"}]]')
+    results = [line["message"]["content"][0]["content"] for line in cli.of_type("user")]
+    assert sorted(results) == ["one", "two"]
+
+
+def test_an_http_error_ends_the_turn_with_its_status(cli: CliProcess, api: ScriptedApi) -> None:
+    result = cli.ask("[[status: 529]]")
+    assert (result["api_error_status"], result["is_error"], len(api.calls)) == (529, True, 1)
+
+
+def test_the_usage_that_the_cli_reports_is_the_usage_served(cli: CliProcess, api: ScriptedApi) -> None:
+    result = cli.ask("[[usage: input=1000 output=200 cache_read=50 cache_write=30 cache_write_1h=70]] hi")
+    usage = result["model_usage_since_last_result"]["claude-haiku-5-5"]
+    assert api.usage_by_model() == {"claude-haiku-5-5": Usage(1000, 200, 50, 30, 70)}
+    assert (usage["inputTokens"], usage["outputTokens"], usage["cacheReadInputTokens"]) == (1000, 200, 50)
+    assert usage["cacheCreationEphemeral5mInputTokens"] == 30
+    assert usage["cacheCreationEphemeral1hInputTokens"] == 70
+
+
+def test_an_interrupted_stream_is_recorded_with_what_was_served_until_then(
+    cli: CliProcess, api: ScriptedApi
+) -> None:
+    cli.prompt("[[usage: input=500 output=400]] [[slow: 1ms x 4]] [[reply: abcd]] [[stall after: 2]]")
+    cli.until_piece()
+    cli.until_piece()
+    cli.control("interrupt")
+    cli.until_type("result")
+    assert api.wait_until_closed(1).end == "aborted"
+    assert api.calls[0].served == Usage(500, 200)
+
+
+def test_earlier_prompts_are_recalled_until_a_clear(cli: CliProcess) -> None:
+    cli.ask("one")
+    assert cli.ask("[[recall]]")["result"] == '["one"]'
+    cli.ask("/clear")
+    assert cli.ask("[[recall]]")["result"] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("[[stop: max_tokens]] first [[then]] [[reply: second]]", "second"),
+        ("[[refuse]] first [[then]] [[reply: second]]", "second"),
+        ("[[empty]] [[then]] [[reply: second]]", "second"),
+    ],
+)
+def test_what_the_cli_asks_by_itself_is_answered_by_the_next_step(
+    cli: CliProcess, prompt: str, said: str
+) -> None:
+    assert cli.ask(prompt)["result"] == said
+
+
+@pytest.mark.parametrize(
+    "fault", ["[[cut after: 2]]", "[[error after: 2]]", "[[html]]", "[[status: 400 credit]]"]
+)
+def test_a_broken_answer_ends_the_turn_as_an_error(cli: CliProcess, fault: str) -> None:
+    result = cli.ask(f"{fault} one two three")
+    assert (result["is_error"], result["terminal_reason"]) == (True, "api_error")
+
+
+def test_a_fault_for_one_time_is_over_at_the_next_request(cli: CliProcess) -> None:
+    assert cli.ask("[[cut after: 1]] [[times: 1]] [[reply: whole again]]")["result"] == "whole again"
