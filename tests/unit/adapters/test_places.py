@@ -114,7 +114,15 @@ def test_a_link_in_place_of_the_state_folder_is_not_followed(tmp_path: Path, rep
     assert find(environment(tmp_path), str(repository)).state_dir.startswith(str(tmp_path / "home"))
 
 
-def test_a_repository_that_cannot_be_written_keeps_its_state_elsewhere(
+def test_a_repository_on_a_read_only_disk_keeps_its_state_elsewhere(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).startswith(str(repository)))
+
+    assert find(environment(tmp_path), str(repository)).state_dir.startswith(str(tmp_path / "home"))
+
+
+def test_a_file_where_the_state_folder_should_be_moves_the_state_elsewhere(
     tmp_path: Path, repository: Path
 ) -> None:
     (repository / ".claude-pool").write_text("a file where the folder should be")

@@ -1,0 +1,110 @@
+"""The table of the pool's options. Flags, variables, keys of the files and help texts follow from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+MODES = ("plan", "default", "dontAsk", "acceptEdits", "auto", "bypassPermissions")
+"""Permission modes, from the most careful to the one that asks nothing."""
+
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+TOOLSETS = ("core", "chains", "review", "context", "slots", "messages", "skills", "auto", "debug")
+
+HIGHEST_PROJECT_MODE = "acceptEdits"
+"""The permission mode that a project's own file may raise the pool to."""
+
+
+class Option(NamedTuple):
+    """One option of the pool. Its name is the key in the files; flag and variable are made from it.
+
+    `kind` is one of `number` (whole), `money`, `seconds`, `text`, `switch`, `list`, `path`, `servers`
+    (a path, or JSON text), `mode`, `effort` and `session`. `trusted` options may not be set by a project's
+    file. `task` names the argument of a task that the flag means on `run`.
+    """
+
+    name: str
+    kind: str
+    help: str
+    default: object = None
+    short: str | None = None
+    trusted: bool = False
+    task: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """`--task-timeout` for `task_timeout`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def opposite(self) -> str:
+        """The flag that turns a switch off again."""
+        return (
+            "--" + self.name.removeprefix("no_").replace("_", "-")
+            if self.name[:3] == "no_"
+            else f"--no-{self.flag[2:]}"
+        )
+
+    @property
+    def variable(self) -> str:
+        """`CLAUDE_POOL_TASK_TIMEOUT` for `task_timeout`."""
+        return "CLAUDE_POOL_" + self.name.upper()
+
+
+OPTIONS = (
+    Option("slots", "number", "How many slots to start with.", 2, "-n"),
+    Option("model", "text", "Model of tasks that name none.", None, "-m", task="model"),
+    Option(
+        "effort", "effort", f"Effort of tasks that name none: {', '.join(EFFORTS)}.", None, "-e",
+        task="effort",
+    ),
+    Option("budget_usd", "money", "What the pool may spend, in dollars.", None, "-b"),
+    Option("task_budget_usd", "money", "What one task may spend, in dollars.", task="max_budget_usd"),
+    Option(
+        "system_prompt", "text", "System prompt of tasks that bring none.", None, "-s",
+        task="system_prompt",
+    ),
+    Option(
+        "permission_mode", "mode", f"What slots may do unasked: {', '.join(MODES)}.", "plan", "-p",
+        task="permission_mode",
+    ),
+    Option("allowed_tools", "list", "Tools that need no permission, by comma.", (), task="allowed_tools"),
+    Option("disallowed_tools", "list", "Tools that slots do not get, by comma.", (), task="disallowed_tools"),
+    Option("mcp_config", "servers", "MCP servers for slots: a file, or JSON text.", trusted=True),
+    Option("min_slots", "number", "Scaling keeps at least so many slots.", 1),
+    Option("max_slots", "number", "Scaling goes up to so many slots.", 16),
+    Option("worktree", "switch", "Give each slot a git worktree of its own.", False, "-w"),
+    Option("skills_dir", "path", "Folder of the project's skills [.claude-pool/skills]."),
+    Option("no_builtins", "switch", "Leave the built-in skills out.", False),
+    Option("no_project_skills", "switch", "Leave the project's skills out.", False),
+    Option("no_global_skills", "switch", "Leave the user's own skills out.", False),
+    Option("disable_skill", "list", "Skills to leave out, by comma.", ()),
+    Option("task_timeout", "seconds", "Limit of one attempt, in seconds.", task="timeout_seconds"),
+    Option(
+        "session", "session", "Conversation of tasks that name none: fresh, or the slot's.", "fresh",
+        task="session",
+    ),
+    Option("state_dir", "path", "Where the log and its files lie.", trusted=True),
+    Option("working_dir", "path", "Where tasks run, and whose pool it is.", task="working_dir"),
+    Option("claude", "path", "The Claude Code CLI to drive.", trusted=True),
+    Option(
+        "trust_project", "switch", "Load the project's own settings, hooks and MCP servers.", False,
+        trusted=True,
+    ),
+    Option("pass_env", "list", "Further variables that slots are handed, by comma.", (), trusted=True),
+    Option("embedded", "switch", "Be the owner, for as long as standard input is open.", False),
+    Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0),
+    Option(
+        "allow_project_keys", "list", "Keys that the project's file may set although it is not trusted.", (),
+        trusted=True,
+    ),
+)  # fmt: skip
+"""Every option of the pool, in the order of the help text."""
+
+BY_NAME = {option.name: option for option in OPTIONS}
+
+PLACING = ("state_dir", "working_dir")
+"""What says which pool is meant, rather than how it is."""
+
+INTERNAL_VARIABLES = ("CLAUDE_POOL_COOKIE", "CLAUDE_POOL_DEPTH")
+"""Variables that slots carry; no option of a user's."""
