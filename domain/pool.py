@@ -12,10 +12,12 @@ from .errors import BudgetExceeded, InvalidArgument, NotFound, WrongState
 from .pool_events import (
     BudgetLimitChanged,
     BudgetOpened,
+    CliIdentified,
     ContextValueDeleted,
     ContextValueSet,
     DrainLifted,
     DrainStarted,
+    FundsCharged,
     FundsReserved,
     FundsSettled,
     OwnerStarted,
@@ -92,6 +94,7 @@ class Open:
     paused: Pause | None = None
     target: int = 0
     owners: int = 0
+    cli: CliIdentified | None = None
 
 
 Pool = Unopened | Open
@@ -111,9 +114,15 @@ class StartOwner:
     limit: int | None
     limit_given: bool
     now: int
-    cli_path: str | None = None
-    cli_version: str | None = None
-    cli_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyCli:
+    """Slots run this program from now on."""
+
+    path: str
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,15 @@ class SettleFunds:
     attempt: str
     cost: int
     estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFunds:
+    """A slot spent `cost` (microdollars) outside of any attempt, because of `why`."""
+
+    slot_id: str
+    cost: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +223,8 @@ class SetTargetSlots:
 
 
 PoolCommand = (
-    StartOwner | StopOwner | RecordOwnerStopped | SetBudget | ResetBudget | ReserveFunds | SettleFunds
+    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | SetBudget | ResetBudget | ReserveFunds | SettleFunds
+    | ChargeFunds
     | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | SetTargetSlots
 )  # fmt: skip
 
@@ -221,11 +240,14 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
     if isinstance(state, Unopened):
         raise WrongState(subject="the pool", state="unopened", problem="start an owner first")
     match command:
+        case IdentifyCli(path, version, digest):
+            identified = CliIdentified(path, version, digest)
+            return () if state.cli == identified else (identified,)
         case StopOwner(now):
             return _stop_owner(state, now)
         case RecordOwnerStopped():
             return () if state.owner is None else (OwnerStopped(),)
-        case SetBudget() | ResetBudget() | ReserveFunds() | SettleFunds():
+        case SetBudget() | ResetBudget() | ReserveFunds() | SettleFunds() | ChargeFunds():
             return _decide_money(command, state)
         case SetContext(key, value):
             return _set_context(state, key, value)
@@ -253,8 +275,7 @@ def _start_owner(command: StartOwner, state: Pool) -> tuple[PoolEvent, ...]:
         opened.append(PoolOpened(command.pool_id, command.now))
         state = Open(command.pool_id)
     started = OwnerStarted(
-        command.owner, command.pid, command.version, command.settings, command.cli_path,
-        command.cli_version, command.cli_sha256,
+        command.owner, command.pid, command.version, command.settings
     )  # fmt: skip
     opened.append(started)
     if not state.budget_opened:
@@ -273,7 +294,7 @@ def _stop_owner(state: Open, now: bool) -> tuple[PoolEvent, ...]:
 
 
 def _decide_money(
-    command: SetBudget | ResetBudget | ReserveFunds | SettleFunds, state: Open
+    command: SetBudget | ResetBudget | ReserveFunds | SettleFunds | ChargeFunds, state: Open
 ) -> tuple[PoolEvent, ...]:
     budget = state.budget
     match command:
@@ -291,6 +312,8 @@ def _decide_money(
             reserved = budget.reservations.get(attempt)
             overdrawn = 0 if reserved is None else max(0, cost - reserved)
             return (FundsSettled(attempt, cost, estimated, overdrawn),)
+        case ChargeFunds(slot_id, cost, why):
+            return (FundsCharged(slot_id, cost, why),) if cost > 0 else ()
         case _:
             assert_never(command)
 
@@ -333,7 +356,7 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
     if isinstance(state, Unopened):
         return state
     match event:
-        case FundsReserved() | FundsSettled() | BudgetOpened() | BudgetLimitChanged():
+        case FundsReserved() | FundsSettled() | FundsCharged() | BudgetOpened() | BudgetLimitChanged():
             opened = state.budget_opened or isinstance(event, BudgetOpened)
             return replace(state, budget=_evolve_budget(state.budget, event), budget_opened=opened)
         case OwnerStarted(owner, _, _, settings):
@@ -341,6 +364,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
                 state, owner=owner, settings=settings, stopping=None, target=settings.slots,
                 owners=state.owners + 1,
             )  # fmt: skip
+        case CliIdentified():
+            return replace(state, cli=event)
         case OwnerStopping(now):
             return replace(state, stopping="now" if now else "finish")
         case OwnerStopped():
@@ -366,7 +391,7 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
 
 
 def _evolve_budget(
-    budget: Budget, event: FundsReserved | FundsSettled | BudgetOpened | BudgetLimitChanged
+    budget: Budget, event: FundsReserved | FundsSettled | FundsCharged | BudgetOpened | BudgetLimitChanged
 ) -> Budget:
     match event:
         case FundsReserved(attempt, amount):
@@ -374,6 +399,8 @@ def _evolve_budget(
         case FundsSettled(attempt, cost):
             left = {name: amount for name, amount in budget.reservations.items() if name != attempt}
             return Budget(budget.limit, budget.spent + cost, left)
+        case FundsCharged(_, cost):
+            return Budget(budget.limit, budget.spent + cost, budget.reservations)
         case BudgetOpened(limit):
             return Budget(limit, 0, budget.reservations)
         case BudgetLimitChanged(limit):

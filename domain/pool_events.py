@@ -48,9 +48,17 @@ class OwnerStarted:
     pid: int
     version: str
     settings: Settings
-    cli_path: str | None = None
-    cli_version: str | None = None
-    cli_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CliIdentified:
+    """The program that slots run is this one now."""
+
+    NAME: ClassVar[str] = "pool.cli_identified"
+    VERSION: ClassVar[int] = 1
+    path: str
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,17 @@ class FundsSettled:
     cost: int
     estimated: bool = False
     overdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FundsCharged:
+    """A slot spent money on something that no attempt asked for (a turn that started by itself)."""
+
+    NAME: ClassVar[str] = "funds.charged"
+    VERSION: ClassVar[int] = 1
+    slot_id: str
+    cost: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +193,13 @@ class TargetSlotsSet:
 
 
 PoolEvent = (
-    PoolOpened | OwnerStarted | OwnerStopping | OwnerStopped | BudgetOpened | BudgetLimitChanged
-    | FundsReserved | FundsSettled | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
+    PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened | BudgetLimitChanged
+    | FundsReserved | FundsSettled | FundsCharged | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
     | PoolPaused | PoolResumed | TargetSlotsSet
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
-    PoolOpened, OwnerStarted, OwnerStopping, OwnerStopped, BudgetOpened, BudgetLimitChanged,
-    FundsReserved, FundsSettled, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
+    PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened, BudgetLimitChanged,
+    FundsReserved, FundsSettled, FundsCharged, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
     PoolPaused, PoolResumed, TargetSlotsSet,
 )  # fmt: skip
