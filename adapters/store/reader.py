@@ -1,0 +1,242 @@
+"""The log in a SQLite file, read: live beside its one writer, or when nobody writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from claude_pool.domain.errors import LogBroken, LogNewer, StoreUnreadable
+from claude_pool.domain.ports import Head
+from claude_pool.domain.records import Recorded
+
+from .chain import EMPTY, Replayed, Row, check_chain, decoded, indexed, replayed
+from .codec import Codec
+from .failures import told, translated
+from .identity import Found, Identity, hold, identify, release
+from .index import Index
+from .sidecar import read_head
+
+EVENTS = "events"
+"""The table of events."""
+
+T = TypeVar("T")
+
+_ROW = "rowid, originator_id, originator_version, topic, state, hash"
+_BATCH = 1000
+
+
+def open_reader(path: Path | str, codec: Codec) -> SqliteReader:
+    """Open the log at `path` for reading. Its file is not changed, and neither chain nor sidecar are checked.
+
+    Where nobody writes, SQLite may leave an empty `-wal` and `-shm` beside the file.
+
+    Raises:
+        StoreUnreadable: there is no log, or it cannot be read.
+        LogNewer: its schema is unknown to this program.
+    """
+    path = Path(path)
+    if identify(path) is Found.NOTHING:
+        raise StoreUnreadable(path=path, problem="there is no event log", hint="Start the pool first.")
+    held = hold(path)
+    try:
+        with told(path):
+            connection = _connect_for_reading(path)
+    except BaseException:
+        release(held)
+        raise
+    return SqliteReader(path, codec, connection, held)
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    connection = connect(path, "mode=ro", 5_000)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"SELECT rowid FROM {EVENTS} LIMIT 1").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        # In a directory that may not be written SQLite cannot create its shared memory. Without a
+        # WAL, there is nothing that only a writer could tell us: read the file as it lies there.
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists():
+            raise
+        connection = connect(path, "mode=ro&immutable=1", 5_000)
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def connect(path: Path, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:
+    """A connection in autocommit mode to an existing file; `mode` is a part of SQLite's URI."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_timeout_ms / 1000,
+    )
+
+
+def last(cursor: sqlite3.Cursor | sqlite3.Connection) -> Head:
+    """The end of the log that `cursor` reads."""
+    row = cursor.execute(f"SELECT rowid, hash FROM {EVENTS} ORDER BY rowid DESC LIMIT 1").fetchone()
+    return Head(*row) if row else EMPTY
+
+
+class SqliteReader:
+    """The reading half of the port `EventLog`, on one connection. Get it from `open_reader`."""
+
+    def __init__(self, path: Path, codec: Codec, connection: sqlite3.Connection, held: Identity) -> None:
+        """Take over `connection` and `held`; both end with `close`."""
+        self._path = path
+        self._codec = codec
+        self._connection = connection
+        self._held = held
+        self._own_index: Index | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """The reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def index(self) -> Index:
+        """Lists over history as of now: the index that lies in the file or, where another version of the
+        program has left a different one, an index in memory, folded from the log."""
+        head = self.head()
+        stored = Index(self._connection, self._path)
+        position = stored.position
+        if position is not None and position >= head.position:
+            return stored
+        if self._own_index is None:
+            self._own_index = Index.in_memory()
+        rows = self._rows(self._own_index.position or 0, None)
+        self._own_index.extend(self._blamed(indexed(self._codec, rows, str(self._path))))
+        return self._own_index
+
+    def read_stream(self, stream: str, after: int = 0) -> tuple[Recorded, ...]:
+        """See `EventLog.read_stream`."""
+        statement = (
+            f"SELECT {_ROW} FROM {EVENTS} WHERE originator_id = ? AND originator_version > ?"
+            " ORDER BY originator_version"
+        )
+        with told(self._path):
+            rows = self._connection.execute(statement, (stream, after)).fetchall()
+        return tuple(self._blamed(decoded(self._codec, rows, str(self._path))))
+
+    def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
+        """See `EventLog.read_all`. What is appended after the first event was read is not included."""
+        return self._blamed(decoded(self._codec, self._rows(after, until), str(self._path)))
+
+    def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
+        """What `read_all` gives, without metadata and hash, in about half the time: for folds."""
+        columns = "rowid, originator_id, originator_version, topic, state"
+        return self._blamed(replayed(self._codec, self._rows(after, until, columns), str(self._path)))
+
+    def head(self) -> Head:
+        """See `EventLog.head`."""
+        with told(self._path):
+            return last(self._connection)
+
+    def verify(self, tail: int | None = None) -> Head:
+        """Check the chain of the last `tail` events, or of all, and the sidecar; the head checked.
+
+        Raises:
+            LogBroken: with the first position that is not as it was acknowledged.
+        """
+        remembered = read_head(self._path)
+        head = self._verify_chain(tail)
+        if remembered is not None:
+            self._check_remembered(remembered, head)
+        return head
+
+    def close(self) -> None:
+        """Release everything; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            try:
+                if self._own_index is not None:
+                    self._own_index.close()
+                with told(self._path):
+                    self._connection.close()
+            finally:
+                release(self._held)
+
+    def _rows(self, after: int, until: int | None, columns: str = _ROW) -> Iterator[Any]:
+        # In batches: a statement left unfinished would hold back the checkpoint of the writer.
+        statement = (
+            f"SELECT {columns} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT {_BATCH}"
+        )
+        with told(self._path):
+            end = last(self._connection).position if until is None else until
+            while after < end:
+                rows = self._connection.execute(statement, (after, end)).fetchall()
+                if not rows:
+                    return
+                yield from rows
+                after = rows[-1][0]
+
+    def _careful(self, after: int, until: int) -> Iterator[Row]:
+        """Rows one by one, so that damage to the file itself has a position, too."""
+        statement = f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+        position = after
+        try:
+            for row in self._connection.execute(statement, (after, until)):
+                yield row
+                position = row[0]
+        except sqlite3.Error as error:
+            failure = translated(error, self._path)
+            if isinstance(failure, LogBroken):
+                failure = LogBroken(path=self._path, position=position + 1, problem=str(error))
+            raise failure from error
+
+    def _blamed(self, events: Iterator[T]) -> Iterator[T]:
+        """`events`; an unknown one may come of a newer program, or of a damaged name."""
+        try:
+            yield from events
+        except LogNewer as error:
+            position = int(str(error.facts["position"]))
+            check_chain(self._careful(position - 1, position), self._head_at(position - 1), str(self._path))
+            raise
+
+    def _verify_chain(self, tail: int | None) -> Head:
+        head = self.head()
+        after = 0 if tail is None else max(0, head.position - tail)
+        found = check_chain(self._careful(after, head.position), self._head_at(after), str(self._path))
+        if found != head:
+            raise LogBroken(path=self._path, position=found.position + 1, problem="it is missing")
+        return head
+
+    def _head_at(self, position: int) -> Head:
+        if not position:
+            return EMPTY
+        with told(self._path):
+            row = self._connection.execute(
+                f"SELECT rowid, hash FROM {EVENTS} WHERE rowid = ?", (position,)
+            ).fetchone()
+        if row is None:
+            raise LogBroken(path=self._path, position=position, problem="it is missing")
+        return Head(*row)
+
+    def _check_remembered(self, remembered: Head, head: Head) -> None:
+        if remembered.position > head.position:
+            problem = (
+                f"the log ends before it, but {remembered.position} events were acknowledged. It was cut off"
+                " or restored from an older backup; --accept-rollback goes on from where it ends"
+            )
+            raise LogBroken(path=self._path, position=head.position + 1, problem=problem)
+        if self._head_at(remembered.position) != remembered:
+            problem = (
+                "another event was acknowledged there. The log was restored from a backup and written since;"
+                " --accept-rollback goes on with it"
+            )
+            raise LogBroken(path=self._path, position=remembered.position, problem=problem)

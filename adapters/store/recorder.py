@@ -1,0 +1,136 @@
+"""The `eventsourcing` library's application recorder on one connection of our own, with a hash chain.
+
+Overridden are the library's extension points: the datastore (where a transaction comes from), the
+recorder (its table and its insert) and the factory (which of them it makes). Its reading methods,
+`select_events`, `select_notifications` and `max_notification_id`, work unchanged on the table.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteCursor,
+    SQLiteDatastore,
+    SQLiteFactory,
+)
+
+from .chain import Row, chained, check_expected
+from .identity import APPLICATION_ID, SCHEMA
+from .reader import EVENTS, last
+
+_TABLE = f"""
+CREATE TABLE IF NOT EXISTS {EVENTS} (
+    rowid INTEGER PRIMARY KEY,
+    originator_id TEXT NOT NULL,
+    originator_version INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    state BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    UNIQUE (originator_id, originator_version)
+)
+"""
+
+Within = Callable[[sqlite3.Cursor, Sequence[Row]], None]
+"""What is done inside the transaction of an insert, after the rows are in."""
+
+
+class OneConnectionDatastore(SQLiteDatastore):
+    """All transactions run on one connection, which its creator has opened and set up.
+
+    The library's own pool converts what it opens to WAL, never sets `synchronous`, and begins
+    writes as readers; it is never asked for a connection here.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """`connection` must be in autocommit mode (`isolation_level=None`)."""
+        super().__init__(":memory:", originator_id_type="text")
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self, *, commit: bool) -> Generator[SQLiteCursor]:
+        """A transaction, which for a write takes the lock before it reads anything."""
+        connection = self._connection
+        cursor = connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        try:
+            cursor.execute("BEGIN IMMEDIATE" if commit else "BEGIN")
+            yield SQLiteCursor(cursor)
+            cursor.execute("COMMIT" if commit else "ROLLBACK")
+        except BaseException:
+            # SQLite has rolled back by itself after some errors (a full disk); then this one would raise.
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.rollback()
+            raise
+        finally:
+            cursor.close()
+
+
+class ChainRecorder(SQLiteApplicationRecorder):
+    """Records events with gap-free positions, expected versions and the hash chain."""
+
+    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = EVENTS) -> None:
+        """Record in a table of `datastore`; the rest of the log expects its name to be `EVENTS`."""
+        super().__init__(datastore, events_table_name)
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The table of events. The key must be called `rowid`: the inherited queries read it by that name."""
+        return [_TABLE]
+
+    def _create_table(self, c: SQLiteCursor) -> None:
+        """Create the table and say whose it is, in one transaction: a crash leaves an empty file or a log."""
+        super()._create_table(c)
+        if c.sqlite_cursor.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            c.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            c.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def _insert_events(
+        self,
+        c: SQLiteCursor,
+        stored_events: Sequence[StoredEvent],
+        *,
+        expected: Mapping[str, int] | None = None,
+        within: Within | None = None,
+        **_: Any,
+    ) -> Sequence[int]:
+        """Insert in order, if every stream in `expected` is at its version; then call `within`.
+
+        `insert_events(events, expected=…, within=…)` reaches here. Without `expected`, each stream must
+        be right before its first event: the table's key alone would accept a gap.
+
+        Raises:
+            VersionConflict: a stream is at another version.
+        """
+        cursor = c.sqlite_cursor
+        cursor.row_factory = None
+        if expected is None:
+            expected = {str(e.originator_id): e.originator_version - 1 for e in reversed(stored_events)}
+        check_expected(expected, {stream: _version(cursor, stream) for stream in expected})
+        entries = ((str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events)
+        rows = chained(entries, last(cursor))
+        cursor.executemany(f"INSERT INTO {EVENTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
+        if within is not None:
+            within(cursor, rows)
+        return [row[0] for row in rows]
+
+
+class ChainFactory(SQLiteFactory):
+    """Makes the recorder above, the library's way."""
+
+    application_recorder_class = ChainRecorder
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use `connection` for everything."""
+        super().__init__({self.SQLITE_DBNAME: ":memory:", self.ORIGINATOR_ID_TYPE: "text"})
+        self.datastore = OneConnectionDatastore(connection)
+
+
+def _version(cursor: sqlite3.Cursor, stream: str) -> int:
+    statement = f"SELECT MAX(originator_version) FROM {EVENTS} WHERE originator_id = ?"
+    return cursor.execute(statement, (stream,)).fetchone()[0] or 0

@@ -1,0 +1,196 @@
+"""The log in a SQLite file, written: one process, one connection, one durable transaction an append."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from claude_pool.domain.errors import LogBroken, StoreError, StoreUnreadable
+from claude_pool.domain.ports import Head
+from claude_pool.domain.records import Fact, Meta, Recorded
+from eventsourcing.persistence import StoredEvent
+
+from .chain import Row, drafts, indexed
+from .codec import Codec
+from .failures import refused, result_code, sync_directory, told, translated
+from .identity import Found, Identity, hold, identify, identity, release
+from .index import Index
+from .reader import SqliteReader, connect
+from .recorder import ChainFactory
+from .sidecar import Sidecar, read_head
+from .wakes import Wakes
+
+TAIL = 1000
+"""So many of the last events are checked whenever a log is opened for writing."""
+
+
+class SqliteEventLog(SqliteReader):
+    """The port `EventLog` on a SQLite file, through the `eventsourcing` library's recorder.
+
+    Whoever opens one holds the pool's lock: SQLite itself keeps a second writer out only for the length of
+    a transaction. Get it from `SqliteEventLog.open`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        codec: Codec,
+        connection: sqlite3.Connection,
+        held: Identity,
+        factory: ChainFactory,
+        sidecar: Sidecar,
+    ) -> None:
+        """Take over everything; all of it ends with `close`."""
+        super().__init__(path, codec, connection, held)
+        self._recorder = factory.application_recorder()
+        self._sidecar = sidecar
+        self._index = Index(connection, path)
+        self._wakes = Wakes()
+        self._failed: str | None = None
+        wal = path.with_name(path.name + "-wal")
+        self._files: dict[Path, Identity | None] = {path: held, wal: identity(wal)}
+
+    @classmethod
+    def open(
+        cls, path: Path | str, codec: Codec, *, accept_rollback: bool = False, busy_timeout_ms: int = 5_000
+    ) -> Self:
+        """Open the log at `path` for writing; create it (mode 0600) where there is no file or an empty one.
+
+        `accept_rollback` goes on with a log that its sidecar contradicts. The index is rebuilt where it
+        is not this log's or not of this version.
+
+        Raises:
+            StoreUnreadable: something else is there, or it cannot be written. Its bytes are untouched.
+            LogNewer: a newer program wrote it. Its bytes are untouched.
+            LogBroken: the chain of its last events is broken, or acknowledged events are missing.
+            StoreError: another process has it locked, or an I/O error.
+        """
+        path = Path(path)
+        if identify(path) is Found.NOTHING:
+            _create(path, accept_rollback)
+        with ExitStack() as undo:
+            held = hold(path)
+            undo.callback(release, held)
+            with told(path):
+                connection = connect(path, "mode=rw", busy_timeout_ms)
+                undo.callback(connection.close)
+                factory = ChainFactory(connection)
+                _set_up(connection, factory, path)
+            sidecar = _open_sidecar(path)
+            undo.callback(sidecar.close)
+            log = cls(path, codec, connection, held, factory, sidecar)
+            log._begin(accept_rollback)
+            undo.pop_all()
+            return log
+
+    @property
+    def index(self) -> Index:
+        """Lists over history, as of the last append."""
+        return self._index
+
+    def append(self, facts: Sequence[Fact], expected: Mapping[str, int], meta: Meta) -> tuple[Recorded, ...]:
+        """See `EventLog.append`. No facts, no transaction.
+
+        Raises:
+            StoreUnreadable: the file was deleted or replaced since it was opened.
+            ValueError: a stream that `facts` touch is not in `expected`.
+        """
+        entries = drafts(self._codec, facts, expected, meta, str(self._path))
+        if not entries:
+            return ()
+        self._check_files()
+        recorded: list[Recorded] = []
+
+        def within(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
+            pairs = tuple(zip(rows, facts, strict=True))
+            recorded.extend(Recorded(r[0], r[1], r[2], fact.event, meta, r[5]) for r, fact in pairs)
+            self._index.record(
+                cursor, ((r[0], r[1], fact.event, meta.recorded_at, r[4]) for r, fact in pairs)
+            )
+
+        try:
+            stored = [StoredEvent(*entry) for entry in entries]
+            self._recorder.insert_events(stored, expected=expected, within=within)
+        except sqlite3.Error as error:
+            if result_code(error) == sqlite3.SQLITE_IOERR:
+                # After a failed fsync nobody knows what the disk holds; only reading it anew tells.
+                self._failed = str(error)
+            raise translated(error, self._path) from error
+        head = Head(recorded[-1].position, recorded[-1].hash)
+        self._sidecar.remember(head)
+        self._wakes.ring(head)
+        return tuple(recorded)
+
+    def on_append(self, wake: Callable[[Head], None]) -> Callable[[], None]:
+        """See `EventLog.on_append`. `wake` runs in the appending thread and must not raise."""
+        return self._wakes.add(wake)
+
+    def close(self) -> None:
+        """Release everything; a second call does nothing."""
+        if not self._closed:
+            self._sidecar.close()
+        super().close()
+
+    def _begin(self, accept_rollback: bool) -> None:
+        remembered = None if accept_rollback else read_head(self._path)
+        head = self._verify_chain(TAIL)
+        if remembered is not None:
+            self._check_remembered(remembered, head)
+        self._sidecar.remember(head)
+        if self._index.position != head.position:
+            rows = self._rows(0, head.position)
+            self._index.rebuild(self._blamed(indexed(self._codec, rows, str(self._path))))
+
+    def _check_files(self) -> None:
+        """SQLite commits happily into files that nobody will find again."""
+        for path, held in self._files.items():
+            if identity(path) != held:
+                raise StoreUnreadable(
+                    path=path,
+                    problem="the file was deleted or replaced while the log was open",
+                    hint="Put it back and restart.",
+                )
+        if self._failed is not None:
+            raise StoreError(path=self._path, problem=f"an earlier append failed ({self._failed}). Restart")
+
+
+def _create(path: Path, accept_rollback: bool) -> None:
+    remembered = read_head(path)
+    if remembered is not None and remembered.position and not accept_rollback:
+        problem = (
+            f"there are no events, but {remembered.position} were acknowledged. The log was deleted or"
+            " emptied; --accept-rollback begins a new one"
+        )
+        raise LogBroken(path=path, position=1, problem=problem)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        sync_directory(path.parent)
+    except OSError as error:
+        raise refused(error, path) from error
+
+
+def _open_sidecar(path: Path) -> Sidecar:
+    try:
+        return Sidecar(path)
+    except OSError as error:
+        raise refused(error, path) from error
+
+
+def _set_up(connection: sqlite3.Connection, factory: ChainFactory, path: Path) -> None:
+    """Make `connection` durable and the file a log. The order matters: set in WAL mode, the header's
+    application_id would stay 0 for everyone who looks at the file until the next checkpoint."""
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # On macOS, fsync alone does not reach the disk.
+    factory.application_recorder().create_table()  # type: ignore[attr-defined]
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreUnreadable(
+            path=path,
+            problem=f"SQLite cannot keep a write-ahead log there (journal mode {mode})",
+            hint="Choose a --state-dir on a local file system.",
+        )
