@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from . import pool, slot, task
 from .claiming import Funding, Unaffordable, claim_plan, funding
-from .errors import Draining, InvalidArgument, NotFound, SessionBusy, WrongState
+from .errors import CliMissing, Draining, InvalidArgument, NotFound, SessionBusy, SlotsFailed, WrongState
 from .records import Event, Fact
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
@@ -102,6 +102,7 @@ def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
     if at.draining is not None or at.stopping is not None:
         raise Draining()
     _check_slot(spec, world)
+    _check_health(world)
     _check_session(command, world)
     limit = spec.options.max_budget or at.settings.task_budget
     needed = limit if limit is not None else 1
@@ -118,6 +119,17 @@ def _check_slot(spec: TaskSpec, world: World) -> None:
     at = world.slots.get(spec.slot)
     if at is None or (isinstance(at, slot.Stopped) and at.retired):
         raise NotFound(kind="slot", id=spec.slot, hint="pool_status lists the slots in service.")
+
+
+def _check_health(world: World) -> None:
+    """Refuse what would wait for ever because no slot is left that could run it."""
+    serving = [at for at in world.slots.values() if not isinstance(at, slot.Stopped)]
+    failed = [at for at in serving if isinstance(at, slot.Failed)]
+    if not failed or len(failed) < len(serving):
+        return
+    if failed[0].code == CliMissing.code:
+        raise CliMissing(problem=failed[0].problem)
+    raise SlotsFailed(problem=failed[0].problem)
 
 
 def _check_session(command: Submit, world: World) -> None:

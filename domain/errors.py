@@ -2,7 +2,7 @@
 
 `PoolError`
 ├── `InvalidArgument`, `NotFound`, `WrongState`
-├── `BudgetExceeded`, `Draining`, `Paused`
+├── `BudgetExceeded`, `Draining`, `Paused`, `SlotsFailed`, `CliMissing`
 ├── `SessionBusy`, `IdempotencyConflict`, `ConfigConflict`
 └── `StoreError`
     ├── `VersionConflict` (decide again), `StoreInUse`, `StoreUnreadable`, `StoreFull`
@@ -80,6 +80,18 @@ class Paused(PoolError):
     """The pool is paused: {reason}. Lift it with pool_resume once the reason is gone."""
 
     code = "paused"
+
+
+class SlotsFailed(PoolError):
+    """Every slot of the pool has failed ({problem}). Mend that, then lift it with pool_resume."""
+
+    code = "slot_failed"
+
+
+class CliMissing(PoolError):
+    """{problem} Then lift it with pool_resume."""
+
+    code = "cli_missing"
 
 
 class SessionBusy(PoolError):

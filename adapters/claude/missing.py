@@ -1,0 +1,42 @@
+"""The driver of an owner that found no CLI: every launch says what is missing, so the pool can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, Turn, TurnReport
+from claude_pool.domain.values import End, Outcome
+
+
+class NoCliDriver:
+    """Implements `SlotDriver` where there is nothing to drive."""
+
+    def __init__(self, failure: SlotFailure) -> None:
+        """`failure` is what the search for the CLI ended with."""
+        self._failure = failure
+
+    async def launch(self, launch: Launch) -> Launched:
+        """Always fails."""
+        raise SlotFailure(self._failure.code, self._failure.message)
+
+    async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+        """Never reached through a launch; fails like one."""
+        outcome = Outcome(End.FAILED, self._failure.code, self._failure.message)
+        return TurnReport(outcome, turn.session, alive=False)
+
+    async def interrupt(self, slot_id: str, attempt: str) -> None:
+        """Nothing runs."""
+
+    async def clear(self, slot_id: str) -> str:
+        """Always fails."""
+        raise SlotFailure(self._failure.code, self._failure.message)
+
+    async def stop(self, slot_id: str) -> ProcessEnd:
+        """Nothing runs."""
+        return ProcessEnd(None, 0, expected=True)
+
+    def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
+        """Nothing ever exits."""
+
+    async def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,200 @@
+"""The composition root: the one place that pairs ports with adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from claude_pool.domain import pool, task
+from claude_pool.domain.coordination import Recover
+from claude_pool.domain.errors import PoolError
+from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
+from claude_pool.domain.records import Actor
+from claude_pool.domain.values import End, Outcome, Transcript
+from claude_pool.domain.world import World
+
+from .application import Application
+from .claude import locate
+from .claude.driver import ClaudeDriver, DriverSettings
+from .claude.locate import Cli
+from .claude.meter import meter_transcript
+from .claude.missing import NoCliDriver
+from .claude.price_file import price_list
+from .claude.project_text import project_text
+from .places import Places
+from .runtime import Runtime
+from .service import Origin, Service
+from .store.blobs import BlobStore, MemoryBlobs, Texts
+from .store.index import Index
+from .store.memory import MemoryEventLog
+from .store.registry import default_codec
+from .store.sqlite import SqliteEventLog
+from .surroundings import ProjectTexts
+from .system import RealSystem, System, new_uuid
+
+VERSION = version("claude-pool")
+
+RECOVERY = Origin(Actor.RECOVERY)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A log with its texts, its lists over history, and the folder of its transcripts."""
+
+    log: EventLog
+    texts: Texts
+    index: Index
+    transcripts: Path
+
+
+@dataclass(frozen=True)
+class Running:
+    """A pool at work: what its callers use, and what its owner looks after."""
+
+    application: Application
+    service: Service
+    runtime: Runtime
+    store: Store
+    system: System
+
+    @property
+    def world(self) -> World:
+        """The live view."""
+        return self.service.world
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """How slots are made: which CLI, with which environment, and what they may load of a project."""
+
+    claude: str | None
+    environ: Mapping[str, str]
+    runtime_dir: Path
+    pass_env: tuple[str, ...] = ()
+    trust_project: bool = False
+
+
+def open_store(places: Places, accept_rollback: bool = False) -> Store:
+    """The store of a state directory, for its one owner.
+
+    Raises:
+        StoreError: the log cannot be used; nothing was changed.
+    """
+    log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
+    return Store(log, BlobStore(places.blobs), log.index, Path(places.transcripts))
+
+
+def memory_store(transcripts: Path) -> Store:
+    """A store that ends with the process; only transcripts are files."""
+    log = MemoryEventLog(default_codec())
+    return Store(log, MemoryBlobs(), log.index, transcripts)
+
+
+@contextlib.asynccontextmanager
+async def running_pool(
+    store: Store,
+    workshop: Workshop,
+    settings: Settings,
+    limit: int | None,
+    limit_given: bool,
+    system: System | None = None,
+    driver: SlotDriver | None = None,
+) -> AsyncIterator[Running]:
+    """A pool at work on `store`: recovers what a dead owner left, then starts its slots.
+
+    `limit` is the budget in microdollars. On the way out everything running is ended; a store that
+    refuses meanwhile shows in `Service.failure`.
+    """
+    system = system or RealSystem()
+    service = Service(store.log, system)
+    service.load()
+    known = service.world.pool
+    pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
+    cli: Cli | None = None
+    if driver is None:
+        driver, cli = make_driver(workshop, pool_id, store.transcripts)
+    texts = ProjectTexts(project_text, _account(workshop, cli))
+    service.refresh_surroundings = lambda: texts.digests(service.world)
+    runtime = Runtime(service, driver, store.texts, system, texts.text)
+    service.start()
+    try:
+        await _recover(service, store, system)
+        owner = pool.StartOwner(
+            pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now()
+        )
+        await service.handle(owner, RECOVERY)
+        runtime.start()
+        identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
+        yield Running(
+            Application(service, store.texts, store.index, system, VERSION), service, runtime, store, system
+        )
+        if identify is not None:
+            identify.cancel()
+    finally:
+        service.policies_on = False
+        await runtime.close()
+        await service.close()
+
+
+async def _recover(service: Service, store: Store, system: System) -> None:
+    """Close in one append what the last owner left open, each attempt at what its transcript shows."""
+    seen = {}
+    for task_id in service.world.running:
+        state = service.world.tasks[task_id]
+        if isinstance(state, task.Running):
+            attempt = task.live_attempt_id(state)
+            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl")
+    await service.handle(Recover(seen, system.now()), RECOVERY)
+
+
+def _seen(transcript: Path) -> Outcome:
+    if not transcript.exists():
+        return Outcome(End.INTERRUPTED)
+    tokens, cost, model = meter_transcript(transcript, price_list())
+    content = transcript.read_bytes()
+    evidence = Transcript(len(content), hashlib.sha256(content).hexdigest())
+    return Outcome(
+        End.INTERRUPTED, cost=cost, estimated=True, tokens=tokens, model=model, transcript=evidence
+    )
+
+
+async def _identify(service: Service, cli: Cli) -> None:
+    """Record which program slots run. Reading all of it takes a second, so it happens on the side."""
+    digest = await asyncio.to_thread(locate.digest, cli)
+    with contextlib.suppress(PoolError):
+        await service.handle(pool.IdentifyCli(cli.path, cli.version, digest), RECOVERY)
+
+
+def make_driver(workshop: Workshop, pool_id: str, transcripts: Path) -> tuple[SlotDriver, Cli | None]:
+    """The driver of the CLI that is found, or one that says that none is."""
+    try:
+        cli = locate.locate(workshop.claude, workshop.environ)
+    except SlotFailure as failure:
+        return NoCliDriver(failure), None
+    settings = DriverSettings(
+        cli=cli,
+        pool=pool_id,
+        environ=workshop.environ,
+        runtime_dir=workshop.runtime_dir,
+        transcripts_dir=transcripts,
+        prices=price_list(),
+        pass_env=workshop.pass_env,
+        depth=int(workshop.environ.get("CLAUDE_POOL_DEPTH", "0")) + 1,
+        trust_project=workshop.trust_project,
+    )
+    return ClaudeDriver(settings), cli
+
+
+def _account(workshop: Workshop, cli: Cli | None) -> str:
+    """A digest of what decides whose account slots use and what they load."""
+    names = sorted(n for n in workshop.environ if n.startswith(("ANTHROPIC_", "CLAUDE_CONFIG", "HOME")))
+    values = [f"{name}={workshop.environ[name]}" for name in (*names, *workshop.pass_env) if name in workshop.environ]
+    text = "\0".join([*values, str(workshop.trust_project), cli.path if cli else ""])
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
