@@ -23,7 +23,6 @@ from claude_pool.domain.errors import (
     WrongState,
 )
 from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
-
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
 from claude_pool.domain.why import story
@@ -94,7 +93,8 @@ class Application:
         size = len(request.prompt.encode("utf-8", "replace"))
         if size > PROMPT_BYTES:
             raise InvalidArgument(
-                argument="prompt", problem=f"{size} bytes are more than the {PROMPT_BYTES} that a task can carry"
+                argument="prompt",
+                problem=f"{size} bytes are more than the {PROMPT_BYTES} that a task can carry",
             )
         if request.session is not None and parse_session(request.session) is None:
             raise InvalidArgument(
@@ -203,9 +203,7 @@ class Application:
         views = [await self.view(row.task_id) for row in rows]
         return Waited(views, max(row.attention_position or 0 for row in rows), None)
 
-    async def _attention(
-        self, after: int, task_ids: Sequence[str] | None, limit: int
-    ) -> tuple[TaskRow, ...]:
+    async def _attention(self, after: int, task_ids: Sequence[str] | None, limit: int) -> tuple[TaskRow, ...]:
         return await self._service.on_log(lambda: self._index.attention_since(after, task_ids, limit))
 
     async def cancel(self, task_id: str, origin: Origin) -> View:
@@ -246,9 +244,7 @@ class Application:
         """The pool now."""
         return status_view(pool_status(self._service.world, self._version))
 
-    async def metrics(
-        self, since: int | None, until: int | None, model: str | None, tag: str | None
-    ) -> View:
+    async def metrics(self, since: int | None, until: int | None, model: str | None, tag: str | None) -> View:
         """Counts, money and times of the tasks submitted in a period, in all and by model."""
         rows = await self._service.on_log(lambda: self._index.tasks_between(since, until, model, tag))
         return session_metrics(rows)
@@ -439,7 +435,8 @@ def _left(service: Service) -> View:
 def _require_task_id(task_id: str) -> None:
     if not is_task_id(task_id):
         raise InvalidArgument(
-            argument="task_id", problem="a task's id is task- and 16 letters or digits, as pool_submit gave it"
+            argument="task_id",
+            problem="a task's id is task- and 16 letters or digits, as pool_submit gave it",
         )
 
 

@@ -1,4 +1,4 @@
-"""The texts that the pool adds of its own: the shared context at the head of a prompt, a slot's introduction."""
+"""The texts that the pool adds: the shared context at the head of a prompt, and a slot's introduction."""
 
 from __future__ import annotations
 

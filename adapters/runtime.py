@@ -31,7 +31,7 @@ Surroundings = Callable[[str], str | None]
 
 
 class Runtime:
-    """Drives the slots of one owner. `stopped` is set when the owner is stopping and no slot has a process."""
+    """Drives the slots of one owner. `stopped` is set when it is stopping and no slot has a process."""
 
     def __init__(
         self, service: Service, driver: SlotDriver, texts: Texts, system: System, project_text: Surroundings
@@ -93,9 +93,7 @@ class Runtime:
 
     async def _record_exit(self, slot_id: str, end: ProcessEnd, cause: int | None) -> None:
         now = self._system.now()
-        command = slot.RecordProcessEnded(
-            slot_id, end.expected, end.exit_code, end.killed, end.message, now
-        )
+        command = slot.RecordProcessEnded(slot_id, end.expected, end.exit_code, end.killed, end.message, now)
         await self._record(command, cause)
 
     async def _launch(self, slot_id: str, number: int, session: str, cause: int) -> None:

@@ -128,9 +128,7 @@ class Service:
         self._queue.put_nowait(_Job(lambda: command() if callable(command) else command, origin, done))
         return done
 
-    async def handle(
-        self, command: Command | Callable[[], Command], origin: Origin
-    ) -> tuple[Recorded, ...]:
+    async def handle(self, command: Command | Callable[[], Command], origin: Origin) -> tuple[Recorded, ...]:
         """Like `submit`, and wait; a cancelled wait does not cancel the command."""
         return await asyncio.shield(self.submit(command, origin))
 

@@ -13,7 +13,7 @@ class ProjectTexts:
     """The texts of the directories that tasks run in, read anew whenever policies are about to choose."""
 
     def __init__(self, read: Callable[[str], str | None], extra: str) -> None:
-        """`read` gives a directory's text; `extra` digests what holds for all directories (account, flags)."""
+        """`read` gives a directory's text; `extra` digests what holds for all of them (account, flags)."""
         self._read = read
         self._extra = extra
         self._texts: dict[str, str | None] = {}

@@ -1,4 +1,4 @@
-"""What callers are shown: plain dictionaries with the names of the published interface, built in one place."""
+"""What callers are shown: plain dictionaries with the names of the published interface."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         "reason": card.reason,
     }
     if card.output is not None:
-        view["output"] = read(card.output) if card.output.size <= OUTPUT_SHOWN_BYTES else _beginning(card.output)
+        view["output"] = (
+            read(card.output) if card.output.size <= OUTPUT_SHOWN_BYTES else _beginning(card.output)
+        )
         if card.output.size > OUTPUT_SHOWN_BYTES:
             view["output_ref"] = f"pool://results/{card.task_id}"
     if card.structured_output is not None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -106,7 +106,7 @@ async def running_pool(
     limit_given: bool,
     system: System | None = None,
     driver: SlotDriver | None = None,
-) -> AsyncIterator[Running]:
+) -> AsyncGenerator[Running]:
     """A pool at work on `store`: recovers what a dead owner left, then starts its slots.
 
     `limit` is the budget in microdollars. On the way out everything running is ended; a store that
@@ -145,7 +145,7 @@ async def running_pool(
 
 async def _recover(service: Service, store: Store, system: System) -> None:
     """Close in one append what the last owner left open, each attempt at what its transcript shows."""
-    seen = {}
+    seen: dict[str, Outcome] = {}
     for task_id in service.world.running:
         state = service.world.tasks[task_id]
         if isinstance(state, task.Running):
@@ -195,6 +195,10 @@ def make_driver(workshop: Workshop, pool_id: str, transcripts: Path) -> tuple[Sl
 def _account(workshop: Workshop, cli: Cli | None) -> str:
     """A digest of what decides whose account slots use and what they load."""
     names = sorted(n for n in workshop.environ if n.startswith(("ANTHROPIC_", "CLAUDE_CONFIG", "HOME")))
-    values = [f"{name}={workshop.environ[name]}" for name in (*names, *workshop.pass_env) if name in workshop.environ]
+    values = [
+        f"{name}={workshop.environ[name]}"
+        for name in (*names, *workshop.pass_env)
+        if name in workshop.environ
+    ]
     text = "\0".join([*values, str(workshop.trust_project), cli.path if cli else ""])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -27,7 +27,7 @@ class Fit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimPlan:
-    """How an attempt would run in a slot. `replaces`: with a new process, which continues `resume` or forks it."""
+    """How an attempt would run in a slot. `replaces`: in a new process, which continues or forks `resume`."""
 
     slot_id: str
     resolved: Resolved

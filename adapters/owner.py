@@ -1,0 +1,348 @@
+"""The owner: the one process that holds a pool's log and slots, and answers on its socket.
+
+Started detached, with its settings as one JSON document on standard input. Ways in are connections to a
+unix socket (each begins with a greeting, see `handover`) or, embedded, the standard streams. It ends
+when told, when idle for long enough, or when its log refuses what must be recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from claude_pool.domain import pool, task
+from claude_pool.domain.errors import LogBroken, LogNewer, PoolError, StoreError, StoreInUse
+from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.records import Actor
+from claude_pool.domain.values import Options
+
+from .config.model import Effective
+from .config.servers import load_servers
+from .config.settings import differences
+from .places import Places, prepare, publish
+from .service import Origin
+from .wiring import VERSION, Running, Workshop, open_store, running_pool
+
+LINE_BYTES = 32 * 1024 * 1024
+"""The longest line that a connection may send."""
+
+GREETING_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Greeting:
+    """What a connection said of itself; see `handover.greeting`."""
+
+    actor: Actor
+    toolsets: str
+    explicit: Mapping[str, object]
+    environment: Mapping[str, str]
+    stop: str | None
+
+    @classmethod
+    def parse(cls, line: bytes) -> _Greeting | None:
+        """The greeting in `line`, or None where it is none."""
+        try:
+            said: Any = json.loads(line)
+            if said["claude_pool"] != 1:
+                return None
+            return cls(
+                Actor.SHELL if said.get("actor") == "shell" else Actor.COORDINATOR,
+                str(said.get("toolsets") or "default"),
+                cast("dict[str, object]", dict(said.get("explicit") or {})),
+                cast("dict[str, str]", dict(said.get("environment") or {})),
+                said.get("stop"),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def pool_settings(effective: Effective) -> Settings:
+    """The options of a configuration, as the log records them.
+
+    Raises:
+        InvalidArgument: the MCP configuration cannot be read.
+    """
+    chosen = effective.options
+    options = Options(
+        model=chosen.model,
+        effort=chosen.effort,
+        system_prompt=chosen.system_prompt,
+        permission_mode=chosen.permission_mode,
+        allowed_tools=tuple(chosen.allowed_tools),
+        disallowed_tools=tuple(chosen.disallowed_tools),
+        mcp_servers=load_servers(chosen.mcp_config),
+    )
+    return Settings(
+        slots=chosen.slots,
+        min_slots=chosen.min_slots,
+        max_slots=chosen.max_slots,
+        options=options,
+        session=chosen.session,
+        task_budget=chosen.task_budget,
+        task_timeout_ms=chosen.task_timeout_ms,
+        working_dir=chosen.working_dir or effective.places.work_tree,
+    )
+
+
+@contextlib.contextmanager
+def owner_lock(places: Places) -> Generator[None]:
+    """Hold the pool's lock; it ends with the process at the latest.
+
+    Raises:
+        StoreInUse: another process holds it.
+    """
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise StoreInUse(path=places.state_dir, pid=holder) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Owner:
+    """One run of a pool: its connections, and the reasons for which it ends."""
+
+    def __init__(self, effective: Effective, running: Running) -> None:
+        """`running` is at work already; connections come with `listen` and `attach`."""
+        self._effective = effective
+        self._running = running
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._mcp: asyncio.Task[Any] = asyncio.create_task(self._load_server())
+        self._idle: asyncio.TimerHandle | None = None
+        self._done = asyncio.Event()
+        running.service.on_facts(lambda _: self._consider_idle())
+
+    async def listen(self) -> None:
+        """Answer on the pool's socket."""
+        path = self._effective.places.socket
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # We hold the lock, so nobody listens there any more.
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._on_connection, path, limit=LINE_BYTES)
+        finally:
+            os.umask(before)
+        publish(self._effective.places)
+
+    async def until_done(self) -> StoreError | None:
+        """Wait for the end; the store's refusal where that is the reason."""
+        self._consider_idle()
+        failure = asyncio.create_task(self._running.service.failure())
+        stopped = asyncio.create_task(self._running.runtime.stopped.wait())
+        done = asyncio.create_task(self._done.wait())
+        await asyncio.wait((failure, stopped, done), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (stopped, done):
+            waiting.cancel()
+        if failure.done():
+            return failure.result()
+        failure.cancel()
+        return None
+
+    async def close(self) -> None:
+        """Take no more connections, record the end, and let go of those there are."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._mcp.cancel()
+        if self._server is not None:
+            self._server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._effective.places.socket)
+
+    async def drop_connections(self) -> None:
+        """End every connection: callers learn that the owner is gone."""
+        for handler in tuple(self._handlers):
+            handler.cancel()
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=2)
+        for writer in tuple(self._connections):
+            writer.close()
+
+    def stop(self, now: bool) -> None:
+        """End the owner: at once, or when what runs has ended."""
+        self._running.service.submit(pool.StopOwner(now), Origin(Actor.SHELL))
+
+    async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolsets: str) -> None:
+        """Serve one connection that needs no greeting, until its input ends."""
+        greeting = _Greeting(Actor.COORDINATOR, toolsets, {}, {}, None)
+        self._connections.add(writer)
+        try:
+            await self._speak(reader, writer, greeting, [])
+        finally:
+            self._connections.discard(writer)
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        self._connections.add(writer)
+        try:
+            await self._greet(reader, writer)
+        except (ConnectionError, asyncio.CancelledError, asyncio.LimitOverrunError, ValueError):
+            pass  # The caller went away, or we do; accepted work goes on.
+        finally:
+            self._handlers.discard(handler)
+            self._connections.discard(writer)
+            writer.close()
+            self._consider_idle()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await asyncio.wait_for(reader.readline(), GREETING_SECONDS)
+        except TimeoutError:
+            return
+        greeting = _Greeting.parse(line)
+        if greeting is None:
+            _say(writer, {"claude_pool": 1, "code": "invalid_argument", "message": "This is no greeting."})
+            return
+        if greeting.stop is not None:
+            await self._running.service.handle(pool.StopOwner(greeting.stop == "now"), Origin(Actor.SHELL))
+        options = cast("dict[str, object]", self._effective.options.model_dump(mode="json"))
+        conflict = differences(options, self._effective.environment, greeting.explicit, greeting.environment)
+        if conflict and len(self._connections) == 1 and not self._has_work():
+            _say(writer, {"claude_pool": 1, "replace": True})
+            await writer.drain()
+            self._done.set()
+            await asyncio.Event().wait()  # The connection closes when the owner is gone.
+        welcome = {"claude_pool": 1, "ok": True, "pid": os.getpid(), "version": VERSION, "conflict": conflict}
+        _say(writer, welcome)
+        await writer.drain()
+        await self._speak(reader, writer, greeting, conflict)
+
+    async def _speak(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        greeting: _Greeting,
+        conflict: list[str],
+    ) -> None:
+        from .mcp.server import Connection, serve_lines
+
+        server = await asyncio.shield(self._mcp)
+        connection = Connection(greeting.actor, greeting.toolsets, tuple(conflict))
+        await serve_lines(server, reader, writer, connection)
+
+    async def _load_server(self) -> Any:
+        # Importing the protocol SDK takes a second; slots start meanwhile.
+        module = await asyncio.to_thread(_import_server)
+        return module.build_server(self._running.application, VERSION)
+
+    def _has_work(self) -> bool:
+        world = self._running.world
+        if world.pending or world.running:
+            return True
+        parked = (world.tasks[task_id] for task_id in world.parked)
+        return any(isinstance(state, task.Parked) and state.until is not None for state in parked)
+
+    def _consider_idle(self) -> None:
+        """Arm or disarm the end of an owner that nobody is connected to and that has nothing to do."""
+        busy = bool(self._connections) or self._has_work()
+        if busy and self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        elif not busy and self._idle is None:
+            delay = self._effective.options.idle_exit
+            self._idle = asyncio.get_running_loop().call_later(delay, self._on_idle)
+
+    def _on_idle(self) -> None:
+        self._idle = None
+        if not self._connections and not self._has_work():
+            self._done.set()
+
+
+def _import_server() -> Any:
+    from .mcp import server
+
+    return server
+
+
+def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")
+
+
+@contextlib.asynccontextmanager
+async def owning(effective: Effective, environ: Mapping[str, str]) -> AsyncGenerator[Owner]:
+    """Be the owner of a pool: its lock, log and slots are held inside.
+
+    Raises:
+        StoreInUse: there is an owner. StoreError: the log cannot be used. InvalidArgument: the settings.
+    """
+    places, chosen = effective.places, effective.options
+    settings = pool_settings(effective)
+    prepare(places)
+    with owner_lock(places):
+        store = open_store(places)
+        workshop = Workshop(
+            chosen.claude, environ, _slots_dir(places), tuple(chosen.pass_env), chosen.trust_project
+        )
+        given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
+        async with running_pool(store, workshop, settings, chosen.budget, given) as running:
+            owner = Owner(effective, running)
+            try:
+                yield owner
+            finally:
+                await owner.close()
+        await owner.drop_connections()
+
+
+def _slots_dir(places: Places) -> Path:
+    """A short folder beside the socket: the CLI opens sockets of its own below it."""
+    return Path(places.socket).with_suffix("")
+
+
+async def _own(effective: Effective, environ: Mapping[str, str]) -> int:
+    async with owning(effective, environ) as owner:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, owner.stop, True)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        await owner.listen()
+        failure = await owner.until_done()
+    if failure is not None:
+        _report(failure)
+        return exit_code(failure)
+    return 0
+
+
+def exit_code(error: PoolError) -> int:
+    """The exit code that stands for an error at the start or end of an owner."""
+    if isinstance(error, LogNewer):
+        return 6
+    return 4 if isinstance(error, LogBroken) else 3
+
+
+def _report(error: PoolError) -> None:
+    sys.stderr.write(f"[{error.code}] {error.message}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Own the pool that the settings on standard input describe; the exit code."""
+    try:
+        document = json.loads(sys.stdin.read())
+        effective = Effective.from_document(document)
+        return asyncio.run(_own(effective, dict(os.environ)))
+    except PoolError as error:
+        _report(error)
+        return exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
