@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import claim_plan, pool_options
@@ -27,6 +25,8 @@ from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
 from claude_pool.domain.why import story
 
+from .metrics import session_metrics
+from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest
 from .service import Origin, Service
 from .store.blobs import Texts
@@ -36,8 +36,6 @@ from .views import View, row_view, slot_view, status_view, task_view, usd
 
 WAIT_CAP_SECONDS = 600.0
 """No call waits longer; a longer wait is capped, and the answer says so."""
-
-_DONE = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ class Application:
         return await self._service.on_log(lambda: self._texts.get(output))
 
     async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
-        """Wait until all of `task_ids` are finished or need someone, at most so long; the cap if one applied."""
+        """Wait until all `task_ids` are finished or need someone, at most so long; the cap where one applied."""
         seconds, cap = _capped(wait_seconds)
         watch = self._service.watch(task_ids)
         try:
@@ -413,18 +411,7 @@ class Application:
         if not events:
             raise NotFound(kind="task" if is_task_id(subject) else "slot", id=subject, hint="")
         state = self.slot(subject)["state"] if is_slot_id(subject) else (await self.view(subject))["state"]
-        return {"id": subject, "state": state, "story": [_reason(e) for e in story(events)]}
-
-
-def _reason(reason: Any) -> View:
-    return {
-        "position": reason.position,
-        "at": reason.at,
-        "actor": reason.actor,
-        "cause": reason.cause,
-        "event": reason.event,
-        "text": reason.text,
-    }
+        return {"id": subject, "state": state, "story": [reason_view(e) for e in story(events)]}
 
 
 def _left(service: Service) -> View:
@@ -454,45 +441,4 @@ def _refused(error: PoolError) -> View:
         "state": "refused",
         "success": False,
         "error": {"code": error.code, "message": error.message, "retryable": False},
-    }
-
-
-def session_metrics(rows: Sequence[TaskRow]) -> View:
-    """Counts, money (microdollars), times (ms) and turns of `rows`, in all and by model, dearest first."""
-    ended = [row for row in rows if row.state in _DONE and row.attempts]
-    by_model: dict[str, list[TaskRow]] = {}
-    for row in ended:
-        by_model.setdefault(row.model or "unknown", []).append(row)
-    breakdown = [{"model": model, **_figures(of)} for model, of in by_model.items()]
-    counts = {f"{state}_tasks": sum(row.state == state for row in rows) for state in _STATES}
-    return {
-        "total_tasks": len(rows),
-        **counts,
-        **_figures(ended),
-        "model_breakdown": sorted(breakdown, key=lambda m: -m["cost_microdollars"]),
-    }
-
-
-_STATES = ("pending", "parked", "running", "sealed", "completed", "failed", "cancelled")
-
-
-def _figures(rows: Sequence[TaskRow]) -> View:
-    times = [row.ran_ms for row in rows]
-    cost = sum(row.cost for row in rows)
-    return {
-        "task_count": len(rows),
-        "cost_usd": usd(cost),
-        "cost_microdollars": cost,
-        "avg_cost_microdollars": cost // len(rows) if rows else 0,
-        "max_cost_microdollars": max((row.cost for row in rows), default=0),
-        "avg_elapsed_ms": sum(times) // len(times) if times else 0,
-        "median_elapsed_ms": int(median(times)) if times else 0,
-        "max_elapsed_ms": max(times, default=0),
-        "total_turns": sum(row.turns for row in rows),
-        "tokens": {
-            "input": sum(row.tokens_input for row in rows),
-            "output": sum(row.tokens_output for row in rows),
-            "cache_read": sum(row.tokens_cache_read for row in rows),
-            "cache_write": sum(row.tokens_cache_write for row in rows),
-        },
     }

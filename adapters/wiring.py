@@ -29,6 +29,7 @@ from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
 from .places import Places
+from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
 from .store.blobs import BlobStore, MemoryBlobs, Texts
@@ -202,3 +203,12 @@ def _account(workshop: Workshop, cli: Cli | None) -> str:
     ]
     text = "\0".join([*values, str(workshop.trust_project), cli.path if cli else ""])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def open_reader(places: Places) -> LogReader:
+    """The pool of `places` read from its log, whether or not an owner runs.
+
+    Raises:
+        StoreUnreadable, LogNewer, LogBroken: the log cannot be read.
+    """
+    return LogReader(places, VERSION)

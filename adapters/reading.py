@@ -1,0 +1,134 @@
+"""The pool read from its log alone, for when no owner runs: the same folds, another cursor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from claude_pool.domain import task
+from claude_pool.domain.errors import InvalidArgument, NotFound
+from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.records import Recorded
+from claude_pool.domain.task_board import task_card
+from claude_pool.domain.task_events import TaskEvent
+from claude_pool.domain.values import is_slot_id, is_task_id
+from claude_pool.domain.why import story
+from claude_pool.domain.world import World
+
+from .places import Places
+from .store.blobs import BlobStore
+from .store.reader import SqliteReader, open_reader
+from .store.registry import default_codec
+from .views import View, row_view, status_view, task_view
+
+
+class LogReader:
+    """Views of a pool that is not running. Nothing is written; close it when done."""
+
+    def __init__(self, places: Places, version: str) -> None:
+        """Open the log of `places`.
+
+        Raises:
+            StoreUnreadable, LogNewer, LogBroken: it cannot be read.
+        """
+        self._log: SqliteReader = open_reader(Path(places.log), default_codec())
+        self._texts = BlobStore(places.blobs)
+        self._version = version
+        self._world: World | None = None
+
+    def close(self) -> None:
+        """Release the log."""
+        self._log.close()
+
+    def world(self) -> World:
+        """The live view at the end of the log."""
+        if self._world is None:
+            self._world = folded(self._log)
+        return self._world
+
+    def status(self) -> View:
+        """The pool as the log leaves it."""
+        return status_view(pool_status(self.world(), self._version))
+
+    def slots(self) -> list[View]:
+        """The slots that are not retired."""
+        found: list[View] = self.status()["slots"]
+        return found
+
+    def context(self) -> View:
+        """The shared context."""
+        at = self.world().open_pool()
+        return {"values": dict(sorted(at.context.items())), "version": at.context_version}
+
+    def task(self, task_id: str) -> View:
+        """A task's view.
+
+        Raises:
+            InvalidArgument: not a task's id. NotFound: there is no such task.
+        """
+        if not is_task_id(task_id):
+            raise InvalidArgument(argument="task_id", problem="a task's id is task- and 16 letters or digits")
+        state: task.Task = task.ABSENT
+        for recorded in self._log.read_stream(task_id):
+            event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
+            state = task.evolve(state, event)
+        if isinstance(state, task.Absent):
+            raise NotFound(kind="task", id=task_id, hint="`claude-pool tasks` lists what there is.")
+        return task_view(task_card(state, time.time_ns() // 1_000_000, self.world()), self._texts.get)
+
+    def tasks(
+        self,
+        state: str | None = None,
+        tag: str | None = None,
+        slot: str | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> View:
+        """Tasks of all times, the latest first, with the cursor of the next page."""
+        rows = self._log.index.list_tasks(
+            state=state, tag=tag, slot=slot, limit=limit + 1, before_position=cursor
+        )
+        more = rows[limit - 1].submitted_position if len(rows) > limit else None
+        return {"tasks": [row_view(row) for row in rows[:limit]], "cursor": more}
+
+    def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
+        """Events by position, in (after, until]."""
+        return self._log.read_all(after, until)
+
+    def why(self, subject: str) -> View:
+        """What led to the present state of a task or slot.
+
+        Raises:
+            InvalidArgument, NotFound: no such task or slot.
+        """
+        events = self._log.read_stream(subject) if is_task_id(subject) or is_slot_id(subject) else ()
+        if not events:
+            raise NotFound(kind="task or slot", id=subject, hint="`claude-pool tasks` lists the tasks.")
+        if is_task_id(subject):
+            state = self.task(subject)["state"]
+        else:
+            state = next((s["state"] for s in self.slots() if s["slot_id"] == subject), "stopped")
+        return {"id": subject, "state": state, "story": [reason_view(r) for r in story(events)]}
+
+
+def reason_view(reason: Any) -> View:
+    """One fact of a story (`domain.why.Reason`) as callers see it."""
+    return {
+        "position": reason.position,
+        "at": reason.at,
+        "actor": reason.actor,
+        "cause": reason.cause,
+        "event": reason.event,
+        "text": reason.text,
+    }
+
+
+def folded(log: SqliteReader) -> World:
+    """The live view at the end of a log."""
+    world = World()
+    apply = world.apply
+    for position, stream, version, event, _ in log.read_events():
+        apply(position, stream, version, event)
+    return world
