@@ -323,13 +323,9 @@ def _failing_after(kind: str) -> Callable[[Step, _Directive], Step]:
     return lambda step, directive: replace(step, fault=Fault(kind, after=_count(directive)))
 
 
-_FILLER = "abcdefghijklmnopqrstuvwxyz012345"
-
-
 def _bytes(step: Step, directive: _Directive) -> Step:
     size = _count(directive)
-    text = (_FILLER * (size // len(_FILLER) + 1))[:size]
-    return replace(step, says="text", text=text, pieces=step.pieces or max(1, min(64, size)))
+    return replace(step, says="text", text=filler(size), pieces=step.pieces or max(1, min(64, size)))
 
 
 _SHAPES: dict[str, Callable[[Step, _Directive], Step]] = {
@@ -354,6 +350,11 @@ _SHAPES: dict[str, Callable[[Step, _Directive], Step]] = {
     "cut after": _failing_after("cut"),
     "error after": _failing_after("error"),
 }
+
+
+def filler(size: int) -> str:
+    """A text of `size` bytes."""
+    return ("abcdefghijklmnopqrstuvwxyz012345" * (size // 32 + 1))[:size]
 
 
 def pieces(text: str, count: int | None) -> list[str]:

@@ -1,0 +1,31 @@
+"""An executable that behaves like the Claude Code CLI, well or badly, with no API."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+_FAKE = Path(__file__).resolve().parents[1] / "fakes" / "fakeclaude.py"
+
+
+def fake_cli(
+    folder: Path, persona: str = "normal", *, calls: Path | None = None, name: str = "claude"
+) -> Path:
+    """Make the executable `name` in `folder` and return its path.
+
+    `persona` is a comma-separated list of what `tests.fakes.fakecli.personas` describes. `calls` is a file
+    that every model call is appended to, in the scripted API's format.
+    """
+    words = [sys.executable, "-I", "-S", str(_FAKE), f"--fake-persona={persona}"]
+    if calls is not None:
+        words.append(f"--fake-calls={calls}")
+    program = folder / name
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
+    program.chmod(0o755)
+    return program
+
+
+def fake_environment(home: Path) -> dict[str, str]:
+    """The environment for the fake: it has a key and a home, and reaches nothing."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "ANTHROPIC_API_KEY": "sk-ant-dummy"}
