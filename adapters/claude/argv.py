@@ -50,13 +50,11 @@ def build_argv(
     launch: Launch,
     files: LaunchFiles,
     *,
-    project_text: str = "",
     trust_project: bool = False,
     can_drop_snapshot: bool = True,
 ) -> list[str]:
     """The words to execute.
 
-    `project_text` is appended to the system prompt (the repository's instructions, handed over by us).
     `trust_project` lets the CLI read the repository's own settings, hooks, servers and instructions.
     `can_drop_snapshot` says whether the CLI knows `--system-prompt-snapshot`.
 
@@ -79,9 +77,9 @@ def build_argv(
     argv += _choices(launch)
     if launch.system_prompt is not None:
         argv.append(f"--system-prompt-file={files.write('system-prompt.txt', launch.system_prompt)}")
-    appended = "\n\n".join(text for text in (project_text, launch.append_system_prompt) if text)
-    if appended:
-        argv.append(f"--append-system-prompt-file={files.write('append-system-prompt.txt', appended)}")
+    if launch.append_system_prompt:
+        path = files.write("append-system-prompt.txt", launch.append_system_prompt)
+        argv.append(f"--append-system-prompt-file={path}")
     if launch.mcp_servers:
         servers = {name: json.loads(text) for name, text in launch.mcp_servers}
         argv.append(f"--mcp-config={files.write('mcp.json', json.dumps({'mcpServers': servers}))}")

@@ -83,7 +83,7 @@ def slot_environment(environ: Mapping[str, str], slot: SlotEnvironment) -> dict[
 
 def credentials_and_basics(environ: Mapping[str, str]) -> set[str]:
     """The names in `environ` that every slot is handed."""
-    prefixes = _PREFIXES
+    prefixes: tuple[str, ...] = _PREFIXES
     if _on(environ, "CLAUDE_CODE_USE_BEDROCK"):
         prefixes += _BEDROCK_PREFIXES
     if _on(environ, "CLAUDE_CODE_USE_VERTEX"):

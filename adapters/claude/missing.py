@@ -38,5 +38,8 @@ class NoCliDriver:
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """Nothing ever exits."""
 
+    def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
+        """Nothing ever starts by itself."""
+
     async def close(self) -> None:
         """Nothing to close."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 _ZERO_WIDTH_SPACE = "\u200b"
-# The CLI attaches at the start of the text and after white space only.
-_MENTION = re.compile(r"(?<!\S)@(?=\S)")
+# The CLI attaches at the start of the text and after white space only (to it, a byte order mark is some).
+_MENTION = re.compile(r"(?<![^\s\ufeff])@(?=\S)")
 
 
 def neutralise(text: str) -> str:

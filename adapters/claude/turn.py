@@ -1,0 +1,167 @@
+"""One turn while it runs: what the slot said so far, and when to lose patience."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from claude_pool.domain.ports import Turn
+from claude_pool.domain.prices import PriceList, microdollars
+from claude_pool.domain.values import Denial
+
+from .meter import Account, CliAccounts, Meter
+from .outcome import Failure
+from .stream import Message, objects, part, status, strings, text
+from .transcript import TranscriptFile
+
+LIFECYCLE = "msg_lifecycle_v1"
+"""The capability of CLIs whose results name the prompts that they answer."""
+
+
+def prompt_line(prompt: str, uuid: str) -> bytes:
+    """The line that hands a prompt to the CLI."""
+    message = {"role": "user", "content": prompt}
+    return json.dumps({"type": "user", "message": message, "parent_tool_use_id": None, "uuid": uuid}).encode()
+
+
+def answers(result: Message, uuid: str, capabilities: tuple[str, ...]) -> bool:
+    """Whether a result line answers the prompt `uuid`. Older CLIs do not say: there it is the next one."""
+    if LIFECYCLE not in capabilities:
+        return True
+    return uuid == text(result, "user_message_uuid") or uuid in strings(result, "user_message_uuids")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Bounds of silence, in seconds: before the first line, between lines, and while a tool is at work."""
+
+    first_output: float
+    silence: float
+    tool_silence: float
+
+
+class RunningTurn:
+    """The state of one turn. `done` resolves with its result line, or None where it ended without one."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        transcript: TranscriptFile,
+        prices: PriceList,
+        patience: Patience,
+        on_budget: Callable[[str], None],
+    ) -> None:
+        """Begins now, on the running loop's clock."""
+        self._loop = asyncio.get_running_loop()
+        self.turn = turn
+        self.uuid = str(uuid4())
+        self.transcript = transcript
+        self.meter = Meter(prices)
+        self.done: asyncio.Future[Message | None] = self._loop.create_future()
+        self.failure: Failure | None = None
+        self.interrupted = False
+        self.broken = False
+        self.sent = False
+        self.api_error: Message | None = None
+        self.account: Account | None = None
+        self._patience = patience
+        self._on_budget = on_budget
+        self._budget_told = False
+        self._heard = False
+        self._last = self._loop.time()
+        self._tools: set[str] = set()
+        self._denials: dict[str, Denial] = {}
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """The refused tool uses, in order."""
+        return tuple(self._denials.values())
+
+    def mark_sent(self) -> None:
+        """The prompt goes out now: from here the slot's silence counts."""
+        self.sent = True
+        self._heard = False
+        self._last = self._loop.time()
+
+    def hear(self) -> None:
+        """A line came, whatever it says."""
+        self._heard = True
+        self._last = self._loop.time()
+
+    def patience_left(self) -> tuple[float, Failure]:
+        """Seconds until the present silence is too long, and what it is then."""
+        if not self._heard:
+            bound = self._patience.first_output
+            failure = Failure(
+                "timed_out_start", f"The slot printed nothing for {bound:g} s after the prompt."
+            )
+        else:
+            bound = self._patience.silence
+            if self._tools:
+                bound = max(bound, self._patience.tool_silence)
+            failure = Failure("timed_out_silence", f"The slot printed nothing for {bound:g} s.")
+        return self._last + bound - self._loop.time(), failure
+
+    def end(self, result: Message | None) -> None:
+        """The turn is over; a second end changes nothing."""
+        if not self.done.done():
+            self.done.set_result(result)
+
+    def fail(self, failure: Failure) -> None:
+        """Note a reason of our own to end the turn; the first one counts."""
+        self.failure = self.failure or failure
+
+    def deny(self, tool_use: str, denial: Denial) -> None:
+        """Note a refused tool use; the first word on it counts."""
+        self._denials.setdefault(tool_use or f"#{len(self._denials)}", denial)
+
+    def take(self, message: Message, accounts: CliAccounts, capabilities: tuple[str, ...]) -> None:
+        """Learn from one message of the slot."""
+        match text(message, "type"):
+            case "assistant":
+                self._take_assistant(message)
+            case "user":
+                for block in objects(part(message, "message"), "content"):
+                    self._tools.discard(text(block, "tool_use_id"))
+            case "system":
+                self._take_system(message)
+            case "result":
+                self._take_result(message, accounts, capabilities)
+            case _:
+                pass
+        self.meter.take(message)
+        budget = self.turn.budget
+        if budget is not None and not self._budget_told and microdollars(self.meter.nanodollars) >= budget:
+            self._budget_told = True
+            self._on_budget(self.turn.attempt)
+
+    def _take_assistant(self, message: Message) -> None:
+        if text(message, "error"):
+            self.api_error = message
+        for block in objects(part(message, "message"), "content"):
+            if text(block, "type") == "tool_use":
+                self._tools.add(text(block, "id"))
+
+    def _take_system(self, message: Message) -> None:
+        subtype = text(message, "subtype")
+        if subtype == "permission_denied":
+            reason = text(message, "message") or text(message, "reason")
+            self.deny(text(message, "tool_use_id"), Denial(text(message, "tool_name"), reason))
+        elif subtype == "api_retry" and (http := status(message, "error_status")) in (401, 403):
+            self.fail(
+                Failure("not_logged_in", f"The provider refused the login (HTTP {http}).", retryable=False)
+            )
+
+    def _take_result(self, message: Message, accounts: CliAccounts, capabilities: tuple[str, ...]) -> None:
+        account = accounts.take(message)
+        if account is not None:  # also a foreign turn's: whoever was served meanwhile, this turn pays
+            before = self.account or Account(0, type(account.tokens)())
+            self.account = Account(before.nanodollars + account.nanodollars, before.tokens + account.tokens)
+        if not answers(message, self.uuid, capabilities):
+            return
+        for refused in objects(message, "permission_denials"):
+            self.deny(text(refused, "tool_use_id"), Denial(text(refused, "tool_name")))
+        self.end(message)
