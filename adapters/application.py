@@ -28,7 +28,7 @@ from claude_pool.domain.why import story
 from .metrics import session_metrics
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest
-from .service import Origin, Service
+from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
 from .system import System, derived_id
@@ -58,7 +58,7 @@ class Application:
         self._system = system
         self._version = version
 
-    async def submit(self, request: TaskRequest, origin: Origin, tool: str = "submit") -> str:
+    async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.
 
         Raises:
@@ -154,7 +154,9 @@ class Application:
         state = self._service.world.tasks.get(task_id)
         return isinstance(state, (task.Pending, task.Parked, task.Running))
 
-    async def run(self, request: TaskRequest, origin: Origin, wait_seconds: float) -> View:
+    async def run(
+        self, request: TaskRequest, origin: Origin = CALLER, wait_seconds: float = WAIT_CAP_SECONDS
+    ) -> View:
         """Submit and wait; the view, still running where the wait was shorter than the work."""
         _capped(wait_seconds)
         task_id = await self.submit(request, origin, "run")
@@ -162,7 +164,12 @@ class Application:
         view = await self.view(task_id)
         return view if cap is None else {**view, "waited_cap": cap}
 
-    async def fan_out(self, requests: Sequence[TaskRequest], origin: Origin, wait_seconds: float) -> View:
+    async def fan_out(
+        self,
+        requests: Sequence[TaskRequest],
+        origin: Origin = CALLER,
+        wait_seconds: float = WAIT_CAP_SECONDS,
+    ) -> View:
         """One task per request; `results` has one view per request, in order, refusals among them."""
         _capped(wait_seconds)
         slots: list[str | PoolError] = []
@@ -204,7 +211,7 @@ class Application:
     async def _attention(self, after: int, task_ids: Sequence[str] | None, limit: int) -> tuple[TaskRow, ...]:
         return await self._service.on_log(lambda: self._index.attention_since(after, task_ids, limit))
 
-    async def cancel(self, task_id: str, origin: Origin) -> View:
+    async def cancel(self, task_id: str, origin: Origin = CALLER) -> View:
         """Cancel a task and wait, at most 10 s, until it has ended; its view.
 
         Raises:
@@ -247,7 +254,7 @@ class Application:
         rows = await self._service.on_log(lambda: self._index.tasks_between(since, until, model, tag))
         return session_metrics(rows)
 
-    async def drain(self, mode: str, timeout_seconds: float, origin: Origin) -> View:
+    async def drain(self, mode: str, timeout_seconds: float, origin: Origin = CALLER) -> View:
         """Start or undo a drain. `finish` and `cancel` wait until nothing is left, at most so long."""
         if mode == "undo":
             await self._service.handle(pool.LiftDrain(), origin)
@@ -268,7 +275,7 @@ class Application:
         drained = left["running_tasks"] == 0 and left["pending_tasks"] == 0
         return {"draining": True, "drained": drained, **left} | ({} if cap is None else {"waited_cap": cap})
 
-    async def resume(self, origin: Origin) -> View:
+    async def resume(self, origin: Origin = CALLER) -> View:
         """Lift a pause, and take failed slots back into service."""
         await self._service.handle(pool.ResumePool(), origin)
         for slot_id, state in list(self._service.world.slots.items()):
@@ -276,7 +283,7 @@ class Application:
                 await self._service.handle(slot.ReviveSlot(slot_id), origin)
         return self.status()
 
-    async def budget(self, limit: int | None, reset: bool, origin: Origin) -> View:
+    async def budget(self, limit: int | None, reset: bool, origin: Origin = CALLER) -> View:
         """Show the budget, after changing its limit (microdollars) or counting its spend anew."""
         if reset:
             await self._service.handle(pool.ResetBudget(), origin)
@@ -293,7 +300,7 @@ class Application:
             "reservations": dict(budget.reservations),
         }
 
-    async def context_set(self, key: str, value: str, origin: Origin) -> View:
+    async def context_set(self, key: str, value: str, origin: Origin = CALLER) -> View:
         """Show a value to every conversation from its next prompt on."""
         await self._service.handle(pool.SetContext(key, value), origin)
         return {"key": key, "value": value, "version": self._service.world.open_pool().context_version}
@@ -309,7 +316,7 @@ class Application:
             raise NotFound(kind="context value", id=key, hint="context_list shows what is there.")
         return {"key": key, "value": context[key]}
 
-    async def context_delete(self, key: str, origin: Origin) -> View:
+    async def context_delete(self, key: str, origin: Origin = CALLER) -> View:
         """Remove a value from the shared context."""
         await self._service.handle(pool.DeleteContext(key), origin)
         return {"key": key, "deleted": True}
@@ -336,7 +343,7 @@ class Application:
         return state
 
     async def configure_slot(
-        self, slot_id: str, identity: slot.ConfigureSlot, options: Options, origin: Origin
+        self, slot_id: str, identity: slot.ConfigureSlot, options: Options, origin: Origin = CALLER
     ) -> View:
         """Change a slot's name, role, description and options; what is None stays as it is."""
         present = self._present(slot_id).card.options
@@ -360,7 +367,7 @@ class Application:
         ]
         return {"slots": found}
 
-    async def claim(self, slot_id: str, origin: Origin) -> View:
+    async def claim(self, slot_id: str, origin: Origin = CALLER) -> View:
         """Give the slot the first pending task that may run there, if the ordinary rules allow it now."""
         world = self._service.world
         state = self._present(slot_id)
@@ -388,12 +395,12 @@ class Application:
             return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
         return {"claimed": False, "reason": "no pending task can run there now"}
 
-    async def set_target_slots(self, target: int, origin: Origin) -> View:
+    async def set_target_slots(self, target: int, origin: Origin = CALLER) -> View:
         """Want so many slots in service; the status."""
         await self._service.handle(pool.SetTargetSlots(target), origin)
         return self.status()
 
-    async def scale(self, change: int, origin: Origin) -> View:
+    async def scale(self, change: int, origin: Origin = CALLER) -> View:
         """Want so many slots more, or less; the status."""
         world = self._service.world
         await self._service.handle(lambda: pool.SetTargetSlots(world.open_pool().target + change), origin)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from claude_pool.domain import pool, task
-from claude_pool.domain.errors import LogBroken, LogNewer, PoolError, StoreError, StoreInUse
+from claude_pool.domain.errors import LogBroken, LogNewer, PoolError, StoreError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
@@ -28,6 +27,7 @@ from claude_pool.domain.values import Options
 from .config.model import Effective
 from .config.servers import load_servers
 from .config.settings import differences
+from .locking import owner_lock
 from .places import Places, prepare, publish
 from .service import Origin
 from .wiring import VERSION, Running, Workshop, open_store, running_pool
@@ -92,27 +92,6 @@ def pool_settings(effective: Effective) -> Settings:
         task_timeout_ms=chosen.task_timeout_ms,
         working_dir=chosen.working_dir or effective.places.work_tree,
     )
-
-
-@contextlib.contextmanager
-def owner_lock(places: Places) -> Generator[None]:
-    """Hold the pool's lock; it ends with the process at the latest.
-
-    Raises:
-        StoreInUse: another process holds it.
-    """
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise StoreInUse(path=places.state_dir, pid=holder) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class Owner:

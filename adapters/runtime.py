@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from claude_pool.domain import slot, task
+from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd
 from claude_pool.domain.options import resolve
@@ -49,6 +49,7 @@ class Runtime:
         """Let facts start effects and policies react."""
         self._service.on_facts(self._on_facts)
         self._driver.on_exit(self._on_exit)
+        self._driver.on_stray(self._on_stray)
         self._service.policies_on = True
         self._service.react()
 
@@ -87,6 +88,10 @@ class Runtime:
     def _on_exit(self, slot_id: str, end: ProcessEnd) -> None:
         self._begin(self._record_exit(slot_id, end, None))
 
+    def _on_stray(self, slot_id: str, outcome: Outcome) -> None:
+        charge = pool.ChargeFunds(slot_id, outcome.cost, "a turn that nobody asked for")
+        self._begin(self._record(charge, None))
+
     async def _record(self, command: Command, cause: int | None) -> None:
         """Have what happened recorded. A store that refuses ends the owner; see `Service.failure`."""
         await self._service.handle(command, Origin(Actor.SLOT, None, cause))
@@ -98,8 +103,8 @@ class Runtime:
 
     async def _launch(self, slot_id: str, number: int, session: str, cause: int) -> None:
         at = self._service.world.slots[slot_id]
-        pool = self._service.world.open_pool()
-        options = resolve(Options(), at.card.options, pool_options(pool)).options
+        base = pool_options(self._service.world.open_pool())
+        options = resolve(Options(), at.card.options, base).options
         try:
             launched = await self._driver.launch(self._launch_of(at.card, options, number, session))
         except SlotFailure as failure:
@@ -164,9 +169,8 @@ class Runtime:
             launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
             await self._note_replacement(slot_id, claimed.launch, launched)
         prompt = await self._service.on_log(lambda: self._texts.get(spec.prompt))
-        pool = self._service.world.open_pool()
         if state.live.context is not None:
-            prompt = compose_prompt(pool.context, prompt)
+            prompt = compose_prompt(self._service.world.open_pool().context, prompt)
         now = self._service.world.tasks.get(state.job.task_id)
         if not isinstance(now, task.Running) or now.live.cancel or now.live.interrupt is not None:
             return TurnReport(Outcome(End.INTERRUPTED), claimed.session, alive=True)

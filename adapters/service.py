@@ -43,6 +43,7 @@ class Origin:
 
 
 POLICY = Origin(Actor.POLICY)
+CALLER = Origin(Actor.COORDINATOR)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,10 +18,11 @@ from claude_pool.domain.errors import PoolError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
 from claude_pool.domain.records import Actor
-from claude_pool.domain.values import End, Outcome, Transcript
+from claude_pool.domain.values import End, Options, Outcome, Transcript
 from claude_pool.domain.world import World
 
 from .application import Application
+from .check import check_log as check_log
 from .claude import locate
 from .claude.driver import ClaudeDriver, DriverSettings
 from .claude.locate import Cli
@@ -28,7 +30,8 @@ from .claude.meter import meter_transcript
 from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
-from .places import Places
+from .locking import owner_lock
+from .places import Places, find, prepare
 from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
@@ -212,3 +215,46 @@ def open_reader(places: Places) -> LogReader:
         StoreUnreadable, LogNewer, LogBroken: the log cannot be read.
     """
     return LogReader(places, VERSION)
+
+
+@contextlib.asynccontextmanager
+async def open_pool(
+    *,
+    slots: int = 2,
+    model: str | None = None,
+    permission_mode: str | None = None,
+    budget_usd: float | None = None,
+    working_dir: str | None = None,
+    state_dir: str | None = None,
+    claude: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Application]:
+    """A pool inside this program, without MCP and without an owner process.
+
+    `state_dir` keeps the log there (and takes its lock); without it the log is in memory. `budget_usd`
+    limits the spend. `claude` names the CLI; `environ` (default: this process's) is what slots may see.
+
+    Raises:
+        StoreInUse: an owner holds `state_dir`. StoreError: its log cannot be used.
+        InvalidArgument: `working_dir` is not a directory.
+    """
+    environment = dict(os.environ if environ is None else environ)
+    with contextlib.ExitStack() as stack:
+        places = find(environment, working_dir, state_dir)
+        if state_dir is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="claude-pool-")))
+            store = memory_store(folder)
+        else:
+            prepare(places)
+            stack.enter_context(owner_lock(places))
+            store = open_store(places)
+        runtime_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cp-")))
+        settings = Settings(
+            slots=slots,
+            options=Options(model=model, permission_mode=permission_mode),
+            working_dir=places.work_tree if working_dir is None else os.path.realpath(working_dir),
+        )
+        limit = None if budget_usd is None else round(budget_usd * 1_000_000)
+        workshop = Workshop(claude, environment, runtime_dir)
+        async with running_pool(store, workshop, settings, limit, budget_usd is not None) as running:
+            yield running.application

@@ -184,6 +184,10 @@ class SlotDriver(Protocol):
         """Register what is told when an idle process ends by itself: slot id and how it ended."""
         ...
 
+    def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
+        """Register what is told of turns that nobody asked for: slot id, and an outcome with their cost."""
+        ...
+
     async def close(self) -> None:
         """Stop all slots at once."""
         ...
