@@ -117,7 +117,10 @@ def test_a_link_in_place_of_the_state_folder_is_not_followed(tmp_path: Path, rep
 def test_a_repository_on_a_read_only_disk_keeps_its_state_elsewhere(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).startswith(str(repository)))
+    def read_only(path: str, _mode: int) -> bool:
+        return not path.startswith(str(repository))
+
+    monkeypatch.setattr(os, "access", read_only)
 
     assert find(environment(tmp_path), str(repository)).state_dir.startswith(str(tmp_path / "home"))
 

@@ -1,0 +1,23 @@
+"""The command `claude-pool`. `serve` is dispatched before any command-line library is imported."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line of this process; the exit code."""
+    words = sys.argv[1:]
+    placing: dict[str, object] = {}
+    while words and words[0].startswith(("--state-dir", "--working-dir")):
+        flag, given, value = words.pop(0).partition("=")
+        if not given and words:
+            value = words.pop(0)
+        placing[flag[2:].replace("-", "_")] = value
+    if words[:1] == ["serve"] and not {"--help", "-h"} & set(words):
+        from .serve import main as serve
+
+        return serve(words[1:], placing)
+    from .app import run
+
+    return run()
