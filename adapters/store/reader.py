@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _ROW = "rowid, originator_id, originator_version, topic, state, hash"
 _BATCH = 1000
+_LARGEST = 2**63 - 1
 
 
 def open_reader(path: Path | str, codec: Codec) -> SqliteReader:
@@ -53,7 +54,7 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
     connection = connect(path, "mode=ro", 5_000)
     try:
         connection.execute("PRAGMA query_only = ON")
-        connection.execute(f"SELECT rowid FROM {EVENTS} LIMIT 1").fetchone()
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     except sqlite3.Error:
         connection.close()
         # In a directory that may not be written SQLite cannot create its shared memory. Without a
@@ -209,7 +210,11 @@ class SqliteReader:
             raise
 
     def _verify_chain(self, tail: int | None) -> Head:
-        head = self.head()
+        try:
+            head = self.head()
+        except LogBroken:
+            check_chain(self._careful(0, _LARGEST), EMPTY, str(self._path))  # Tells the position.
+            raise
         after = 0 if tail is None else max(0, head.position - tail)
         found = check_chain(self._careful(after, head.position), self._head_at(after), str(self._path))
         if found != head:

@@ -123,12 +123,16 @@ class ChainRecorder(SQLiteApplicationRecorder):
 class ChainFactory(SQLiteFactory):
     """Makes the recorder above, the library's way."""
 
-    application_recorder_class = ChainRecorder
-
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Use `connection` for everything."""
         super().__init__({self.SQLITE_DBNAME: ":memory:", self.ORIGINATOR_ID_TYPE: "text"})
         self.datastore = OneConnectionDatastore(connection)
+
+    def application_recorder(self) -> ChainRecorder:
+        """The recorder, with its table."""
+        recorder = ChainRecorder(self.datastore)
+        recorder.create_table()
+        return recorder
 
 
 def _version(cursor: sqlite3.Cursor, stream: str) -> int:

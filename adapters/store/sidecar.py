@@ -12,6 +12,8 @@ from pathlib import Path
 
 from claude_pool.domain.ports import Head
 
+from .failures import refused
+
 _RECORD = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
 
 
@@ -21,11 +23,18 @@ def sidecar_of(log: Path) -> Path:
 
 
 def read_head(log: Path) -> Head | None:
-    """The head that the sidecar of `log` remembers; None where it is absent or a power cut spoilt it."""
+    """The head that the sidecar of `log` remembers; None where it is absent or a power cut spoilt it.
+
+    Raises:
+        StoreUnreadable: it cannot be read.
+    """
+    sidecar = sidecar_of(log)
     try:
-        record = _RECORD.fullmatch(sidecar_of(log).read_bytes())
+        record = _RECORD.fullmatch(sidecar.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise refused(error, sidecar) from error
     return Head(int(record[1]), bytes.fromhex(record[2].decode())) if record else None
 
 
@@ -36,10 +45,13 @@ class Sidecar:
         """Open or create it, mode 0600.
 
         Raises:
-            OSError: it cannot be opened.
+            StoreUnreadable, StoreFull: it cannot be opened.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(sidecar_of(log), flags, 0o600)
+        path = sidecar_of(log)
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise refused(error, path) from error
 
     def remember(self, head: Head) -> None:
         """Overwrite the record in place, in one write of fixed size.

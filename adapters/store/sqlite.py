@@ -20,7 +20,7 @@ from .failures import refused, result_code, sync_directory, told, translated
 from .identity import Found, Identity, hold, identify, identity, release
 from .index import Index
 from .reader import SqliteReader, connect
-from .recorder import ChainFactory
+from .recorder import ChainFactory, ChainRecorder
 from .sidecar import Sidecar, read_head
 from .wakes import Wakes
 
@@ -41,18 +41,17 @@ class SqliteEventLog(SqliteReader):
         codec: Codec,
         connection: sqlite3.Connection,
         held: Identity,
-        factory: ChainFactory,
+        recorder: ChainRecorder,
         sidecar: Sidecar,
     ) -> None:
         """Take over everything; all of it ends with `close`."""
         super().__init__(path, codec, connection, held)
-        self._recorder = factory.application_recorder()
+        self._recorder = recorder
         self._sidecar = sidecar
         self._index = Index(connection, path)
         self._wakes = Wakes()
         self._failed: str | None = None
-        wal = path.with_name(path.name + "-wal")
-        self._files: dict[Path, Identity | None] = {path: held, wal: identity(wal)}
+        self._files: dict[Path, Identity | None] = {path: held}
 
     @classmethod
     def open(
@@ -78,11 +77,10 @@ class SqliteEventLog(SqliteReader):
             with told(path):
                 connection = connect(path, "mode=rw", busy_timeout_ms)
                 undo.callback(connection.close)
-                factory = ChainFactory(connection)
-                _set_up(connection, factory, path)
-            sidecar = _open_sidecar(path)
+                recorder = _set_up(connection, path)
+            sidecar = Sidecar(path)
             undo.callback(sidecar.close)
-            log = cls(path, codec, connection, held, factory, sidecar)
+            log = cls(path, codec, connection, held, recorder, sidecar)
             log._begin(accept_rollback)
             undo.pop_all()
             return log
@@ -91,6 +89,14 @@ class SqliteEventLog(SqliteReader):
     def index(self) -> Index:
         """Lists over history, as of the last append."""
         return self._index
+
+    @property
+    def recorder(self) -> ChainRecorder:
+        """The library's recorder under this log, to read it with the library's own tools.
+
+        What is inserted through it is chained, but neither in the index nor in the sidecar.
+        """
+        return self._recorder
 
     def append(self, facts: Sequence[Fact], expected: Mapping[str, int], meta: Meta) -> tuple[Recorded, ...]:
         """See `EventLog.append`. No facts, no transaction.
@@ -144,6 +150,8 @@ class SqliteEventLog(SqliteReader):
         if self._index.position != head.position:
             rows = self._rows(0, head.position)
             self._index.rebuild(self._blamed(indexed(self._codec, rows, str(self._path))))
+        wal = self._path.with_name(self._path.name + "-wal")  # It is there since the first read above.
+        self._files[wal] = identity(wal)
 
     def _check_files(self) -> None:
         """SQLite commits happily into files that nobody will find again."""
@@ -174,19 +182,12 @@ def _create(path: Path, accept_rollback: bool) -> None:
         raise refused(error, path) from error
 
 
-def _open_sidecar(path: Path) -> Sidecar:
-    try:
-        return Sidecar(path)
-    except OSError as error:
-        raise refused(error, path) from error
-
-
-def _set_up(connection: sqlite3.Connection, factory: ChainFactory, path: Path) -> None:
+def _set_up(connection: sqlite3.Connection, path: Path) -> ChainRecorder:
     """Make `connection` durable and the file a log. The order matters: set in WAL mode, the header's
     application_id would stay 0 for everyone who looks at the file until the next checkpoint."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # On macOS, fsync alone does not reach the disk.
-    factory.application_recorder().create_table()  # type: ignore[attr-defined]
+    recorder = ChainFactory(connection).application_recorder()
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise StoreUnreadable(
@@ -194,3 +195,4 @@ def _set_up(connection: sqlite3.Connection, factory: ChainFactory, path: Path) -
             problem=f"SQLite cannot keep a write-ahead log there (journal mode {mode})",
             hint="Choose a --state-dir on a local file system.",
         )
+    return recorder
