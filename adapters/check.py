@@ -46,7 +46,7 @@ def check_log(places: Places) -> list[str]:
 
 def _folded(log: SqliteReader, until: int) -> str:
     world = World()
-    for position, stream, version, event, _ in log.read_events(0, until):
+    for position, stream, version, event, *_ in log.read_events(0, until):
         world.apply(position, stream, version, event)
     return digest(world)
 

@@ -129,6 +129,6 @@ def folded(log: SqliteReader) -> World:
     """The live view at the end of a log."""
     world = World()
     apply = world.apply
-    for position, stream, version, event, _ in log.read_events():
+    for position, stream, version, event, *_ in log.read_events():
         apply(position, stream, version, event)
     return world

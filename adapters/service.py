@@ -83,9 +83,9 @@ class Service:
 
     def load(self) -> World:
         """Fold the whole log into a fresh view. Blocks; for the start only."""
-        for r in self._log.read_all():
-            self.world.apply(r.position, r.stream, r.version, r.event)
-            self._correlate(r.stream, r.meta.correlation)
+        for position, stream, version, event, _, correlation in self._log.read_events():
+            self.world.apply(position, stream, version, event)
+            self._correlate(stream, correlation)
         return self.world
 
     def start(self) -> None:

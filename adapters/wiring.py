@@ -22,7 +22,7 @@ from claude_pool.domain.values import End, Options, Outcome, Transcript
 from claude_pool.domain.world import World
 
 from .application import Application
-from .check import check_log as check_log
+from .check import check_log
 from .claude import locate
 from .claude.driver import ClaudeDriver, DriverSettings
 from .claude.locate import Cli
@@ -44,6 +44,8 @@ from .surroundings import ProjectTexts
 from .system import RealSystem, System, new_uuid
 
 VERSION = version("claude-pool")
+
+__all__ = ["check_log", "open_pool", "open_reader", "open_store", "running_pool"]
 
 RECOVERY = Origin(Actor.RECOVERY)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .records import Fact, Meta, Recorded
+from .records import Event, Fact, Meta, Recorded
 from .values import Outcome
 
 
@@ -16,6 +16,10 @@ class Head:
 
     position: int
     hash: bytes
+
+
+Replayed = tuple[int, str, int, Event, int, str]
+"""position, stream, version, event, recorded_at (ms), correlation: all that a fold needs."""
 
 
 class EventLog(Protocol):
@@ -43,6 +47,10 @@ class EventLog(Protocol):
 
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """All events with positions in (`after`, `until`], in order."""
+        ...
+
+    def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
+        """What `read_all` gives, in the cheapest form that a fold can do with."""
         ...
 
     def head(self) -> Head:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, cast
 
-from claude_pool.adapters.places import Places
 from claude_pool.domain.errors import InvalidArgument
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..places import Places
 from .layers import Files, combine
 from .settings import Settings, settle
 

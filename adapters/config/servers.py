@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from claude_pool.domain.errors import InvalidArgument
 
@@ -19,10 +19,14 @@ def load_servers(source: str | None) -> tuple[tuple[str, str], ...]:
         return ()
     try:
         text = source if source.lstrip().startswith("{") else Path(source).read_text("utf-8")
-        document: Any = json.loads(text)
+        document: object = json.loads(text)
     except (OSError, ValueError) as error:
         raise InvalidArgument(argument="mcp_config", problem=f"it cannot be read: {error}") from None
-    servers = document.get("mcpServers") if isinstance(document, dict) else None
-    if not isinstance(servers, dict) or not all(isinstance(s, dict) for s in servers.values()):
+    servers = _object(_object(document).get("mcpServers"))
+    if not servers or not all(isinstance(server, dict) for server in servers.values()):
         raise InvalidArgument(argument="mcp_config", problem='it must hold {"mcpServers": {name: {…}}}')
-    return tuple(sorted((str(name), json.dumps(server, sort_keys=True)) for name, server in servers.items()))
+    return tuple(sorted((name, json.dumps(server, sort_keys=True)) for name, server in servers.items()))
+
+
+def _object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}

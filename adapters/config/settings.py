@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from claude_pool.adapters.places import Places, find
-
+from ..places import Places, find
 from .credentials import digests
 from .layers import Files, Layers, combine, user_file
 
