@@ -13,8 +13,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +37,12 @@ LINE_BYTES = 32 * 1024 * 1024
 """The longest line that a connection may send."""
 
 GREETING_SECONDS = 10.0
+
+
+Serve = Callable[
+    [asyncio.StreamReader, asyncio.StreamWriter, Actor, str, str | None], Coroutine[Any, Any, None]
+]
+"""Speaks the protocol on one connection; see `mcp.mounting`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ class Owner:
         self._connections: set[asyncio.StreamWriter] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._mcp: asyncio.Task[Any] = asyncio.create_task(self._load_server())
+        self._mcp: asyncio.Task[Serve] = asyncio.create_task(self._load_server())
         self._idle: asyncio.TimerHandle | None = None
         self._done = asyncio.Event()
         running.service.on_facts(lambda _: self._consider_idle())
@@ -212,16 +219,14 @@ class Owner:
         greeting: _Greeting,
         conflict: list[str],
     ) -> None:
-        from .mcp.server import Connection, serve_lines
+        serve = await asyncio.shield(self._mcp)
+        await serve(reader, writer, greeting.actor, greeting.toolsets, ", ".join(conflict) or None)
 
-        server = await asyncio.shield(self._mcp)
-        connection = Connection(greeting.actor, greeting.toolsets, tuple(conflict))
-        await serve_lines(server, reader, writer, connection)
-
-    async def _load_server(self) -> Any:
+    async def _load_server(self) -> Serve:
         # Importing the protocol SDK takes a second; slots start meanwhile.
-        module = await asyncio.to_thread(_import_server)
-        return module.build_server(self._running.application, VERSION)
+        module = await asyncio.to_thread(import_module, ".mcp.mounting", __package__)
+        mounted: Serve = module.mount(self._running, VERSION)
+        return mounted
 
     def _has_work(self) -> bool:
         world = self._running.world
@@ -244,12 +249,6 @@ class Owner:
         self._idle = None
         if not self._connections and not self._has_work():
             self._done.set()
-
-
-def _import_server() -> Any:
-    from .mcp import server
-
-    return server
 
 
 def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
@@ -298,6 +297,38 @@ async def _own(effective: Effective, environ: Mapping[str, str]) -> int:
         _report(failure)
         return exit_code(failure)
     return 0
+
+
+async def _embed(effective: Effective, toolsets: str) -> int:
+    """Be an owner whose life is its standard input, which is one of its connections."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(LINE_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
+    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    async with owning(effective, dict(os.environ)) as owner:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, owner.stop, True)
+        await owner.listen()
+        serving = asyncio.create_task(owner.attach(reader, writer, toolsets))
+        ending = asyncio.create_task(owner.until_done())
+        await asyncio.wait((serving, ending), return_when=asyncio.FIRST_COMPLETED)
+        owner.stop(True)
+        failure = await ending
+        serving.cancel()
+    if failure is not None:
+        _report(failure)
+        return exit_code(failure)
+    return 0
+
+
+def embedded(document: Mapping[str, object], toolsets: str) -> int:
+    """Own the pool of `document` and serve a coordinator on the standard streams; the exit code."""
+    try:
+        return asyncio.run(_embed(Effective.from_document(document), toolsets))
+    except PoolError as error:
+        _report(error)
+        return exit_code(error)
 
 
 def exit_code(error: PoolError) -> int:
