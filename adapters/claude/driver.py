@@ -166,7 +166,7 @@ class ClaudeDriver:
         shutil.rmtree(folder, ignore_errors=True)
         if self._slots.get(slot_id) is slot:
             del self._slots[slot_id]
-            if slot.attempt is None and not end.expected:
+            if not slot.busy and not end.expected:
                 self._on_exit(slot_id, end)
 
 

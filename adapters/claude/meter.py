@@ -146,8 +146,8 @@ class Meter:
 class Account:
     """What the CLI says that it was billed since its last account, in nanodollars and tokens."""
 
-    nanodollars: int
-    tokens: Tokens
+    nanodollars: int = 0
+    tokens: Tokens = Tokens()
 
 
 class CliAccounts:

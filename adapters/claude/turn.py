@@ -12,7 +12,7 @@ from claude_pool.domain.ports import Turn
 from claude_pool.domain.prices import PriceList, microdollars
 from claude_pool.domain.values import Denial
 
-from .meter import Account, CliAccounts, Meter
+from .meter import Account, Meter
 from .outcome import Failure
 from .stream import Message, objects, part, status, strings, text
 from .transcript import TranscriptFile
@@ -44,7 +44,11 @@ class Patience:
 
 
 class RunningTurn:
-    """The state of one turn. `done` resolves with its result line, or None where it ended without one."""
+    """The state of one turn. `done` resolves with its result line, or None where it ended without one.
+
+    `interrupted`: we were asked to stop it. `failure`: our own reason to. `spent`: its process must not be
+    used again.
+    """
 
     def __init__(
         self,
@@ -63,7 +67,8 @@ class RunningTurn:
         self.done: asyncio.Future[Message | None] = self._loop.create_future()
         self.failure: Failure | None = None
         self.interrupted = False
-        self.broken = False
+        self.spent = False
+        self.stopping = False
         self.sent = False
         self.api_error: Message | None = None
         self.account: Account | None = None
@@ -118,8 +123,8 @@ class RunningTurn:
         """Note a refused tool use; the first word on it counts."""
         self._denials.setdefault(tool_use or f"#{len(self._denials)}", denial)
 
-    def take(self, message: Message, accounts: CliAccounts, capabilities: tuple[str, ...]) -> None:
-        """Learn from one message of the slot."""
+    def take(self, message: Message, account: Account | None, capabilities: tuple[str, ...]) -> None:
+        """Learn from one message of the slot; `account` is what the CLI bills with it, if it is a result."""
         match text(message, "type"):
             case "assistant":
                 self._take_assistant(message)
@@ -129,7 +134,7 @@ class RunningTurn:
             case "system":
                 self._take_system(message)
             case "result":
-                self._take_result(message, accounts, capabilities)
+                self._take_result(message, account, capabilities)
             case _:
                 pass
         self.meter.take(message)
@@ -155,10 +160,9 @@ class RunningTurn:
                 Failure("not_logged_in", f"The provider refused the login (HTTP {http}).", retryable=False)
             )
 
-    def _take_result(self, message: Message, accounts: CliAccounts, capabilities: tuple[str, ...]) -> None:
-        account = accounts.take(message)
-        if account is not None:  # also a foreign turn's: whoever was served meanwhile, this turn pays
-            before = self.account or Account(0, type(account.tokens)())
+    def _take_result(self, message: Message, account: Account | None, capabilities: tuple[str, ...]) -> None:
+        if account is not None:  # also a foreign turn's: who was served meanwhile, this turn pays
+            before = self.account or Account()
             self.account = Account(before.nanodollars + account.nanodollars, before.tokens + account.tokens)
         if not answers(message, self.uuid, capabilities):
             return
