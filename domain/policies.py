@@ -36,20 +36,18 @@ def next_command(world: World, surroundings: Surroundings, now: int) -> Command 
 
 def next_wake(world: World) -> int | None:
     """The earliest time (ms) at which the passing of time alone asks for a command; None: never."""
+    at = world.open_pool()
+    if at.owner is None:
+        return None
     times: list[int] = []
     for task_id in world.running:
-        state = world.tasks[task_id]
-        if (
-            isinstance(state, task.Running)
-            and state.live.deadline is not None
-            and state.live.interrupt is None
-        ):
-            times.append(state.live.deadline)
+        deadline = _deadline(world.tasks[task_id])
+        if deadline is not None:
+            times.append(deadline)
     for task_id in world.parked:
         state = world.tasks[task_id]
         if isinstance(state, task.Parked) and state.until is not None:
             times.append(state.until)
-    at = world.open_pool()
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     if at.settings.queue_timeout_ms is not None:
@@ -73,13 +71,19 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
     yield from _upkeep(world, at, surroundings)
 
 
+def _deadline(state: task.Known) -> int | None:
+    """When a task's attempt is to be interrupted for time; None: never, or it is asked to end already."""
+    if not isinstance(state, task.Running) or state.live.cancel or state.live.interrupt is not None:
+        return None
+    return state.live.deadline
+
+
 def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     for task_id in world.running:
         state = world.tasks[task_id]
-        if isinstance(state, task.Running) and state.live.interrupt is None and not state.live.cancel:
-            deadline = state.live.deadline
-            if deadline is not None and deadline <= now:
-                yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
+        deadline = _deadline(state)
+        if isinstance(state, task.Running) and deadline is not None and deadline <= now:
+            yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
     if at.settings.queue_timeout_ms is not None:
         for _, _, task_id in world.pending:
             state = world.tasks[task_id]
