@@ -25,6 +25,7 @@ from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
 
+from .config.credentials import credentials, digests
 from .config.model import Effective
 from .config.servers import load_servers
 from .config.settings import differences
@@ -53,7 +54,9 @@ class _Greeting:
     toolsets: str
     explicit: Mapping[str, object]
     environment: Mapping[str, str]
-    stop: str | None
+    stop: str | None = None
+    working_dir: str | None = None
+    credentials: Mapping[str, str] | None = None
 
     @classmethod
     def parse(cls, line: bytes) -> _Greeting | None:
@@ -68,6 +71,8 @@ class _Greeting:
                 cast("dict[str, object]", dict(said.get("explicit") or {})),
                 cast("dict[str, str]", dict(said.get("environment") or {})),
                 said.get("stop"),
+                said.get("working_dir") or None,
+                said.get("credentials"),
             )
         except (ValueError, KeyError, TypeError):
             return None
@@ -104,16 +109,20 @@ def pool_settings(effective: Effective) -> Settings:
 class Owner:
     """One run of a pool: its connections, and the reasons for which it ends."""
 
-    def __init__(self, effective: Effective, running: Running) -> None:
-        """`running` is at work already; connections come with `listen` and `attach`."""
+    def __init__(self, effective: Effective, running: Running, environ: dict[str, str]) -> None:
+        """`running` is at work already; connections come with `listen` and `attach`.
+
+        `environ` is what slots are started from; a caller's new credentials are written into it.
+        """
         self._effective = effective
+        self._environ = environ
+        self._environment = effective.environment
         self._running = running
         self._connections: set[asyncio.StreamWriter] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._mcp: asyncio.Task[Serve] = asyncio.create_task(self._load_server())
         self._idle: asyncio.TimerHandle | None = None
-        self._done = asyncio.Event()
         running.service.on_facts(lambda _: self._consider_idle())
 
     async def listen(self) -> None:
@@ -133,10 +142,8 @@ class Owner:
         self._consider_idle()
         failure = asyncio.create_task(self._running.service.failure())
         stopped = asyncio.create_task(self._running.runtime.stopped.wait())
-        done = asyncio.create_task(self._done.wait())
-        await asyncio.wait((failure, stopped, done), return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (stopped, done):
-            waiting.cancel()
+        await asyncio.wait((failure, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         if failure.done():
             return failure.result()
         failure.cancel()
@@ -167,7 +174,7 @@ class Owner:
 
     async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolsets: str) -> None:
         """Serve one connection that needs no greeting, until its input ends."""
-        greeting = _Greeting(Actor.COORDINATOR, toolsets, {}, {}, None)
+        greeting = _Greeting(Actor.COORDINATOR, toolsets, {}, {})
         self._connections.add(writer)
         try:
             await self._speak(reader, writer, greeting, [])
@@ -200,17 +207,29 @@ class Owner:
             return
         if greeting.stop is not None:
             await self._running.service.handle(pool.StopOwner(greeting.stop == "now"), Origin(Actor.SHELL))
+        if greeting.credentials is not None:
+            self._take_credentials(greeting.credentials)
         options = cast("dict[str, object]", self._effective.options.model_dump(mode="json"))
-        conflict = differences(options, self._effective.environment, greeting.explicit, greeting.environment)
-        if conflict and len(self._connections) == 1 and not self._has_work():
+        conflict = differences(options, self._environment, greeting.explicit, greeting.environment)
+        alone = len(self._connections) == 1 and not self._has_work()
+        leaving = self._running.world.open_pool().stopping is not None and greeting.stop is None
+        if alone and (conflict or leaving):
             _say(writer, {"claude_pool": 1, "replace": True})
             await writer.drain()
-            self._done.set()
+            self.stop(False)
             await asyncio.Event().wait()  # The connection closes when the owner is gone.
         welcome = {"claude_pool": 1, "ok": True, "pid": os.getpid(), "version": VERSION, "conflict": conflict}
         _say(writer, welcome)
         await writer.drain()
         await self._speak(reader, writer, greeting, conflict)
+
+    def _take_credentials(self, given: Mapping[str, str]) -> None:
+        """Use another account from now on: processes of the old one are replaced when they are needed."""
+        for name in credentials(self._environ):
+            del self._environ[name]
+        self._environ.update(given)
+        self._environment = digests(self._environ)
+        self._running.service.react()
 
     async def _speak(
         self,
@@ -248,7 +267,7 @@ class Owner:
     def _on_idle(self) -> None:
         self._idle = None
         if not self._connections and not self._has_work():
-            self._done.set()
+            self.stop(False)
 
 
 def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
@@ -256,7 +275,7 @@ def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def owning(effective: Effective, environ: Mapping[str, str]) -> AsyncGenerator[Owner]:
+async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerator[Owner]:
     """Be the owner of a pool: its lock, log and slots are held inside.
 
     Raises:
@@ -272,7 +291,7 @@ async def owning(effective: Effective, environ: Mapping[str, str]) -> AsyncGener
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         async with running_pool(store, workshop, settings, chosen.budget, given) as running:
-            owner = Owner(effective, running)
+            owner = Owner(effective, running, environ)
             try:
                 yield owner
             finally:
@@ -285,7 +304,7 @@ def _slots_dir(places: Places) -> Path:
     return Path(places.socket).with_suffix("")
 
 
-async def _own(effective: Effective, environ: Mapping[str, str]) -> int:
+async def _own(effective: Effective, environ: dict[str, str]) -> int:
     async with owning(effective, environ) as owner:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,6 +7,7 @@ Nothing here decides. After a restart no effect is started from old facts: recov
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ from .prompting import compose_prompt, slot_introduction
 from .service import Origin, Service
 from .store.blobs import Texts
 from .system import System
+
+_log = logging.getLogger(__name__)
 
 Surroundings = Callable[[str], str | None]
 """The project's text for a working directory, or None."""
@@ -83,7 +86,12 @@ class Runtime:
     def _begin(self, effect: Coroutine[Any, Any, None]) -> None:
         running = asyncio.create_task(effect)
         self._effects.add(running)
-        running.add_done_callback(self._effects.discard)
+        running.add_done_callback(self._on_effect_done)
+
+    def _on_effect_done(self, effect: asyncio.Task[None]) -> None:
+        self._effects.discard(effect)
+        if not effect.cancelled() and (fault := effect.exception()) is not None:
+            _log.error("an effect could not be recorded: %s", fault)
 
     def _on_exit(self, slot_id: str, end: ProcessEnd) -> None:
         self._begin(self._record_exit(slot_id, end, None))

@@ -12,8 +12,8 @@ from claude_pool.domain.world import World
 class ProjectTexts:
     """The texts of the directories that tasks run in, read anew whenever policies are about to choose."""
 
-    def __init__(self, read: Callable[[str], str | None], extra: str) -> None:
-        """`read` gives a directory's text; `extra` digests what holds for all of them (account, flags)."""
+    def __init__(self, read: Callable[[str], str | None], extra: Callable[[], str]) -> None:
+        """`read` gives a directory's text; `extra` tells what holds for all of them (account, flags)."""
         self._read = read
         self._extra = extra
         self._texts: dict[str, str | None] = {}
@@ -38,7 +38,7 @@ class ProjectTexts:
         return {directory: self._digest(text) for directory, text in self._texts.items()}
 
     def _digest(self, text: str | None) -> str:
-        return hashlib.sha256(f"{self._extra}\0{text or ''}".encode("utf-8", "replace")).hexdigest()[:16]
+        return hashlib.sha256(f"{self._extra()}\0{text or ''}".encode("utf-8", "replace")).hexdigest()[:16]
 
 
 _LOOKED_AT = 64

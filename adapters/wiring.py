@@ -47,6 +47,9 @@ VERSION = version("claude-pool")
 
 __all__ = ["check_log", "open_pool", "open_reader", "open_store", "running_pool"]
 
+END_SECONDS = 20.0
+"""So long an owner waits for its slots to end in order; then their keepers end them."""
+
 RECOVERY = Origin(Actor.RECOVERY)
 
 
@@ -126,7 +129,7 @@ async def running_pool(
     cli: Cli | None = None
     if driver is None:
         driver, cli = make_driver(workshop, pool_id, store.transcripts)
-    texts = ProjectTexts(project_text, _account(workshop, cli))
+    texts = ProjectTexts(project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = lambda: texts.digests(service.world)
     runtime = Runtime(service, driver, store.texts, system, texts.text)
     service.start()
@@ -144,9 +147,19 @@ async def running_pool(
         if identify is not None:
             identify.cancel()
     finally:
-        service.policies_on = False
-        await runtime.close()
-        await service.close()
+        await _end(service, runtime)
+
+
+async def _end(service: Service, runtime: Runtime) -> None:
+    """End what runs, on record where the store still takes it, and release everything."""
+    with contextlib.suppress(PoolError, TimeoutError):
+        await service.handle(pool.StopOwner(now=True), RECOVERY)
+        await asyncio.wait_for(runtime.stopped.wait(), END_SECONDS)
+    service.policies_on = False
+    await runtime.close()
+    with contextlib.suppress(PoolError):
+        await service.handle(pool.RecordOwnerStopped(), RECOVERY)
+    await service.close()
 
 
 async def _recover(service: Service, store: Store, system: System) -> None:
