@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import claim_plan, pool_options
@@ -21,6 +22,7 @@ from claude_pool.domain.errors import (
     WrongState,
 )
 from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
+from claude_pool.domain.slot import ConfigureSlot, Present
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
 from claude_pool.domain.why import story
@@ -32,7 +34,7 @@ from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
 from .system import System, derived_id
-from .views import View, row_view, slot_view, status_view, task_view, usd
+from .views import View, event_view, row_view, slot_view, status_view, task_view, usd
 
 WAIT_CAP_SECONDS = 600.0
 """No call waits longer; a longer wait is capped, and the answer says so."""
@@ -136,7 +138,7 @@ class Application:
         return await self._service.on_log(lambda: self._texts.get(output))
 
     async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
-        """Wait until all `task_ids` are finished or need someone, at most so long; the cap where one applied."""
+        """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied."""
         seconds, cap = _capped(wait_seconds)
         watch = self._service.watch(task_ids)
         try:
@@ -166,16 +168,23 @@ class Application:
 
     async def fan_out(
         self,
-        requests: Sequence[TaskRequest],
+        requests: Sequence[TaskRequest | PoolError],
         origin: Origin = CALLER,
         wait_seconds: float = WAIT_CAP_SECONDS,
     ) -> View:
-        """One task per request; `results` has one view per request, in order, refusals among them."""
+        """One task per request; `results` has one view per request, in order, refusals among them.
+
+        A request may be a refusal already: that of an input which could not be read. All tasks are
+        recorded as parts of one call.
+        """
         _capped(wait_seconds)
+        together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
         slots: list[str | PoolError] = []
         for request in requests:
             try:
-                slots.append(await self.submit(request, origin, "fan_out"))
+                if isinstance(request, PoolError):
+                    raise request
+                slots.append(await self.submit(request, together, "fan_out"))
             except PoolError as error:
                 slots.append(error)
         accepted = [task_id for task_id in slots if isinstance(task_id, str)]
@@ -197,10 +206,13 @@ class Application:
         after = cursor or 0
         watch = self._service.watch(task_ids)
         try:
+            # The first look is not under the timeout: a wait of 0 seconds still tells what there is.
+            rows = await self._attention(after, task_ids, limit)
             async with asyncio.timeout(seconds):
-                while not (rows := await self._attention(after, task_ids, limit)):
+                while not rows:
                     await watch.rang.wait()
                     watch.rang.clear()
+                    rows = await self._attention(after, task_ids, limit)
         except TimeoutError:
             return Waited([], max(after, 0), cap)
         finally:
@@ -238,10 +250,7 @@ class Application:
             )
         )
         page = rows[:limit]
-        views: list[View] = []
-        for row in page:
-            known = self._service.world.tasks.get(row.task_id)
-            views.append(await self.view(row.task_id) if known is not None else row_view(row))
+        views = [{**row_view(row), **await self.view(row.task_id)} for row in page]
         more = page[-1].submitted_position if len(rows) > limit else None
         return {"tasks": views, "cursor": more}
 
@@ -289,6 +298,10 @@ class Application:
             await self._service.handle(pool.ResetBudget(), origin)
         if limit is not None:
             await self._service.handle(pool.SetBudget(limit), origin)
+        return self.budget_now()
+
+    def budget_now(self) -> View:
+        """The budget."""
         budget = self._service.world.open_pool().budget
         return {
             "limit_usd": None if budget.limit is None else usd(budget.limit),
@@ -334,7 +347,7 @@ class Application:
         """
         return slot_view(slot_status(self._service.world, self._present(slot_id)))
 
-    def _present(self, slot_id: str) -> slot.Present:
+    def _present(self, slot_id: str) -> Present:
         if not is_slot_id(slot_id):
             raise InvalidArgument(argument="slot_id", problem="a slot's id looks like slot-0")
         state = self._service.world.slots.get(slot_id)
@@ -343,7 +356,7 @@ class Application:
         return state
 
     async def configure_slot(
-        self, slot_id: str, identity: slot.ConfigureSlot, options: Options, origin: Origin = CALLER
+        self, slot_id: str, identity: ConfigureSlot, options: Options, origin: Origin = CALLER
     ) -> View:
         """Change a slot's name, role, description and options; what is None stays as it is."""
         present = self._present(slot_id).card.options
@@ -354,7 +367,7 @@ class Application:
             permission_mode=options.permission_mode or present.permission_mode,
             allowed_tools=options.allowed_tools or present.allowed_tools,
         )
-        command = slot.ConfigureSlot(slot_id, identity.name, identity.role, identity.description, merged)
+        command = ConfigureSlot(slot_id, identity.name, identity.role, identity.description, merged)
         await self._service.handle(command, origin)
         return self.slot(slot_id)
 
@@ -387,13 +400,14 @@ class Application:
             if plan is None or not plan.session:
                 continue
             try:
-                await self._service.handle(
-                    lambda t=task_id, d=digest: Claim(t, slot_id, d, self._system.now()), origin
-                )
+                await self._service.handle(partial(self._claim_now, task_id, slot_id, digest), origin)
             except PoolError as error:
                 return {"claimed": False, "reason": error.message}
             return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
         return {"claimed": False, "reason": "no pending task can run there now"}
+
+    def _claim_now(self, task_id: str, slot_id: str, digest: str) -> Claim:
+        return Claim(task_id, slot_id, digest, self._system.now())
 
     async def set_target_slots(self, target: int, origin: Origin = CALLER) -> View:
         """Want so many slots in service; the status."""
@@ -419,6 +433,27 @@ class Application:
             raise NotFound(kind="task" if is_task_id(subject) else "slot", id=subject, hint="")
         state = self.slot(subject)["state"] if is_slot_id(subject) else (await self.view(subject))["state"]
         return {"id": subject, "state": state, "story": [reason_view(e) for e in story(events)]}
+
+    async def replay(
+        self, after: int | None, until: int | None, task_id: str | None, slot_id: str | None, limit: int
+    ) -> View:
+        """Events with positions in (`after`, `until`], at most `limit`, of all or of one task or slot.
+
+        `next` is what to give as `after` for the following page; None at the end.
+
+        Raises:
+            InvalidArgument, NotFound: no such task or slot.
+        """
+        subject = task_id or slot_id
+        if task_id is not None:
+            _require_task_id(task_id)
+        if slot_id is not None and not is_slot_id(slot_id):
+            raise InvalidArgument(argument="slot", problem="a slot's id looks like slot-0")
+        found = await self._service.recorded(subject, after or 0, until, limit + 1)
+        if subject is not None and not found and not await self._service.events_of(subject):
+            raise NotFound(kind="task" if task_id else "slot", id=subject, hint="")
+        more = found[limit - 1].position if len(found) > limit else None
+        return {"events": [event_view(each) for each in found[:limit]], "next": more}
 
 
 def _left(service: Service) -> View:

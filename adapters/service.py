@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 from claude_pool.domain import task
@@ -224,6 +225,20 @@ class Service:
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""
         return await self.on_log(lambda: self._log.read_stream(stream))
+
+    async def recorded(
+        self, stream: str | None, after: int, until: int | None, limit: int
+    ) -> tuple[Recorded, ...]:
+        """At most `limit` events with positions in (`after`, `until`], of one stream or of all."""
+
+        def read() -> tuple[Recorded, ...]:
+            last = until if until is not None else self._log.head().position
+            if stream is None:
+                return tuple(islice(self._log.read_all(after, last), limit))
+            events = (r for r in self._log.read_stream(stream) if after < r.position <= last)
+            return tuple(islice(events, limit))
+
+        return await self.on_log(read)
 
     async def task_state(self, task_id: str) -> task.Known:
         """A task in whatever state it is: the live one, or the finished one folded from its stream.

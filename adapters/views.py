@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
+from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard
 from claude_pool.domain.values import Text
 
@@ -53,7 +56,7 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         if card.output.size > OUTPUT_SHOWN_BYTES:
             view["output_ref"] = f"pool://results/{card.task_id}"
     if card.structured_output is not None:
-        view["structured_output"] = read(card.structured_output)
+        view["structured_output"] = json.loads(read(card.structured_output))
     return view
 
 
@@ -85,6 +88,25 @@ def row_view(row: TaskRow) -> View:
         "tags": list(row.tags),
         "priority": row.priority,
         "submitted_at": row.submitted_at,
+    }
+
+
+def event_view(recorded: Recorded) -> View:
+    """One event of the log with its envelope."""
+    meta = recorded.meta
+    return {
+        "position": recorded.position,
+        "at": meta.recorded_at,
+        "stream": recorded.stream,
+        "version": recorded.version,
+        "event": recorded.event.NAME,
+        "event_version": recorded.event.VERSION,
+        "actor": meta.actor.value,
+        "cause": meta.cause,
+        "command": meta.command_id,
+        "correlation": meta.correlation,
+        "data": msgspec.to_builtins(recorded.event),
+        "hash": recorded.hash.hex(),
     }
 
 
