@@ -1,0 +1,26 @@
+"""What the server knows of one connection, and how its handlers come by it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from claude_pool.domain.records import Actor
+
+from .toolsets import DEFAULT_TOOLSETS
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Who calls: on whose behalf, with which tools, and what keeps it from changing anything.
+
+    `conflict` names the options that the caller wants otherwise than the pool's owner has them.
+    """
+
+    actor: Actor = Actor.COORDINATOR
+    toolsets: frozenset[str] = field(default=DEFAULT_TOOLSETS)
+    conflict: str | None = None
+
+
+CURRENT: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039  # it is frozen
+"""The connection that is being served, set around `Server.run`, whose lifespan hands it to the handlers."""
