@@ -77,6 +77,7 @@ class CliProcess:
             except queue.Empty:
                 raise AssertionError(f"silent for {seconds} s after {self.lines[-3:]}") from None
             if raw is None:
+                self._inbox.put(None)
                 raise AssertionError(f"stdout ended after {self.lines[-3:]}; stderr: {self.errors!r}")
             line = self._kept(raw)
             if line is not None and wanted(line):

@@ -26,6 +26,7 @@ def answer_control(cli: Cli, request_id: str, request: Line) -> None:
     if "deaf" in cli.personas or ("noterm" in cli.personas and request.get("subtype") == "interrupt"):
         return
     if request.get("subtype") == "initialize" and request.get("sdkMcpServers"):
+        cli.greeted.clear()
         threading.Thread(target=_answer, args=(cli, request_id, request), daemon=True).start()
         return
     _answer(cli, request_id, request)
@@ -51,6 +52,7 @@ def _answer(cli: Cli, request_id: str, request: Line) -> None:
 def _initialize(cli: Cli, request: Line) -> Line:
     names: list[str] = request.get("sdkMcpServers") or []
     greet_servers(cli, names)
+    cli.greeted.set()
     response: Line = {"commands": [], "agents": [], "output_style": "default", "models": [], "account": {}}
     if not cli.old:
         response |= {

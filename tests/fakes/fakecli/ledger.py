@@ -53,16 +53,15 @@ def price(model: str, usage: Usage) -> float:
 class Account:
     """Tokens and dollars by model."""
 
-    def __init__(self, factor: float = 1.0) -> None:
-        """`factor` multiplies every price."""
-        self._factor = factor
+    def __init__(self) -> None:
+        """At zero."""
         self._usage: dict[str, Usage] = {}
         self._cost: dict[str, float] = {}
 
-    def charge(self, model: str, usage: Usage) -> None:
-        """Add one call."""
+    def charge(self, model: str, usage: Usage, factor: float) -> None:
+        """Add one call at `factor` times its price."""
         self._usage[model] = self._usage.get(model, Usage()) + usage
-        self._cost[model] = self._cost.get(model, 0.0) + price(model, usage) * self._factor
+        self._cost[model] = self._cost.get(model, 0.0) + price(model, usage) * factor
 
     def reset(self) -> None:
         """Begin at zero."""

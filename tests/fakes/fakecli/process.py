@@ -154,10 +154,12 @@ def _accept_prompt(cli: Cli, line: Line) -> int:
         blocks: list[Line] = content
         content = "\n".join(str(block.get("text", "")) for block in blocks if block.get("type") == "text")
     uuids = (str(line["uuid"]),) if "uuid" in line else ()
+    if uuids and uuids[0] in cli.seen:
+        return 0
+    cli.seen.update(uuids)
     if uuids and uuids[0] in cli.conversation.message_ids:
         cli.emit_lifecycle(uuids, "completed")
         return 0
-    cli.conversation.message_ids.update(uuids)
     cli.emit_lifecycle(uuids, "queued")
     cli.inbox.put(Prompt(str(content), uuids))
     return 1
@@ -198,8 +200,7 @@ def _on_signal(cli: Cli, number: int) -> None:
         _leave(0)
     if "respawn" in cli.personas:
         leave_daemon()
-    if cli.shell.busy and not cli.old:
-        cli.shell.kill()
+    if not cli.old and cli.shell.kill():
         content: Line = {"type": "tool_result", "content": "Exit code 137", "is_error": True}
         cli.wire.emit(lines.user(cli.session, [content], tool_use_result="Error: Exit code 137"))
     _leave(128 + number)

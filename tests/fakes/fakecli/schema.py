@@ -30,7 +30,8 @@ def schema_problem(schema: object) -> str:
     kind = schema.get("type")
     if kind is not None and kind not in _TYPES:
         return "data/type must be equal to one of the allowed values"
-    for inner in (*schema.get("properties", {}).values(), schema.get("items", {})):
+    inner_schemas = [*schema.get("properties", {}).values()]
+    for inner in inner_schemas + ([schema["items"]] if "items" in schema else []):
         if problem := schema_problem(inner):
             return problem
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ from tests.fakes.fakecli.wire import Line, Wire
 
 @dataclass
 class Cli:
-    """One fake CLI process."""
+    """One fake CLI process. `greeted` is set while no server of the host is being asked for its tools;
+    `seen` are the ids of the prompts that came in.
+    """
 
     options: Options
     environment: Mapping[str, str]
@@ -41,6 +44,8 @@ class Cli:
     mode: str
     model_name: str
     servers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    greeted: threading.Event = field(default_factory=threading.Event)
+    seen: set[str] = field(default_factory=set[str])
     results: int = 0
     last_was_error: bool = False
     leaving: bool = False
@@ -120,7 +125,7 @@ def open_cli(options: Options, personas: Personas, environment: Mapping[str, str
     calls = options.text("fake-calls")
     stop = inbox.stop
     mode = options.text("permission-mode") or "default"
-    return Cli(
+    cli = Cli(
         options=options,
         environment=environment,
         personas=personas,
@@ -132,10 +137,12 @@ def open_cli(options: Options, personas: Personas, environment: Mapping[str, str
         model=Model(environment, conversations.root / "fake-faults", stop, Path(calls) if calls else None),
         shell=Shell(environment, cwd),
         questions=Questions(wire),
-        account=Account(float(personas.number("expensive", 1000) or 1)),
+        account=Account(),
         mode="default" if mode == "manual" else mode,
         model_name=resolved(options.text("model")),
     )
+    cli.greeted.set()
+    return cli
 
 
 def crash(code: int) -> None:

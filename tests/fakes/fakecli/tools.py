@@ -66,11 +66,7 @@ class Shell:
         self._environment = environment
         self._cwd = cwd
         self._running: subprocess.Popen[bytes] | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a command is running."""
-        return self._running is not None
+        self._starting = threading.Lock()
 
     def run(self, command: str, session: str, stop: threading.Event) -> ToolResult:
         """Run one command to its end.
@@ -85,17 +81,18 @@ class Shell:
             "CLAUDE_CODE_CHILD_SESSION": "1",
         }
         with tempfile.TemporaryFile() as output:
-            self._running = subprocess.Popen(
-                ["/bin/bash", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**self._environment, **marks},
-                cwd=self._cwd,
-                start_new_session=True,
-            )
+            with self._starting:
+                process = self._running = subprocess.Popen(
+                    ["/bin/bash", "-c", command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**self._environment, **marks},
+                    cwd=self._cwd,
+                    start_new_session=True,
+                )
             try:
-                code = self._wait(self._running, stop)
+                code = self._wait(process, stop)
             finally:
                 self._running = None
             output.seek(0)
@@ -114,16 +111,18 @@ class Shell:
                     process.wait()
                     raise Stopped from None
 
-    def kill(self) -> None:
-        """Kill the running command and everything below it, also in other sessions."""
-        process = self._running
+    def kill(self) -> bool:
+        """Kill the running command and everything below it, also in other sessions; whether one ran."""
+        with self._starting:
+            process = self._running
         if process is None:
-            return
+            return False
         for pid in [*_descendants(process.pid), process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        return True
 
 
 def _descendants(root: int) -> list[int]:

@@ -66,6 +66,7 @@ class Turn:
     def run(self) -> None:
         """Answer it, and print its result."""
         cli = self._cli
+        cli.greeted.wait()
         plan = self._begin()
         ending = self._not_logged_in() if not cli.logged_in else self._converse(plan)
         self._do_mischief()
@@ -122,8 +123,9 @@ class Turn:
         self._book(message.model, usage)
 
     def _book(self, model: str, usage: Usage) -> None:
-        self._cli.account.charge(model, usage)
-        self._spent.charge(model, usage)
+        factor = self._cli.personas.number("expensive", 1000)
+        for account in (self._cli.account, self._spent):
+            account.charge(model, usage, 1 if factor is None else factor)
 
     def _call(self, plan: Plan, step: Step, at: int) -> Message | Failure:
         """Call the model, again after errors that may pass, and at last without streaming."""
