@@ -19,39 +19,19 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from .directives import DirectiveError, Step, Usage
+from .directives import DirectiveError, Usage
+from .exchange import Call, Exchange
 from .http import Connection, Disconnected, Request
-from .script import Ask, Script, is_object, read_ask
-from .sse import Message, error_body, fault_message
+from .script import Script, is_object, read_ask
+from .sse import error_body
 
-_UNTIL_POLL_SECONDS = 0.01
-
-
-@dataclass
-class Call:
-    """One model call that the API received, counted from 1, and what was served for it.
-
-    `at` is seconds since the epoch. `end` is `open` until the call is over, then `complete`, `failed` (an
-    HTTP error), `broken` (cut, or an error inside the stream) or `aborted` (the client went away).
-    `served` are the tokens to be billed for what was sent: nothing for a failed call, the whole input and
-    the output streamed so far for a broken or an aborted one.
-    """
-
-    number: int
-    at: float
-    model: str
-    prompt: str
-    step: int
-    stream: bool
-    status: int = 0
-    end: str = "open"
-    served: Usage = field(default_factory=Usage)
+__all__ = ["Call", "ScriptedApi", "running_api"]
 
 
 class ScriptedApi:
@@ -81,6 +61,17 @@ class ScriptedApi:
         for call in self.calls:
             totals[call.model] = totals.get(call.model, Usage()) + call.served
         return totals
+
+    def wait_for_calls(self, count: int, seconds: float = 10) -> list[Call]:
+        """Wait, from another thread than the server's, until `count` calls have arrived; all of them.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.calls) >= count, seconds):
+                raise TimeoutError(f"{len(self.calls)} of {count} calls arrived within {seconds} s")
+        return list(self.calls)
 
     def wait_until_closed(self, number: int, seconds: float = 10) -> Call:
         """Wait, from another thread than the server's, until a call is over.
@@ -158,16 +149,17 @@ class ScriptedApi:
         self._record(call)
         try:
             step = self.script.decide(ask)
-            await _Exchange(connection, call, step, ask, self.script.answer(ask, step)).run()
+            answer = self.script.answer(ask, step)
+            await Exchange(connection, call, step, answer, self._record).run()
         except DirectiveError as error:
             call.status, call.end = 400, "failed"
+            self._record(call)
             await connection.answer_json(400, error_body(400, f"scripted API: {error}"))
         except (Disconnected, asyncio.CancelledError):
             if call.end == "open":
                 call.end = "aborted"
+                self._record(call)
             raise
-        finally:
-            self._record(call)
 
     def _record(self, call: Call) -> None:
         with self._changed:
@@ -182,134 +174,6 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
         value = json.loads(body)
         return value if is_object(value) else None
     return None
-
-
-class _Exchange:
-    """One model call being answered. Keeps `call` true to what has been sent at every moment."""
-
-    def __init__(self, connection: Connection, call: Call, step: Step, ask: Ask, text: str) -> None:
-        self._connection = connection
-        self._call = call
-        self._step = step
-        self._stream = ask.stream
-        self._message = Message(f"msg_{call.number:08d}", ask.model, step, text)
-        self._headers = {"request-id": f"req_{call.number:08d}"}
-
-    async def run(self) -> None:
-        """Answer, or fail as the step says.
-
-        Raises:
-            Disconnected: the client went away before the end.
-        """
-        if self._step.delay_ms:
-            await self._while_connected(asyncio.sleep(self._step.delay_ms / 1000))
-        fault = self._step.fault.kind if self._step.fault else ""
-        if fault == "hang":
-            await self._while_connected(asyncio.Event().wait())
-        elif fault == "status":
-            await self._fail()
-        elif fault == "html":
-            self._call.status, self._call.end = 200, "failed"
-            page = b"<!doctype html><title>Sign in to the network</title>"
-            await self._connection.answer(200, page, "text/html", self._headers)
-        elif self._stream:
-            await self._answer_in_pieces()
-        else:
-            await self._answer_whole()
-
-    async def _fail(self) -> None:
-        fault = self._step.fault
-        assert fault is not None
-        headers = dict(self._headers)
-        if fault.retry_after is not None:
-            headers["retry-after"] = fault.retry_after
-        if fault.no_retry:
-            headers["x-should-retry"] = "false"
-        self._call.status, self._call.end = fault.status, "failed"
-        message = fault_message(fault, self._call.model)
-        await self._connection.answer_json(fault.status, error_body(fault.status, message), headers)
-
-    async def _answer_whole(self) -> None:
-        """Answer in one JSON body. A fault in the middle of a stream has no meaning here but the break."""
-        if self._step.until:
-            await self._while_connected(_exists(Path(self._step.until)))
-        fault = self._step.fault.kind if self._step.fault else ""
-        if fault == "stall":
-            await self._while_connected(asyncio.Event().wait())
-        elif fault == "cut":
-            self._call.end = "broken"
-            self._connection.break_off()
-            raise Disconnected
-        elif fault == "error":
-            self._call.status, self._call.end = 529, "failed"
-            await self._connection.answer_json(529, error_body(529, "Overloaded"), self._headers)
-            return
-        self._call.served = self._step.usage
-        self._call.status, self._call.end = 200, "complete"
-        await self._connection.answer_json(200, self._message.whole(), self._headers)
-
-    async def _answer_in_pieces(self) -> None:
-        self._call.status = 200
-        await self._connection.begin_stream(self._headers)
-        self._call.served = self._message.served(0)
-        await self._while_connected(self._pieces())
-        await self._connection.write_chunk(b"")
-        if self._call.end == "open":
-            self._call.end = "complete"
-
-    async def _pieces(self) -> None:
-        fault = self._step.fault
-        sent = 0
-        for event in self._message.events():
-            if fault is not None and sent >= fault.after and event.name not in _BEFORE_PIECES:
-                await self._break(fault.kind)
-                return
-            if event.piece and sent and self._step.pace_ms:
-                await asyncio.sleep(self._step.pace_ms / 1000)
-            if event.name == "message_stop":
-                self._call.served = self._step.usage
-            await self._connection.write_chunk(event.encode())
-            if event.piece:
-                sent += 1
-                self._call.served = self._message.served(sent)
-                if sent == 1 and self._step.until:
-                    await _exists(Path(self._step.until))
-
-    async def _break(self, kind: str) -> None:
-        if kind == "stall":
-            await asyncio.Event().wait()
-        self._call.end = "broken"
-        if kind == "cut":
-            self._connection.break_off()
-            raise Disconnected
-        error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-        await self._connection.write_chunk(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
-
-    async def _while_connected(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do something slow unless the client goes away meanwhile.
-
-        Raises:
-            Disconnected: it went away.
-        """
-        working = asyncio.ensure_future(work)
-        gone = asyncio.ensure_future(self._connection.gone())
-        try:
-            await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise Disconnected
-            working.result()
-        finally:
-            for task in (working, gone):
-                task.cancel()
-            await asyncio.gather(working, gone, return_exceptions=True)
-
-
-_BEFORE_PIECES = ("message_start", "ping", "content_block_start")
-
-
-async def _exists(path: Path) -> None:
-    while not path.exists():  # noqa: ASYNC110 - another process makes the file
-        await asyncio.sleep(_UNTIL_POLL_SECONDS)
 
 
 @contextmanager
