@@ -93,7 +93,7 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     mode = policy.mode if wanted is not None else SessionMode.FRESH
     held = at.process if isinstance(at, slot.Idle) and at.process.key == key else None
     new = derived_session(pool.owner or "", attempt_id(job.task_id, job.next_attempt))
-    if held is not None and mode is SessionMode.FRESH:
+    if held is not None and mode is SessionMode.FRESH and held.spare not in world.sessions:
         fit = Fit.READY if held.spare is not None else Fit.NEEDS_CLEAR
         return ClaimPlan(at.card.slot_id, resolved, key, held.spare or "", mode, None, False, fit)
     same = wanted is not None and held is not None and held.spare is None and held.holds == wanted

@@ -1,0 +1,152 @@
+"""An account of a log kept apart from the domain's own folds: what may never be true of any log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from claude_pool.domain import slot, task
+from claude_pool.domain.pool_events import (
+    BudgetLimitChanged,
+    BudgetOpened,
+    FundsCharged,
+    FundsReserved,
+    FundsSettled,
+)
+from claude_pool.domain.records import Fact
+from claude_pool.domain.slot_events import SlotClaimed, SlotQuarantined, SlotRetired, SlotRevived
+from claude_pool.domain.task_events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptSealed,
+    AttemptStarted,
+    AttemptSucceeded,
+    SessionOpened,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskSubmitted,
+)
+from claude_pool.domain.world import World
+
+ENDS = (AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed)
+TERMINAL = (TaskCompleted, TaskFailed, TaskCancelled)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Who runs what, and every microdollar, counted from the facts alone. `observe` sees each append."""
+
+    limit: int | None = None
+    spent: int = 0
+    open: dict[str, int] = field(default_factory=dict[str, int])
+    reserved_once: set[str] = field(default_factory=set[str])
+    settled: dict[str, int] = field(default_factory=dict[str, int])
+    costs: dict[str, int] = field(default_factory=dict[str, int])
+    live: dict[str, str] = field(default_factory=dict[str, str])
+    sessions: dict[str, str] = field(default_factory=dict[str, str])
+    attempts: dict[str, int] = field(default_factory=dict[str, int])
+    finished: dict[str, str] = field(default_factory=dict[str, str])
+    barred: set[str] = field(default_factory=set[str])
+
+    def observe(self, facts: Sequence[Fact]) -> None:
+        """Count one append, and object to what no log may hold."""
+        for fact in facts:
+            self._money(fact)
+            self._work(fact)
+        assert set(self.open) <= set(self.live), "money is set aside for an attempt that is over"
+        assert set(self.costs) == set(self.settled), "an attempt ended without its settlement"
+
+    def _money(self, fact: Fact) -> None:
+        match fact.event:
+            case FundsReserved(attempt, amount):
+                assert attempt not in self.reserved_once
+                assert amount > 0
+                self.reserved_once.add(attempt)
+                self.open[attempt] = amount
+                held = self.spent + sum(self.open.values())
+                assert self.limit is None or held <= self.limit, "a reservation broke the limit"
+            case FundsSettled(attempt, cost, _, overdrawn):
+                assert attempt not in self.settled
+                assert overdrawn == max(0, cost - self.open.get(attempt, cost))
+                self.open.pop(attempt, None)
+                self.settled[attempt] = cost
+                self.spent += cost
+            case FundsCharged(_, cost):
+                self.spent += cost
+            case BudgetOpened(limit):
+                self.limit, self.spent = limit, 0
+            case BudgetLimitChanged(limit):
+                self.limit = limit
+            case _:
+                pass
+
+    def _work(self, fact: Fact) -> None:
+        stream = fact.stream
+        match fact.event:
+            case TaskSubmitted():
+                assert stream not in self.attempts
+                self.attempts[stream] = 0
+            case AttemptStarted(number, slot_id):
+                assert number == self.attempts[stream] + 1
+                assert stream not in self.finished
+                assert slot_id not in self.live.values()
+                self.attempts[stream] = number
+                self.live[f"{stream}.{number}"] = slot_id
+            case SessionOpened(number, session):
+                assert session not in self.sessions, "two live attempts in one conversation"
+                self.sessions[session] = f"{stream}.{number}"
+            case (
+                AttemptSucceeded(number, outcome)
+                | AttemptFailed(number, outcome)
+                | AttemptCancelled(number, outcome)
+                | AttemptSealed(number, outcome)
+            ):
+                attempt = f"{stream}.{number}"
+                self.costs[attempt] = outcome.cost
+                del self.live[attempt]
+                self.sessions = {s: a for s, a in self.sessions.items() if a != attempt}
+            case TaskCompleted() | TaskFailed() | TaskCancelled() as last:
+                assert stream not in self.finished
+                self.finished[stream] = last.code if isinstance(last, TaskFailed) else last.NAME
+            case SlotQuarantined() | SlotRetired():
+                self.barred.add(stream)
+            case SlotRevived():
+                self.barred.discard(stream)
+            case SlotClaimed():
+                assert stream not in self.barred, "a slot out of service was claimed"
+            case _:
+                pass
+
+    def check(self, world: World) -> None:
+        """The live view says what the facts say."""
+        assert sum(self.settled.values()) == sum(self.costs.values())
+        assert self.settled == self.costs
+        budget = world.open_pool().budget
+        assert (budget.limit, budget.spent, budget.reservations) == (self.limit, self.spent, self.open)
+        busy = {at.attempt: name for name, at in world.slots.items() if isinstance(at, slot.Busy)}
+        assert busy == self.live
+        running = {
+            task.live_attempt_id(state): state.live
+            for state in world.tasks.values()
+            if isinstance(state, task.Running)
+        }
+        assert {attempt: live.slot_id for attempt, live in running.items()} == busy
+        for name, at in world.slots.items():
+            if isinstance(at, slot.Busy):
+                assert running[at.attempt].session == at.session, f"{name} and its task disagree"
+        assert world.sessions == {s: a.rpartition(".")[0] for s, a in self.sessions.items()}
+        self._check_queues(world)
+
+    def _check_queues(self, world: World) -> None:
+        kinds = {name: type(state) for name, state in world.tasks.items()}
+        assert [name for _, _, name in world.pending] == [
+            name for _, _, name in sorted(world.ranks[n] for n, kind in kinds.items() if kind is task.Pending)
+        ]
+        assert set(world.parked) == {name for name, kind in kinds.items() if kind is task.Parked}
+        assert set(world.running) == {name for name, kind in kinds.items() if kind is task.Running}
+        assert world.sealed == sum(kind is task.Sealed for kind in kinds.values())
+        assert task.Settling not in kinds.values()
+        assert set(kinds) == set(self.attempts) - set(self.finished)
+        assert set(world.ranks) <= set(kinds)
+        assert world.completed + world.failed + world.cancelled == len(self.finished)
