@@ -1,0 +1,25 @@
+"""Bounded waits for what other processes and threads do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+STEP_SECONDS = 0.01
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until `condition` holds, looking often; TimeoutError where it never does."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(STEP_SECONDS)
+
+
+def until_sync(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """The same outside of an event loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s")
+        time.sleep(STEP_SECONDS)
