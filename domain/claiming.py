@@ -96,7 +96,9 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     if held is not None and mode is SessionMode.FRESH and held.spare not in world.sessions:
         fit = Fit.READY if held.spare is not None else Fit.NEEDS_CLEAR
         return ClaimPlan(at.card.slot_id, resolved, key, held.spare or "", mode, None, False, fit)
-    same = wanted is not None and held is not None and held.spare is None and held.holds == wanted
+    same = held is not None and held.spare is None and held.holds == wanted
+    # a process knows nothing of the turns that its conversation has run in other slots since
+    same = same and wanted is not None and world.homes.get(wanted) == at.card.slot_id
     if same and wanted is not None and mode is not SessionMode.FORK:
         return ClaimPlan(at.card.slot_id, resolved, key, wanted, mode, wanted, False, Fit.READY)
     fit = Fit.COLD if isinstance(at, slot.Cold) else Fit.OTHER_KEY

@@ -6,16 +6,20 @@ Finished tasks leave it; they are counted here and folded from their own stream 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from typing import TypeVar
 
 from . import pool, slot, task
 from .records import Event
 from .task_events import TaskEvent
 
+T = TypeVar("T")
+
 POOL = "pool"
 """The name of the pool's own stream."""
 
 SHOWN_SESSIONS = 1_000
-"""Of so many conversations it is known what they saw; an older one is simply shown the context again."""
+"""Of so many conversations it is known what they saw and where they last ran; an older one is simply shown
+the context again, and continued in a new process."""
 
 Rank = tuple[int, int, str]
 """Place in the queue: higher priority first, then earlier submission."""
@@ -24,8 +28,9 @@ Rank = tuple[int, int, str]
 class World:
     """All live aggregates at one position of the log.
 
-    `pending` is the queue in claim order. `sessions` maps a conversation to the attempt that runs
-    in it; `shown` to the version of the shared context that it saw last. `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
+    `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
+    it, `shown` to the version of the shared context that it saw last, `homes` to the slot where it ran last.
+    `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
 
     def __init__(self) -> None:
@@ -43,6 +48,7 @@ class World:
         self.completed = self.failed = self.cancelled = 0
         self.sealed = 0
         self.shown: dict[str, int] = {}
+        self.homes: dict[str, str] = {}
 
     def apply(self, position: int, stream: str, version: int, event: Event) -> None:
         """Fold one event. Events must come in the order of their positions."""
@@ -74,11 +80,9 @@ class World:
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream
+        _remember(self.homes, live.session, live.slot_id)
         if live.context is not None:
-            self.shown.pop(live.session, None)
-            self.shown[live.session] = live.context
-            if len(self.shown) > SHOWN_SESSIONS:
-                del self.shown[next(iter(self.shown))]
+            _remember(self.shown, live.session, live.context)
 
     def _leave(self, stream: str, before: task.Known | None) -> None:
         match before:
@@ -124,3 +128,10 @@ class World:
     def open_pool(self) -> pool.Open:
         """The pool; an empty one where nothing was recorded yet."""
         return self.pool if isinstance(self.pool, pool.Open) else pool.Open("")
+
+
+def _remember(known: dict[str, T], session: str, value: T) -> None:
+    known.pop(session, None)
+    known[session] = value
+    if len(known) > SHOWN_SESSIONS:
+        del known[next(iter(known))]

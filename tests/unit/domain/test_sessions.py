@@ -78,3 +78,25 @@ def test_a_process_that_holds_the_conversation_is_not_replaced() -> None:
     submit(story, 1, spec(session=f"resume:{session}"))
     story.settle()
     assert not last_claim(story, "slot-0").replaces
+
+
+def test_a_process_that_missed_turns_of_its_conversation_is_replaced() -> None:
+    story = warmed(Settings(slots=2, session="slot"))
+    first = submit(story, 0, spec(slot="slot-0"))
+    story.settle()
+    session = story.running(first).session
+    end(story, first)
+    elsewhere = submit(story, 1, spec(session=f"resume:{session}", slot="slot-1"))
+    story.settle()
+    answer_launches(story)
+    end(story, elsewhere)
+    other = submit(story, 2, spec(session="fresh", slot="slot-1"))
+    story.settle()
+    answer_clears(story)
+    story.settle()
+    end(story, other)
+    submit(story, 3, spec(slot="slot-0"))
+    story.settle()
+    claim = last_claim(story, "slot-0")
+    assert claim.session == session
+    assert claim.replaces

@@ -6,6 +6,7 @@ from claude_pool.domain import pool, task
 from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.values import End, Options
+
 from tests.support.domain_claims import check_wake
 from tests.support.domain_story import NOW, end, outcome, spec, submit, warmed
 
