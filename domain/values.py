@@ -13,24 +13,24 @@ from enum import StrEnum
 INLINE_TEXT_BYTES = 2048
 """Texts up to this many UTF-8 bytes stand in the event; larger ones are content-addressed files."""
 
-_ID = re.compile(r"^(task|chain|msg|question)-[a-z2-7]{16}$")
-_SLOT_ID = re.compile(r"^slot-(0|[1-9][0-9]{0,5})$")
-_SESSION_ID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_ID = re.compile(r"(task|chain|msg|question)-[a-z2-7]{16}")
+_SLOT_ID = re.compile(r"slot-(0|[1-9][0-9]{0,5})")
+_SESSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def is_task_id(text: str) -> bool:
     """Whether `text` has the form of a task id: `task-` and 16 lower-case base32 characters."""
-    return text.startswith("task-") and _ID.match(text) is not None
+    return text.startswith("task-") and _ID.fullmatch(text) is not None
 
 
 def is_slot_id(text: str) -> bool:
     """Whether `text` has the form of a slot id: `slot-` and a number without leading zeros."""
-    return _SLOT_ID.match(text) is not None
+    return _SLOT_ID.fullmatch(text) is not None
 
 
 def is_session_id(text: str) -> bool:
     """Whether `text` has the form of a conversation id: a lower-case UUID."""
-    return _SESSION_ID.match(text) is not None
+    return _SESSION_ID.fullmatch(text) is not None
 
 
 def attempt_id(task_id: str, number: int) -> str:
