@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 CODES = (
     "invalid_argument", "not_found", "wrong_state", "budget_exceeded", "task_budget_reached", "draining",
@@ -40,9 +43,7 @@ class PoolError(Exception):
     def message(self) -> str:
         """One paragraph for a person: what is wrong and what to do next."""
         template = " ".join((type(self).__doc__ or "").split())
-        for name, value in self.facts.items():
-            template = template.replace("{" + name + "}", str(value))
-        return template
+        return _PLACEHOLDER.sub(lambda place: str(self.facts.get(place[1], place[0])), template)
 
 
 class InvalidArgument(PoolError):
