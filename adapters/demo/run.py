@@ -99,12 +99,12 @@ def _stop(places: Places) -> None:
 
 
 def _replay(places: Places) -> None:
-    from ..cli.replay_view import line
+    from ..cli.replay_view import event_line
 
     reader = open_reader(places)
     try:
         for recorded in reader.events():
-            _say("  " + line(recorded))
+            _say("  " + event_line(recorded))
     finally:
         reader.close()
 
