@@ -6,7 +6,7 @@ decision that commits, so that nothing is decided twice in two ways.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import slot, task
@@ -61,17 +61,13 @@ def default_session(pool: Open) -> SessionPolicy:
 
 
 def pool_options(pool: Open) -> Options:
-    """The pool's layer of options, with its working directory."""
-    options = pool.settings.options
-    if options.working_dir is not None:
-        return options
-    return Options(
-        options.model, options.effort, options.system_prompt, options.permission_mode, options.allowed_tools,
-        options.disallowed_tools, options.tools, options.mcp_servers, options.json_schema, options.max_turns,
-        options.fallback_model, options.max_budget,
-        options.timeout_ms if options.timeout_ms is not None else pool.settings.task_timeout_ms,
-        pool.settings.working_dir,
-    )  # fmt: skip
+    """The pool's layer of options, with its working directory and time limit."""
+    settings, options = pool.settings, pool.settings.options
+    return replace(
+        options,
+        working_dir=settings.working_dir if options.working_dir is None else options.working_dir,
+        timeout_ms=settings.task_timeout_ms if options.timeout_ms is None else options.timeout_ms,
+    )
 
 
 def eligible(spec: TaskSpec, card: slot.Card) -> bool:
