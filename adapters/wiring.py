@@ -153,7 +153,8 @@ async def running_pool(
 async def _end(service: Service, runtime: Runtime) -> None:
     """End what runs, on record where the store still takes it, and release everything."""
     with contextlib.suppress(PoolError, TimeoutError):
-        await service.handle(pool.StopOwner(now=True), RECOVERY)
+        if not runtime.stopped.is_set():
+            await service.handle(pool.StopOwner(now=True), RECOVERY)
         await asyncio.wait_for(runtime.stopped.wait(), END_SECONDS)
     service.policies_on = False
     await runtime.close()

@@ -66,7 +66,14 @@ def _enter(folder: Path, url: str) -> None:
 
 
 def _show(folder: Path, cli: str, version: str) -> int:
-    flags = {"slots": 2, "model": "haiku", "claude": cli, "budget_usd": 1.0, "idle_exit": 1.0}
+    flags = {
+        "slots": 2,
+        "model": "haiku",
+        "permission_mode": "default",
+        "claude": cli,
+        "budget_usd": 1.0,
+        "idle_exit": 1.0,
+    }
     settings = settle({**flags, "working_dir": str(folder / "project")}, os.environ)
     places = settings.places
     _say(f"A pool of 2 slots, Claude Code CLI {version}, a scripted API, a budget of $1.00.\n")

@@ -92,7 +92,7 @@ def test_a_real_coordinator_gets_three_answers_from_real_slots_and_replay_tells_
             assert replayed.returncode == 0, replayed.stderr
             names = [json.loads(line)["name"] for line in replayed.stdout.splitlines()]
             assert names[0] == "task.submitted"
-            assert names[-1] == "task.completed"
+            assert "task.completed" in names
 
         checked = pool(environment, project, "replay", "--check")
         assert checked.returncode == 0, checked.stdout + checked.stderr
