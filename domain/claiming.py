@@ -12,7 +12,7 @@ from enum import Enum
 from . import slot, task
 from .options import Resolved, derived_session, launch_key, resolve
 from .pool import Budget, Open
-from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, parse_session
+from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import World
 
 
@@ -72,7 +72,9 @@ def pool_options(pool: Open) -> Options:
 
 def eligible(spec: TaskSpec, card: slot.Card) -> bool:
     """Whether the task may run in this slot: any, or the one or the role that it names."""
-    return spec.slot is None or spec.slot in (card.slot_id, card.role)
+    if spec.slot is None:
+        return True
+    return spec.slot == (card.slot_id if is_slot_id(spec.slot) else card.role)
 
 
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
