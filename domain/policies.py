@@ -180,6 +180,11 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         state = world.tasks[task_id]
         if not isinstance(state, task.Pending):
             continue
+        home = world.slots.get(state.job.spec.slot or "")
+        if isinstance(home, slot.Stopped) and home.retired:
+            message = f"{home.card.slot_id} left service before the task could run there."
+            yield task.FailTask(task_id, "not_found", message)
+            continue
         funds = funding(world, state.job)
         if isinstance(funds, Unaffordable):
             if funds.why == "reserved":

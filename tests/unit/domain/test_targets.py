@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import slot
+from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import eligible
+from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.errors import NotFound
+from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.slot import Card
 
-from tests.support.domain_story import spec, submit, warmed
+from tests.support.domain_story import NOW, end, spec, submit, warmed
 
 
 def test_a_task_that_names_no_slot_may_run_in_any() -> None:
@@ -43,3 +45,41 @@ def test_a_task_for_a_role_that_nobody_has_waits_until_somebody_has_it() -> None
 def test_a_task_for_a_slot_that_does_not_exist_is_refused() -> None:
     with pytest.raises(NotFound, match="slot-7"):
         submit(warmed(), 0, spec(slot="slot-7"))
+
+
+def test_a_task_for_a_slot_that_is_out_of_service_for_good_is_refused() -> None:
+    story = warmed()
+    story.do(slot.DrainSlot("slot-1"))
+    story.do(slot.RecordProcessEnded("slot-1", True, 0, 0, "", NOW))
+    with pytest.raises(NotFound, match="slot-1"):
+        submit(story, 0, spec(slot="slot-1"))
+
+
+def test_a_task_whose_slot_leaves_service_before_it_ran_fails() -> None:
+    story = warmed()
+    first = submit(story, 0, spec(slot="slot-1"))
+    second = submit(story, 1, spec(slot="slot-1"))
+    story.settle()
+    story.do(pool.SetTargetSlots(1))
+    story.do(slot.DrainSlot("slot-1"))
+    end(story, first, alive=False)
+    story.settle()
+    after = story.task(second)
+    assert isinstance(after, task.Failed)
+    assert (after.code, after.message) == (
+        "not_found",
+        "slot-1 left service before the task could run there.",
+    )
+
+
+def test_a_task_whose_slot_is_stopped_for_now_waits_for_it() -> None:
+    story = warmed(Settings(slots=2))
+    story.do(pool.StopOwner())
+    story.settle()
+    for slot_id in ("slot-0", "slot-1"):
+        story.do(slot.RecordProcessEnded(slot_id, True, 0, 0, "", NOW))
+    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", Settings(slots=1), None, False, NOW))
+    story.settle()
+    task_id = submit(story, 0, spec(slot="slot-1"))
+    story.settle()
+    assert waiting_for(story.world, story.world.tasks[task_id]) == "slot slot-1"
