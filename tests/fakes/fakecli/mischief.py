@@ -62,10 +62,14 @@ def _with_cost(line: Line, cost: object) -> Line:
 
 
 def leave_daemon() -> None:
-    """Start a process of its own session, re-parented, that ignores the gentle signals."""
+    """Start a process of its own session that ignores the gentle signals, and wait until it runs."""
+    running, until_executed = os.pipe()
     child = os.fork()
     if child:
         os.waitpid(child, 0)
+        os.close(until_executed)
+        os.read(running, 1)
+        os.close(running)
         return
     os.setsid()
     if os.fork():
