@@ -77,17 +77,21 @@ def eligible(spec: TaskSpec, card: slot.Card) -> bool:
     return spec.slot == (card.slot_id if is_slot_id(spec.slot) else card.role)
 
 
+def wanted_session(pool: Open, spec: TaskSpec, card: slot.Card) -> str | None:
+    """The conversation that the task would continue or fork in this slot; None: it begins a new one."""
+    policy = task.session_policy(spec, default_session(pool))
+    return card.conversation if policy.mode is SessionMode.SLOT else policy.session
+
+
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
     pool = world.open_pool()
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
     key = launch_key(resolved.options, at.card.identity, surroundings)
-    policy = task.session_policy(job.spec, default_session(pool))
-    wanted = policy.session
-    if policy.mode is SessionMode.SLOT:
-        wanted = at.card.conversation
+    wanted = wanted_session(pool, job.spec, at.card)
     if wanted is not None and wanted in world.sessions:
         return None
+    policy = task.session_policy(job.spec, default_session(pool))
     mode = policy.mode if wanted is not None else SessionMode.FRESH
     held = at.process if isinstance(at, slot.Idle) and at.process.key == key else None
     new = derived_session(pool.owner or "", attempt_id(job.task_id, job.next_attempt))

@@ -10,8 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from . import pool, slot, task
-from .claiming import Funding, Unaffordable, claim_plan, funding
-from .errors import CliMissing, Draining, InvalidArgument, NotFound, SessionBusy, SlotsFailed, WrongState
+from .claiming import Funding, Unaffordable, claim_plan, eligible, funding, wanted_session
+from .errors import (
+    CliMissing,
+    Draining,
+    InvalidArgument,
+    NotFound,
+    Paused,
+    SessionBusy,
+    SlotsFailed,
+    WrongState,
+)
 from .records import Event, Fact
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
@@ -156,9 +165,11 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
         )
     if not isinstance(at, (slot.Idle, slot.Cold)):
         raise WrongState(subject=command.slot_id, state=type(at).__name__.lower(), problem="it is not free")
+    _check_claim(world, state.job.spec, at)
     plan = claim_plan(world, state.job, at, command.surroundings)
     if plan is None:
-        raise SessionBusy(session=state.job.spec.session, attempt="another one")
+        session = wanted_session(world.open_pool(), state.job.spec, at.card) or ""
+        raise SessionBusy(session=session, attempt=world.sessions[session])
     if not plan.session:
         raise WrongState(
             subject=command.slot_id, state="idle", problem="its conversation must be cleared first"
@@ -180,6 +191,17 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
         *_on(command.task_id, task.decide(started, state)),
         *_reserve(world, attempt, funds),
     )
+
+
+def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> None:
+    """Refuse what the policies would not ask for, whoever asks."""
+    owned = world.open_pool()
+    if owned.paused is not None:
+        raise Paused(reason=owned.paused.reason)
+    if owned.stopping is not None:
+        raise WrongState(subject="the pool", state="stopping", problem="no attempt starts any more")
+    if not eligible(spec, at.card):
+        raise WrongState(subject=at.card.slot_id, state="free", problem=f"but the task is for {spec.slot}")
 
 
 def _reserve(world: World, attempt: str, funds: Funding) -> tuple[Fact, ...]:
