@@ -22,11 +22,15 @@ class WhyArguments(Arguments):
 class ReplayArguments(Arguments):
     """Which part of the log."""
 
-    after: Position | None = Field(None, description="Events after this position; default: from the first.")
-    until: Position | None = Field(None, description="Events up to this position; default: to the last.")
-    task: str | None = Field(None, description="Only this task's events.")
-    slot: str | None = Field(None, description="Only this slot's events.")
-    limit: Page = Field(50, description="Events in one answer.")
+    after: Position | None = Field(
+        default=None, description="Events after this position; default: from the first."
+    )
+    until: Position | None = Field(
+        default=None, description="Events up to this position; default: to the last."
+    )
+    task: str | None = Field(default=None, description="Only this task's events.")
+    slot: str | None = Field(default=None, description="Only this slot's events.")
+    limit: Page = Field(default=50, description="Events in one answer.")
 
     @model_validator(mode="after")
     def _one_stream(self) -> Self:

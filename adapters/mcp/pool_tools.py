@@ -29,45 +29,49 @@ class OneTask(Arguments):
 class WaitArguments(Arguments):
     """What to wait for, and from where."""
 
-    task_ids: Ids | None = Field(None, description="Only these tasks; default: all.")
-    chain_ids: Ids | None = Field(None, description="Only these chains; default: all.")
-    cursor: Position | None = Field(None, description="The cursor of your last pool_wait.")
-    wait_seconds: Wait = Field(50, description="Seconds to wait where there is nothing yet, 600 at most.")
+    task_ids: Ids | None = Field(default=None, description="Only these tasks; default: all.")
+    chain_ids: Ids | None = Field(default=None, description="Only these chains; default: all.")
+    cursor: Position | None = Field(default=None, description="The cursor of your last pool_wait.")
+    wait_seconds: Wait = Field(
+        default=50, description="Seconds to wait where there is nothing yet, 600 at most."
+    )
 
 
 class ListArguments(Arguments):
     """Which tasks to list."""
 
-    state: TaskState | None = Field(None, description="Only tasks in this state.")
-    tag: Label | None = Field(None, description="Only tasks with this tag.")
-    slot: Label | None = Field(None, description="Only tasks that ran last in this slot.")
-    limit: Page = Field(50, description="Tasks in one answer.")
-    cursor: Position | None = Field(None, description="The cursor of the page before.")
+    state: TaskState | None = Field(default=None, description="Only tasks in this state.")
+    tag: Label | None = Field(default=None, description="Only tasks with this tag.")
+    slot: Label | None = Field(default=None, description="Only tasks that ran last in this slot.")
+    limit: Page = Field(default=50, description="Tasks in one answer.")
+    cursor: Position | None = Field(default=None, description="The cursor of the page before.")
 
 
 class MetricsArguments(Arguments):
     """Which tasks to count."""
 
-    since: Moment | None = Field(None, description="Submitted at or after; ms since 1970, UTC.")
-    until: Moment | None = Field(None, description="Submitted at or before; ms since 1970, UTC.")
-    model: Line | None = Field(None, description="Only tasks of this model.")
-    tag: Label | None = Field(None, description="Only tasks with this tag.")
+    since: Moment | None = Field(default=None, description="Submitted at or after; ms since 1970, UTC.")
+    until: Moment | None = Field(default=None, description="Submitted at or before; ms since 1970, UTC.")
+    model: Line | None = Field(default=None, description="Only tasks of this model.")
+    tag: Label | None = Field(default=None, description="Only tasks with this tag.")
 
 
 class DrainArguments(Arguments):
     """How to drain."""
 
     mode: Literal["finish", "cancel", "undo"] = Field(
-        "finish", description="Let accepted work end, cancel it, or take a drain back."
+        default="finish", description="Let accepted work end, cancel it, or take a drain back."
     )
-    timeout_seconds: Timeout = Field(50, description="Seconds to wait until nothing is left, 600 at most.")
+    timeout_seconds: Timeout = Field(
+        default=50, description="Seconds to wait until nothing is left, 600 at most."
+    )
 
 
 class BudgetArguments(Arguments):
     """What to change about the budget."""
 
-    set_usd: Usd | None = Field(None, description="New limit in dollars; the spend stays.")
-    reset: Flag = Field(False, description="Count the spend anew, from 0.")
+    set_usd: Usd | None = Field(default=None, description="New limit in dollars; the spend stays.")
+    reset: Flag = Field(default=False, description="Count the spend anew, from 0.")
 
 
 async def _result(call: Call, given: OneTask) -> View:

@@ -30,7 +30,7 @@ _FINGERPRINT_BYTES = 1 << 28
 class RunArguments(TaskArguments):
     """One task, and how long to wait for it."""
 
-    wait_seconds: Wait = Field(50, description=_WAIT)
+    wait_seconds: Wait = Field(default=50, description=_WAIT)
 
 
 async def _run(call: Call, given: RunArguments) -> View:
@@ -64,11 +64,16 @@ class FanOutArguments(Arguments):
     """Many tasks at once."""
 
     prompts: list[Prompt] | None = Field(
-        None, min_length=1, max_length=INPUTS, description="One task each, all with the pool's options."
+        default=None,
+        min_length=1,
+        max_length=INPUTS,
+        description="One task each, all with the pool's options.",
     )
-    tasks: TaskInputs | None = Field(None, description="Instead of prompts: tasks with their options.")
-    wait_seconds: Wait = Field(50, description="Seconds to wait for all of them, 600 at most.")
-    idempotency_key: Line | None = Field(None, description="The same key gives the same tasks again.")
+    tasks: TaskInputs | None = Field(
+        default=None, description="Instead of prompts: tasks with their options."
+    )
+    wait_seconds: Wait = Field(default=50, description="Seconds to wait for all of them, 600 at most.")
+    idempotency_key: Line | None = Field(default=None, description="The same key gives the same tasks again.")
 
     @model_validator(mode="after")
     def _either(self) -> Self:

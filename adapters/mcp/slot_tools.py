@@ -28,22 +28,26 @@ class OneSlot(Arguments):
 class ConfigureArguments(OneSlot):
     """What to change about a slot; what is left out stays."""
 
-    name: Label | None = Field(None, description="What it is called; its conversations are told.")
-    role: Role | None = Field(None, description="What it is for; tasks can ask for a role.")
-    description: Line | None = Field(None, description="More about it, told to its conversations.")
-    model: Model | None = Field(None, description="Model of tasks that name none.")
-    effort: Effort | None = Field(None, description="Effort of tasks that name none.")
-    permission_mode: PermissionMode | None = Field(None, description="What it may do unasked, as for a task.")
-    system_prompt: LongText | None = Field(None, description="System prompt of tasks that bring none.")
-    allowed_tools: Rules | None = Field(None, description="Tools that need no permission in it.")
+    name: Label | None = Field(default=None, description="What it is called; its conversations are told.")
+    role: Role | None = Field(default=None, description="What it is for; tasks can ask for a role.")
+    description: Line | None = Field(default=None, description="More about it, told to its conversations.")
+    model: Model | None = Field(default=None, description="Model of tasks that name none.")
+    effort: Effort | None = Field(default=None, description="Effort of tasks that name none.")
+    permission_mode: PermissionMode | None = Field(
+        default=None, description="What it may do unasked, as for a task."
+    )
+    system_prompt: LongText | None = Field(
+        default=None, description="System prompt of tasks that bring none."
+    )
+    allowed_tools: Rules | None = Field(default=None, description="Tools that need no permission in it.")
 
 
 class FindArguments(Arguments):
     """Which slots to find; all that is given must match."""
 
-    name: Label | None = Field(None, description="Exactly this name.")
-    role: Label | None = Field(None, description="Exactly this role.")
-    state: SlotState | None = Field(None, description="In this state now.")
+    name: Label | None = Field(default=None, description="Exactly this name.")
+    role: Label | None = Field(default=None, description="Exactly this role.")
+    state: SlotState | None = Field(default=None, description="In this state now.")
 
 
 class ScaleArguments(Arguments):

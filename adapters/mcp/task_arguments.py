@@ -39,37 +39,40 @@ NOT_PART_OF_THE_TASK = frozenset({"idempotency_key", "wait_seconds"})
 class TaskOptions(Arguments):
     """Everything that may be chosen for a task, except its prompt. What is not given is inherited."""
 
-    model: Model | None = Field(None, description="Model or alias, such as haiku.")
-    effort: Effort | None = Field(None, description="How hard the model thinks.")
-    system_prompt: LongText | None = Field(None, description="Replaces the CLI's own system prompt.")
+    model: Model | None = Field(default=None, description="Model or alias, such as haiku.")
+    effort: Effort | None = Field(default=None, description="How hard the model thinks.")
+    system_prompt: LongText | None = Field(default=None, description="Replaces the CLI's own system prompt.")
     permission_mode: PermissionMode | None = Field(
-        None,
+        default=None,
         description="What it may do unasked: plan, default, dontAsk, acceptEdits, auto; bypassPermissions if "
         "the pool does.",
     )
     allowed_tools: Rules | None = Field(
-        None, description="More tools that need no permission: Read, Bash(git log:*)."
+        default=None, description="More tools that need no permission: Read, Bash(git log:*)."
     )
-    disallowed_tools: Rules | None = Field(None, description="Tools that it does not get.")
-    tools: Rules | None = Field(None, description="Its only built-in tools; [] for none.")
-    mcp_servers: Servers | None = Field(None, description="More MCP servers by name, as in .mcp.json.")
-    json_schema: Schema | None = Field(None, description="JSON Schema of structured_output.")
-    max_turns: int | None = Field(None, ge=1, le=10_000, description="Model turns at most.")
-    fallback_model: Models | None = Field(None, description="Used while the model is overloaded.")
-    max_budget_usd: Usd | None = Field(None, description="What all attempts together may cost.")
-    timeout_seconds: Timeout | None = Field(None, description="Time limit of one attempt.")
-    retries: int = Field(0, ge=0, le=10, description="Attempts more after a passing error.")
+    disallowed_tools: Rules | None = Field(default=None, description="Tools that it does not get.")
+    tools: Rules | None = Field(default=None, description="Its only built-in tools; [] for none.")
+    mcp_servers: Servers | None = Field(
+        default=None, description="More MCP servers by name, as in .mcp.json."
+    )
+    json_schema: Schema | None = Field(default=None, description="JSON Schema of structured_output.")
+    max_turns: int | None = Field(default=None, ge=1, le=10_000, description="Model turns at most.")
+    fallback_model: Models | None = Field(default=None, description="Used while the model is overloaded.")
+    max_budget_usd: Usd | None = Field(default=None, description="What all attempts together may cost.")
+    timeout_seconds: Timeout | None = Field(default=None, description="Time limit of one attempt.")
+    retries: int = Field(default=0, ge=0, le=10, description="Attempts more after a passing error.")
     on_interrupt: Literal["resume", "rerun", "ask"] = Field(
-        "resume", description="If the pool dies while it runs."
+        default="resume", description="If the pool dies while it runs."
     )
     session: Session | None = Field(
-        None, description="fresh, slot (go on with the slot's), resume:<session_id>, fork:<session_id>."
+        default=None,
+        description="fresh, slot (go on with the slot's), resume:<session_id>, fork:<session_id>.",
     )
-    slot: Label | None = Field(None, description="Id of its slot, or role of its slots.")
-    priority: int = Field(0, ge=-1_000, le=1_000, description="Higher runs earlier.")
+    slot: Label | None = Field(default=None, description="Id of its slot, or role of its slots.")
+    priority: int = Field(default=0, ge=-1_000, le=1_000, description="Higher runs earlier.")
     tags: Tags = Field(default=[], description="Labels to find it by.")
-    working_dir: Directory | None = Field(None, description="Absolute path of its directory.")
-    idempotency_key: Line | None = Field(None, description="The same key gives the same task.")
+    working_dir: Directory | None = Field(default=None, description="Absolute path of its directory.")
+    idempotency_key: Line | None = Field(default=None, description="The same key gives the same task.")
 
 
 class TaskArguments(TaskOptions):

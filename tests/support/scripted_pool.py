@@ -1,0 +1,158 @@
+"""A whole pool in memory whose slots follow a script, and connections to its MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+from claude_pool.adapters.mcp.connection import Connection
+from claude_pool.adapters.mcp.lines import LINE_BYTES, serve_lines
+from claude_pool.adapters.mcp.server import build_server
+from claude_pool.adapters.mcp.serving import Serving
+from claude_pool.adapters.mcp.transcripts import transcripts_in
+from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
+from claude_pool.domain.pool_events import Settings
+from mcp.server import Server
+
+from tests.support.scripted_driver import Script, ScriptedDriver, echo
+
+WAIT_SECONDS = 20.0
+"""Nothing in a test takes longer."""
+
+
+@contextlib.asynccontextmanager
+async def scripted_pool(
+    folder: Path,
+    script: Script = echo,
+    slots: int = 2,
+    limit: int | None = None,
+    driver: ScriptedDriver | None = None,
+    **settings: Any,
+) -> AsyncGenerator[Running]:
+    """A pool at work in memory; `folder` is its working directory and holds transcripts.
+
+    `limit` is the budget in microdollars; `settings` are further fields of `Settings`.
+    """
+    chosen = Settings(slots=slots, working_dir=str(folder), **settings)
+    workshop = Workshop(None, {}, folder)
+    async with running_pool(
+        memory_store(folder),
+        workshop,
+        chosen,
+        limit,
+        limit is not None,
+        driver=driver or ScriptedDriver(script),
+    ) as running:
+        yield running
+
+
+def server_of(running: Running, **options: Any) -> Server[Serving]:
+    """The MCP server over a running pool; `options` are those of `build_server`."""
+    return build_server(running.application, "0.0", transcripts_in(running.store.transcripts), **options)
+
+
+@dataclass
+class Wire:
+    """The client's end of a connection, as lines."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    served: asyncio.Task[None]
+    numbers: count[int] = field(default_factory=lambda: count(1))
+    heard: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    async def send(self, line: bytes) -> None:
+        """Write one line."""
+        self.writer.write(line + b"\n")
+        await self.writer.drain()
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message of any kind."""
+        line = await asyncio.wait_for(self.reader.readline(), WAIT_SECONDS)
+        assert line, "the connection was closed"
+        return cast("dict[str, Any]", json.loads(line))
+
+    async def answer(self, number: int | str | None) -> dict[str, Any]:
+        """The answer to request `number`; what comes before it is kept in `heard`."""
+        while (message := await self.receive()).get("id") != number or "method" in message:
+            self.heard.append(message)
+        return message
+
+    async def heard_of(self, method: str) -> dict[str, Any]:
+        """The first notification of this method, from now or before."""
+        while True:
+            for message in self.heard:
+                if message.get("method") == method:
+                    return message
+            self.heard.append(await self.receive())
+
+    async def request(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer."""
+        number = next(self.numbers)
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        await self.send(json.dumps(body).encode())
+        return await self.answer(number)
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; the `result` of the answer."""
+        answer = await self.request("tools/call", name=tool, arguments=arguments)
+        return cast("dict[str, Any]", answer["result"])
+
+    async def view(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool that succeeds; its structured content."""
+        result = await self.call(tool, **arguments)
+        assert not result["isError"], result
+        return cast("dict[str, Any]", result["structuredContent"])
+
+    async def refusal(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that refuses; the text."""
+        result = await self.call(tool, **arguments)
+        assert result["isError"], result
+        return cast("str", result["content"][0]["text"])
+
+    async def initialize(self) -> dict[str, Any]:
+        """The handshake of the older protocol."""
+        client = {"name": "test", "version": "1"}
+        answer = await self.request(
+            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client
+        )
+        await self.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
+        return cast("dict[str, Any]", answer["result"])
+
+
+@contextlib.asynccontextmanager
+async def line_streams(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter, asyncio.Task[None]]]:
+    """Both ends of a socket: `serve` runs on one, the other is the caller's."""
+    ours, theirs = socket.socketpair()
+    served_reader, served_writer = await asyncio.open_connection(sock=theirs, limit=LINE_BYTES)
+    reader, writer = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
+    served: asyncio.Task[None] = asyncio.create_task(serve(served_reader, served_writer))
+    try:
+        yield reader, writer, served
+    finally:
+        writer.close()
+        await asyncio.wait_for(served, WAIT_SECONDS)
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def wired(
+    server: Server[Serving], connection: Connection | None = None, handshake: bool = True
+) -> AsyncGenerator[Wire]:
+    """A connection to the server that speaks raw lines."""
+    chosen = connection or Connection()
+    async with line_streams(lambda r, w: serve_lines(server, r, w, chosen)) as (reader, writer, served):
+        wire = Wire(reader, writer, served)
+        if handshake:
+            await wire.initialize()
+        yield wire
