@@ -14,7 +14,7 @@ from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, 
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import End, Outcome
 
-from . import locate
+from . import locate, tree
 from .argv import SNAPSHOT_OPTION, LaunchFiles, build_argv
 from .environment import SlotEnvironment, slot_environment
 from .locate import Cli
@@ -65,19 +65,23 @@ class ClaudeDriver:
             raise ValueError(f"{settings.runtime_dir} is too long for the sockets in it")
         self._settings = settings
         self._slots: dict[str, WarmSlot] = {}
+        self._closed = False
         self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
         self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
 
     async def launch(self, launch: Launch) -> Launched:
         """Start the slot's process and wait until it answers; see the port."""
         await self.stop(launch.slot_id)
+        knows_snapshot = launch.resume is not None and await asyncio.to_thread(self._knows_snapshot)
+        if self._closed:
+            raise SlotFailure("slot_failed", "The driver was closed.")
         started_ms = int(time.time() * 1000)
         cookie = f"{self._settings.pool}.{launch.slot_id}.{launch.number}"
-        knows_snapshot = launch.resume is not None and await asyncio.to_thread(self._knows_snapshot)
         folder = self._settings.runtime_dir / f"{launch.slot_id.removeprefix('slot-')}-{launch.number}"
         try:
             _make_private(self._settings.runtime_dir)
             _make_private(self._settings.transcripts_dir)
+            shutil.rmtree(folder, ignore_errors=True)  # an owner that died leaves its own behind
             _make_private(folder)
             spawn = self._spawn(launch, cookie, folder, knows_snapshot)
             slot = WarmSlot(
@@ -102,7 +106,7 @@ class ClaudeDriver:
             self._slots.pop(launch.slot_id, None)
             await slot.kill()
             raise
-        return Launched(slot.process.pid, slot.version, started_ms)
+        return Launched(slot.process.pid, slot.version or self._settings.cli.version, started_ms)
 
     async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
         """Send one prompt and wait for its own result; see the port."""
@@ -140,8 +144,13 @@ class ClaudeDriver:
         """Register what is told of turns that nobody asked for: slot id, and an outcome with their cost."""
         self._on_stray = callback
 
+    async def sweep_leftovers(self) -> int:
+        """Kill processes of this pool that outlived their keeper; how many. Only before the first launch."""
+        return await asyncio.to_thread(tree.sweep, f"{self._settings.pool}.")
+
     async def close(self) -> None:
-        """Stop all slots at once."""
+        """Stop all slots at once; nothing can be launched any more."""
+        self._closed = True
         await asyncio.gather(*(slot.stop() for slot in tuple(self._slots.values())))
 
     def _spawn(self, launch: Launch, cookie: str, folder: Path, can_drop_snapshot: bool) -> Spawn:

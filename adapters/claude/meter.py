@@ -58,7 +58,11 @@ class _Call:
 
 
 class Meter:
-    """Counts the API calls of one turn from the lines of the slot. `take` every message of it, in order."""
+    """Counts the API calls of one turn from the lines of the slot. `take` every message of it, in order.
+
+    `model` is the one that answered last, `nanodollars` the cost so far; `guessed` says that it holds calls
+    to a model that the price list does not name.
+    """
 
     def __init__(self, prices: PriceList) -> None:
         """`prices` turn tokens into money."""
@@ -68,6 +72,7 @@ class Meter:
         self._costs: dict[str, int] = {}
         self.model: str | None = None
         self.nanodollars = 0
+        self.guessed = False
 
     def take(self, message: Message) -> None:
         """Count what `message` says of served tokens; others change nothing."""
@@ -138,6 +143,7 @@ class Meter:
 
     def _price(self, name: str, call: _Call) -> None:
         cost = self._prices.cost(call.model, call.billed())
+        self.guessed = self.guessed or self._prices.rates(call.model) is self._prices.unknown
         self.nanodollars += cost - self._costs.get(name, 0)
         self._costs[name] = cost
 
@@ -193,13 +199,16 @@ class Settlement:
 def settle(meter: Meter, account: Account | None, *, cut_off: bool) -> Settlement:
     """The larger of the two counts; never nothing where tokens were served.
 
-    `cut_off` says that the turn was interrupted or lost its process: then even the CLI only estimates.
+    `cut_off` says that the turn was interrupted or lost its process: then even the CLI only estimates. A
+    complete account also stands against a meter that had to guess a price.
     """
     metered = meter.nanodollars
     tokens = meter.tokens
     if account is not None and account.tokens.total >= tokens.total:
         tokens = account.tokens
     billed = account.nanodollars if account is not None else 0
+    if meter.guessed and billed > 0 and not cut_off:
+        metered = 0
     cost = microdollars(max(metered, billed))
     if tokens.total > 0:
         cost = max(cost, 1)

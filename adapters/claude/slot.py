@@ -64,7 +64,7 @@ class WarmSlot:
         """
         self.launch = launch
         self.session = launch.session if launch.resume is None or launch.fork else launch.resume
-        self.version = "unknown"
+        self.version = ""
         self.busy = False
         self.process = SlotProcess(spawn, self._on_line, self._on_flood)
         self._controls = Controls(self.process.write, self._on_denial)
@@ -78,6 +78,7 @@ class WarmSlot:
         self._capabilities: tuple[str, ...] = ()
         self._turn: RunningTurn | None = None
         self._clearing: tuple[str, asyncio.Future[Message]] | None = None
+        self._started = False
         self._broken = False
         self._garbage_lines = 0
         self._garbage_bytes = 0
@@ -103,6 +104,7 @@ class WarmSlot:
             raise SlotFailure(code, said, end) from refused
         finally:
             self.busy = False
+        self._started = True
         self.version = text(about, "claude_code_version") or self.version
         self._capabilities = strings(about, "capabilities")
 
@@ -207,7 +209,10 @@ class WarmSlot:
             if left <= 0:
                 self._break(failure)
                 return
-            await first_of(running.done, self.process.ended, timeout=left)
+            # The bound may shrink meanwhile, so it is looked at again after the shortest one.
+            await first_of(
+                running.done, self.process.ended, timeout=min(left, running.turn.silence_ms / 1000)
+            )
 
     async def _make_stop(self, running: RunningTurn) -> None:
         """Ask for the turn's end ever less kindly until it is there; at most 8 s."""
@@ -319,7 +324,7 @@ class WarmSlot:
                 answer.set_result(message)
         elif self._strays.present:
             self._strays.take(message, account)
-        elif self._strays.begins(message):
+        elif self._started and self._strays.begins(message):
             self._strays.take(message, account)
             self._begin(self._await_strays())
 

@@ -41,12 +41,17 @@ class TranscriptFile:
         return Transcript(self.length, self._hash.hexdigest())
 
     def sync(self) -> None:
-        """Return when the lines are on the disk. Blocks.
+        """Return when the lines, and the file's name, are on the disk. Blocks.
 
         Raises:
             OSError: the disk refused.
         """
         os.fsync(self._descriptor)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         """Let go of the file; once is enough, twice is harmless."""

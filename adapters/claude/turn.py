@@ -19,6 +19,7 @@ from .transcript import TranscriptFile
 
 LIFECYCLE = "msg_lifecycle_v1"
 """The capability of CLIs whose results name the prompts that they answer."""
+_REASON_LENGTH = 500
 
 
 def prompt_line(prompt: str, uuid: str) -> bytes:
@@ -79,11 +80,15 @@ class RunningTurn:
         self._last = self._loop.time()
         self._tools: set[str] = set()
         self._denials: dict[str, Denial] = {}
+        self._tool_errors: dict[str, str] = {}
 
     @property
     def denials(self) -> tuple[Denial, ...]:
-        """The refused tool uses, in order."""
-        return tuple(self._denials.values())
+        """The refused tool uses, in order, each with the most that was said of it."""
+        return tuple(
+            denial if denial.reason else Denial(denial.tool, self._tool_errors.get(tool_use, ""))
+            for tool_use, denial in self._denials.items()
+        )
 
     def mark_sent(self) -> None:
         """The prompt goes out now: from here the slot's silence counts."""
@@ -130,7 +135,7 @@ class RunningTurn:
                 self._take_assistant(message)
             case "user":
                 for block in objects(part(message, "message"), "content"):
-                    self._tools.discard(text(block, "tool_use_id"))
+                    self._take_tool_result(block)
             case "system":
                 self._take_system(message)
             case "result":
@@ -150,11 +155,19 @@ class RunningTurn:
             if text(block, "type") == "tool_use":
                 self._tools.add(text(block, "id"))
 
+    def _take_tool_result(self, block: Message) -> None:
+        tool_use = text(block, "tool_use_id")
+        self._tools.discard(tool_use)
+        if block.get("is_error") is True:
+            self._tool_errors[tool_use] = text(block, "content")[:_REASON_LENGTH]
+
     def _take_system(self, message: Message) -> None:
         subtype = text(message, "subtype")
         if subtype == "permission_denied":
             reason = text(message, "message") or text(message, "reason")
-            self.deny(text(message, "tool_use_id"), Denial(text(message, "tool_name"), reason))
+            self.deny(
+                text(message, "tool_use_id"), Denial(text(message, "tool_name"), reason[:_REASON_LENGTH])
+            )
         elif subtype == "api_retry" and (http := status(message, "error_status")) in (401, 403):
             self.fail(
                 Failure("not_logged_in", f"The provider refused the login (HTTP {http}).", retryable=False)

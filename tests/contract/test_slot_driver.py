@@ -1,0 +1,587 @@
+"""What a slot driver promises, on the real CLI and on the fake one alike."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from claude_pool.adapters.claude.project_text import project_text
+from claude_pool.domain.ports import Launch, SlotFailure, Turn, TurnReport
+from claude_pool.domain.values import End
+
+from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench, real_bench
+
+Scene = Callable[[Bench], Awaitable[None]]
+Play = Callable[[Scene], None]
+Opener = Callable[[Path], AbstractAsyncContextManager[Bench]]
+_OPENERS: dict[str, Opener] = {"fake": fake_bench, "real": real_bench}
+_SLOW_ANSWER = "[[reply: one two three four five six seven eight]] [[slow: 1s x 60]]"
+_SCHEMA = (
+    '{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}'
+)
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
+    """Runs a scene on a driver of its own."""
+    opener = _OPENERS[request.param]
+    return lambda scene: play_on(opener, tmp_path, scene)
+
+
+def play_on(opener: Opener, folder: Path, scene: Scene) -> None:
+    """Run a scene on the driver that `opener` makes in `folder`."""
+
+    async def show() -> None:
+        async with opener(folder) as bench:
+            await scene(bench)
+
+    asyncio.run(show())
+
+
+def output(report: TurnReport) -> str:
+    """The text of a turn that must have succeeded."""
+    assert report.outcome.end is End.SUCCEEDED, report.outcome
+    return report.outcome.output.inline or ""
+
+
+def recalled(report: TurnReport) -> list[str]:
+    """The earlier prompts of the conversation, as a `[[recall]]` answers them."""
+    prompts: list[str] = json.loads(output(report))
+    return prompts
+
+
+# ---------------------------------------------------------------------------- launching and conversations
+
+
+def test_a_launched_slot_tells_its_process_and_version(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        launch = Launch(SLOT, 1, str(uuid4()), str(bench.cwd), model="haiku")
+        launched = await bench.driver.launch(launch)
+        os.kill(launched.pid, 0)
+        assert launched.cli_version == bench.settings.cli.version
+
+    play(scene)
+
+
+def test_two_turns_share_one_process_and_one_conversation(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        first = await bench.run("the first prompt")
+        second = await bench.run("[[recall]]")
+        assert recalled(second) == ["the first prompt"]
+        assert first.session == second.session
+        os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_the_conversation_has_the_id_that_it_was_launched_with(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        session = str(uuid4())
+        await bench.launch(session=session)
+        assert (await bench.run("hello")).session == session
+
+    play(scene)
+
+
+def test_a_cleared_slot_has_another_conversation_that_remembers_nothing(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        before = await bench.run("the first prompt")
+        session = await bench.driver.clear(SLOT)
+        after = await bench.run("[[recall]]")
+        assert session == after.session != before.session
+        assert recalled(after) == []
+
+    play(scene)
+
+
+def test_a_new_process_resumes_a_conversation_by_its_id(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        session = str(uuid4())
+        await bench.launch(session=session)
+        await bench.run("the first prompt")
+        await bench.launch(session=session, resume=session)
+        report = await bench.run("[[recall]]")
+        assert recalled(report) == ["the first prompt"]
+        assert report.session == session
+
+    play(scene)
+
+
+def test_a_fork_goes_on_under_its_own_id_and_leaves_the_original_alone(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        session, branch = str(uuid4()), str(uuid4())
+        await bench.launch(session=session)
+        await bench.run("the first prompt")
+        await bench.launch(session=branch, resume=session, fork=True)
+        forked = await bench.run("only in the branch")
+        await bench.launch(session=session, resume=session)
+        assert forked.session == branch
+        assert recalled(await bench.run("[[recall]]")) == ["the first prompt"]
+
+    play(scene)
+
+
+def test_resuming_an_unknown_conversation_fails_the_launch(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        session = str(uuid4())
+        with pytest.raises(SlotFailure) as failure:
+            await bench.launch(session=session, resume=session)
+        assert failure.value.code == "session_not_found"
+        assert bench.exits == [] and bench.strays == []
+
+    play(scene)
+
+
+def test_a_directory_that_is_not_there_fails_the_launch(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.cwd.rmdir()
+        with pytest.raises(SlotFailure) as failure:
+            await bench.launch()
+        assert failure.value.code == "invalid_argument"
+
+    play(scene)
+
+
+# ---------------------------------------------------------------------------- settings of a turn
+
+
+def test_a_model_holds_for_its_turn_only_without_a_new_process(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch(model="haiku")
+        assert output(await bench.run("[[model]]", model="sonnet")) == "claude-sonnet-5-5"
+        report = await bench.run("[[model]]")
+        assert output(report) == report.outcome.model == "claude-haiku-5-5"
+        os.kill(pid, 0)
+
+    play(scene)
+
+
+@pytest.mark.real
+def test_an_effort_holds_for_its_turn_only(tmp_path: Path) -> None:
+    ask = '[[tool: Bash {"command": "echo $CLAUDE_EFFORT"}]] [[result]]'
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch(effort="low", permission_mode="bypassPermissions")
+        assert output(await bench.run(ask, effort="high")) == "high"
+        assert output(await bench.run(ask)) == "low"
+
+    play_on(real_bench, tmp_path, scene)
+
+
+def test_a_permission_mode_holds_for_its_turn_only(play: Play) -> None:
+    touch = '[[tool: Bash {"command": "touch made"}]]'
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="default")
+        allowed = await bench.run(touch, permission_mode="acceptEdits")
+        denied = await bench.run(touch)
+        assert allowed.outcome.denials == () and (bench.cwd / "made").exists()
+        assert [denial.tool for denial in denied.outcome.denials] == ["Bash"]
+
+    play(scene)
+
+
+def test_a_setting_that_does_not_exist_fails_the_turn_before_it_begins(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run("hello", permission_mode="everything")
+        assert report.outcome.code == "invalid_argument" and report.alive
+        assert bench.calls() == []
+
+    play(scene)
+
+
+# ---------------------------------------------------------------------------- prompts
+
+
+@pytest.mark.parametrize(
+    "prompt", ["/clear", "/cost now", "-x --help", "@/etc/hostname and @work", "!ls", "# title", "/"]
+)
+def test_a_prompt_reaches_the_model_as_text(play: Play, prompt: str) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        before = await bench.run("hello")
+        report = await bench.run(prompt)
+        assert output(report).split() == ["echo:", *prompt.split()]
+        assert report.session == before.session
+        assert [call.prompt.strip() for call in bench.calls()] == ["hello", prompt]
+
+    play(scene)
+
+
+def test_any_text_survives_the_way_to_the_model_and_back(play: Play) -> None:
+    text = 'line\u2028separator next\u0085line zero\u200bwidth emoji \N{PILE OF POO} quote" back\\slash'
+    prompt = f"[[reply: {json.dumps(text)}]]"
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        assert output(await bench.run(prompt)) == text
+        assert recalled(await bench.run("[[recall]]")) == [prompt]
+        await bench.run(text)
+        assert recalled(await bench.run("[[recall]]"))[-1] == text
+
+    play(scene)
+
+
+def test_the_instructions_of_the_repository_reach_the_model(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        (bench.cwd / ".git").mkdir()
+        (bench.cwd / "CLAUDE.md").write_text("Answer in PURPLE.")
+        await bench.launch(append_system_prompt=project_text(str(bench.cwd)))
+        assert output(await bench.run("[[system has: Answer in PURPLE.]]")) == "yes"
+
+    play(scene)
+
+
+@pytest.mark.real
+def test_a_resumed_conversation_is_told_the_present_instructions(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        session = str(uuid4())
+        await bench.launch(session=session, append_system_prompt="Answer in PURPLE.")
+        await bench.run("hello")
+        await bench.launch(session=session, resume=session, append_system_prompt="Answer in GREEN.")
+        assert output(await bench.run("[[system has: Answer in GREEN.]]")) == "yes"
+
+    play_on(real_bench, tmp_path, scene)
+
+
+# ---------------------------------------------------------------------------- outcomes
+
+
+def test_a_tool_call_is_part_of_its_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run('[[tool: Bash {"command": "echo from the tool"}]] [[result]]')
+        assert output(report) == "from the tool"
+        assert report.outcome.turns == 2 and report.rss_mb > 0
+
+    play(scene)
+
+
+def test_a_denied_tool_is_recorded_and_does_not_fail_the_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="plan")
+        report = await bench.run('[[tool: Bash {"command": "touch made"}]] [[reply: without it]]')
+        assert output(report) == "without it"
+        assert [(denial.tool, bool(denial.reason)) for denial in report.outcome.denials] == [("Bash", True)]
+        assert not (bench.cwd / "made").exists()
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "retryable"),
+    [
+        ("status: 400", "provider_error", False),
+        ("status: 400 credit", "provider_limit", False),
+        ("status: 400 too-long", "prompt_too_long", False),
+        ("status: 401", "not_logged_in", False),
+        ("status: 403", "not_logged_in", False),
+        ("status: 404", "model_not_found", False),
+        ("status: 413", "prompt_too_long", False),
+        ("status: 429", "provider_limit", True),
+        ("status: 500", "provider_error", True),
+        ("status: 529", "provider_error", True),
+        ("html", "provider_error", True),
+    ],
+)
+def test_a_failure_of_the_provider_has_its_code(play: Play, fault: str, code: str, retryable: bool) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(f"[[{fault}]]")
+        outcome = report.outcome
+        assert (outcome.end, outcome.code, outcome.retryable) == (End.FAILED, code, retryable)
+        assert outcome.message and outcome.output.inline == ""
+        assert report.alive and output(await bench.run("and again")) == "echo: and again"
+
+    play(scene)
+
+
+@pytest.mark.real
+def test_a_model_that_refuses_fails_the_turn(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        outcome = (await bench.run("[[refuse]]")).outcome
+        assert (outcome.end, outcome.code, outcome.retryable) == (End.FAILED, "model_refused", False)
+
+    play_on(real_bench, tmp_path, scene)
+
+
+def test_a_structured_answer_is_kept_apart_from_the_text(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(json_schema=_SCHEMA)
+        report = await bench.run('[[tool: StructuredOutput {"a": 1}]]')
+        assert report.outcome.end is End.SUCCEEDED
+        assert report.outcome.structured_output is not None
+        assert report.outcome.structured_output.inline == '{"a":1}'
+
+    play(scene)
+
+
+def test_a_text_where_a_form_was_asked_for_is_a_mismatch(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(json_schema=_SCHEMA)
+        report = await bench.run("only words")
+        assert (report.outcome.end, report.outcome.code) == (End.FAILED, "schema_mismatch")
+
+    play(scene)
+
+
+def test_too_many_turns_of_the_model_end_the_turn(play: Play) -> None:
+    tool = '[[tool: Bash {"command": "true"}]] '
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch(max_turns=2)
+        report = await bench.run(tool * 3)
+        assert (report.outcome.code, report.outcome.retryable) == ("turn_limit", False)
+        assert report.outcome.cost == bench.bill() > 0
+
+    play(scene)
+
+
+def test_a_silent_slot_is_ended_with_its_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        report = await bench.run("[[hang]]", silence_ms=300)
+        assert (report.outcome.code, report.alive) == ("timed_out_silence", False)
+        assert bench.exits == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_a_slot_is_silent_for_longer_while_a_tool_works(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="bypassPermissions")
+        report = await bench.run('[[tool: Bash {"command": "sleep 3"}]]', silence_ms=1500)
+        assert report.outcome.end is End.SUCCEEDED
+
+    play(scene)
+
+
+# ---------------------------------------------------------------------------- money and evidence
+
+
+def test_every_turn_costs_what_was_served_for_it(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        session = str(uuid4())
+        await bench.launch(session=session)
+        costs: list[tuple[int, int]] = []
+
+        async def measured(prompt: str) -> None:
+            first = len(bench.calls())
+            report = await bench.run(prompt)
+            assert not report.outcome.estimated
+            costs.append((report.outcome.cost, bench.bill(first)))
+
+        await measured("[[usage: input=1000 output=200]]")
+        await measured("[[usage: input=10 output=2000 cache_read=5000 cache_write=300]]")
+        await measured('[[tool: Bash {"command": "true"}]] [[usage: input=70 output=30]]')
+        await bench.driver.clear(SLOT)
+        await measured("[[usage: input=3000 output=10]]")
+        await measured("[[status: 529]]")
+        await bench.launch(session=session, resume=session)
+        await measured("[[usage: input=400 output=40]]")
+        assert [cost for cost, _ in costs] == [bill for _, bill in costs]
+        assert costs[4] == (0, 0) and all(cost > 0 for cost, _ in costs if cost != 0)
+
+    play(scene)
+
+
+def test_an_interrupted_turn_costs_what_was_served_until_then(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run_and_interrupt(f"[[usage: input=5000 output=2000]] {_SLOW_ANSWER}")
+        outcome = report.outcome
+        output_of_the_message = 2000 // 2  # microdollars, at half a microdollar a token
+        assert outcome.estimated
+        assert outcome.tokens.input == 5000
+        assert 500 <= outcome.cost <= 500 + output_of_the_message
+
+    play(scene)
+
+
+def test_a_stream_that_breaks_is_paid_for(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(
+            "[[usage: input=5000 output=20]] [[reply: a b c d]] [[slow: 50ms x 4]] [[cut after: 2]]"
+        )
+        assert report.outcome.cost >= 500
+
+    play(scene)
+
+
+def test_the_budget_is_told_once_when_it_is_reached(play: Play) -> None:
+    told: list[str] = []
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        await bench.run("[[usage: input=1000 output=2]]", budget=200, on_budget=told.append)
+        assert told == []
+        prompt = "[[usage: input=5000 output=2]] [[tool: Bash {}]] [[usage: input=5000 output=2]]"
+        await bench.run(prompt, budget=200, on_budget=told.append)
+        assert told == [bench.attempt]
+
+    play(scene)
+
+
+def test_the_transcript_of_a_turn_is_what_its_evidence_says(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run("hello")
+        path = bench.settings.transcripts_dir / f"{bench.attempt}.jsonl"
+        content = path.read_bytes()
+        evidence = report.outcome.transcript
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (evidence.length, evidence.sha256)
+        assert json.loads(content.splitlines()[-1])["type"] == "result"
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    play(scene)
+
+
+# ---------------------------------------------------------------------------- interrupting and ending
+
+
+def test_an_interrupted_turn_leaves_the_slot_warm(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        report = await bench.run_and_interrupt(_SLOW_ANSWER)
+        assert (report.outcome.end, report.outcome.code) == (End.INTERRUPTED, "interrupted")
+        assert report.alive and output(await bench.run("go on")) == "echo: go on"
+        os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_an_interrupt_ends_the_tool_that_works(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="bypassPermissions")
+        mark = bench.cwd / "pid"
+        command = json.dumps({"command": f"echo $$ > {mark}; sleep 60"})
+        report = await bench.run_and_interrupt(f"[[tool: Bash {command}]]", when=mark.exists)
+        assert report.outcome.end is End.INTERRUPTED
+        await eventually(lambda: not Path(f"/proc/{mark.read_text().strip()}").exists())
+
+    play(scene)
+
+
+def test_an_interrupt_of_another_attempt_does_nothing(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        turn = asyncio.create_task(bench.run("[[delay: 300ms]]"))
+        await bench.driver.interrupt(SLOT, "task-99.1")
+        assert (await turn).outcome.end is End.SUCCEEDED
+
+    play(scene)
+
+
+def test_what_a_tool_leaves_running_ends_with_the_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch(permission_mode="bypassPermissions")
+        mark = bench.cwd / "pid"
+        daemon = f"(setsid sh -c 'echo $$ > {mark}; exec sleep 60' > /dev/null 2>&1 < /dev/null &)"
+        command = json.dumps({"command": f"{daemon}; until [ -s {mark} ]; do sleep 0.05; done"})
+        report = await bench.run(f"[[tool: Bash {command}]]")
+        assert report.outcome.end is End.SUCCEEDED and report.alive
+        assert not Path(f"/proc/{mark.read_text().strip()}").exists()
+        os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_a_stopped_slot_leaves_no_process_and_no_folder(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        await bench.run("hello")
+        end = await bench.driver.stop(SLOT)
+        assert (end.exit_code, end.expected) == (0, True)
+        assert list(bench.settings.runtime_dir.iterdir()) == []
+        assert bench.exits == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_a_slot_that_is_stopped_in_a_turn_interrupts_it(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        served = asyncio.Event()
+        turn = asyncio.create_task(bench.run(_SLOW_ANSWER, budget=1, on_budget=lambda _: served.set()))
+        await served.wait()
+        await bench.driver.stop(SLOT)
+        assert (await turn).outcome.end is End.INTERRUPTED
+
+    play(scene)
+
+
+def test_an_idle_process_that_dies_is_told(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        os.kill(await bench.launch(), 9)
+        await eventually(lambda: bench.exits != [])
+        assert [(end.exit_code, end.expected) for end in bench.exits] == [(-9, False)]
+
+    play(scene)
+
+
+def test_a_process_that_dies_in_a_turn_fails_it_and_is_paid(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        served = asyncio.Event()
+        prompt = f"[[usage: input=5000 output=60]] {_SLOW_ANSWER}"
+        turn = asyncio.create_task(bench.run(prompt, budget=1, on_budget=lambda _: served.set()))
+        await served.wait()
+        os.kill(pid, 9)
+        report = await turn
+        assert (report.outcome.code, report.alive) == ("slot_failed", False)
+        assert report.outcome.estimated and report.outcome.cost >= 500
+        assert bench.exits == []
+
+    play(scene)
+
+
+def test_a_slot_without_a_process_fails_its_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        report = await bench.run("hello")
+        assert (report.outcome.code, report.alive) == ("slot_failed", False)
+        with pytest.raises(SlotFailure):
+            await bench.driver.clear(SLOT)
+
+    play(scene)
+
+
+def test_a_stopped_slot_can_be_launched_again(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        first = await bench.launch()
+        await bench.driver.stop(SLOT)
+        assert await bench.launch() != first
+        assert output(await bench.run("hello")) == "echo: hello"
+
+    play(scene)
+
+
+def test_slots_work_side_by_side(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        names = ("slot-0", "slot-1")
+        for name in names:
+            await bench.driver.launch(Launch(name, 1, str(uuid4()), str(bench.cwd), model="haiku"))
+        reports = await asyncio.gather(
+            *(
+                bench.driver.run(name, Turn(f"task-{name}.1", "", f"I am {name}"), lambda _: None)
+                for name in names
+            )
+        )
+        assert [output(report) for report in reports] == [f"echo: I am {name}" for name in names]
+
+    play(scene)
