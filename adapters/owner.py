@@ -40,9 +40,21 @@ LINE_BYTES = 32 * 1024 * 1024
 GREETING_SECONDS = 10.0
 
 
-Serve = Callable[
-    [asyncio.StreamReader, asyncio.StreamWriter, Actor, str, str | None], Coroutine[Any, Any, None]
-]
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is at the other end of a connection.
+
+    `toolsets` is what it asked for; `conflict` names the options in which it differs from the owner;
+    `working_dir` is where its tasks run unless they say (None: where the pool's do).
+    """
+
+    actor: Actor
+    toolsets: str
+    conflict: str | None
+    working_dir: str | None
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Caller], Coroutine[Any, Any, None]]
 """Speaks the protocol on one connection; see `mcp.mounting`."""
 
 
@@ -239,7 +251,15 @@ class Owner:
         conflict: list[str],
     ) -> None:
         serve = await asyncio.shield(self._mcp)
-        await serve(reader, writer, greeting.actor, greeting.toolsets, ", ".join(conflict) or None)
+        caller = Caller(
+            greeting.actor, greeting.toolsets, ", ".join(conflict) or None, self._elsewhere(greeting)
+        )
+        await serve(reader, writer, caller)
+
+    def _elsewhere(self, greeting: _Greeting) -> str | None:
+        """Where the caller's tasks run, if it stands in another work tree than whoever started the owner."""
+        usual = self._effective.places.work_tree
+        return greeting.working_dir if greeting.working_dir not in (None, usual) else None
 
     async def _load_server(self) -> Serve:
         # Importing the protocol SDK takes a second; slots start meanwhile.

@@ -15,11 +15,13 @@ class Connection:
     """Who calls: on whose behalf, with which tools, and what keeps it from changing anything.
 
     `conflict` names the options that the caller wants otherwise than the pool's owner has them.
+    `working_dir` is where its tasks run unless they say (None: where the pool's do).
     """
 
     actor: Actor = Actor.COORDINATOR
     toolsets: frozenset[str] = field(default=DEFAULT_TOOLSETS)
     conflict: str | None = None
+    working_dir: str | None = None
 
 
 CURRENT: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039  # it is frozen

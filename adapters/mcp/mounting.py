@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
-from claude_pool.domain.records import Actor
-
+from ..owner import Caller, Serve
 from ..wiring import Running
 from .connection import Connection
 from .fields import DEFAULT_HIGHEST_MODE
@@ -16,17 +13,9 @@ from .server import build_server
 from .toolsets import chosen_toolsets
 from .transcripts import transcripts_in
 
-Serve = Callable[
-    [asyncio.StreamReader, asyncio.StreamWriter, Actor, str, str | None], Coroutine[Any, Any, None]
-]
-
 
 def mount(running: Running, version: str) -> Serve:
-    """Serves connections with one server over `running`.
-
-    The result takes the streams of a connection, who calls, the toolsets it asked for, and the options
-    in which it differs from the owner (None: in none).
-    """
+    """Serves connections with one server over `running`: takes the streams of each, and who calls."""
     options = running.world.open_pool().settings.options
     highest = options.permission_mode if options.permission_mode == "bypassPermissions" else None
     server = build_server(
@@ -36,13 +25,9 @@ def mount(running: Running, version: str) -> Serve:
         highest_mode=highest or DEFAULT_HIGHEST_MODE,
     )
 
-    async def serve(
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        actor: Actor,
-        toolsets: str,
-        conflict: str | None,
-    ) -> None:
-        await serve_lines(server, reader, writer, Connection(actor, chosen_toolsets(toolsets), conflict))
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller) -> None:
+        toolsets = chosen_toolsets(caller.toolsets)
+        connection = Connection(caller.actor, toolsets, caller.conflict, caller.working_dir)
+        await serve_lines(server, reader, writer, connection)
 
     return serve

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated, Any, Self, cast
 
 from claude_pool.domain.errors import InvalidArgument, PoolError
@@ -13,7 +11,6 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from ..requests import TaskRequest
 from ..views import View
 from .arguments import Arguments, read_arguments
-from .canonical import canonical_json
 from .fields import Line, Prompt, Wait, refusal
 from .schemas import TASK, arguments_schema, result_schema
 from .shortening import shortened
@@ -24,7 +21,6 @@ INPUTS = 500
 """A fan-out takes no more at once."""
 
 _WAIT = "Seconds to wait for the end, 600 at most; then the answer shows it still running."
-_FINGERPRINT_BYTES = 1 << 28
 
 
 class RunArguments(TaskArguments):
@@ -34,12 +30,12 @@ class RunArguments(TaskArguments):
 
 
 async def _run(call: Call, given: RunArguments) -> View:
-    request = task_request(given, given.prompt)
+    request = task_request(given, given.prompt, call.working_dir)
     return await call.application.run(request, call.origin, given.wait_seconds)
 
 
 async def _submit(call: Call, given: TaskArguments) -> View:
-    task_id = await call.application.submit(task_request(given, given.prompt), call.origin)
+    task_id = await call.application.submit(task_request(given, given.prompt, call.working_dir), call.origin)
     return {"task_id": task_id}
 
 
@@ -85,9 +81,7 @@ class FanOutArguments(Arguments):
 async def _fan_out(call: Call, given: FanOutArguments) -> View:
     inputs: Sequence[Any] = given.tasks or [{"prompt": prompt} for prompt in given.prompts or ()]
     requests = [_input(call, each) for each in inputs]
-    if given.idempotency_key is not None:
-        requests = _keyed(requests, given.idempotency_key)
-    answer = await call.application.fan_out(requests, call.origin, given.wait_seconds)
+    answer = await call.application.fan_out(requests, call.origin, given.wait_seconds, given.idempotency_key)
     return {**answer, "results": shortened(answer["results"])}
 
 
@@ -98,19 +92,7 @@ def _input(call: Call, given: object) -> TaskRequest | PoolError:
         task = read_arguments(TaskArguments, cast("dict[str, object]", given), call.highest_mode)
     except PoolError as error:
         return error
-    return task_request(task, task.prompt)
-
-
-def _keyed(requests: list[TaskRequest | PoolError], key: str) -> list[TaskRequest | PoolError]:
-    """Give each input a key of its own, and all of them the digest of all: other inputs are a conflict."""
-    meanings = [None if isinstance(r, PoolError) else r.arguments for r in requests]
-    digest = hashlib.sha256(canonical_json(meanings, _FINGERPRINT_BYTES).encode()).hexdigest()
-    return [
-        r
-        if isinstance(r, PoolError)
-        else replace(r, idempotency_key=f"{key}\0{number}", arguments={**r.arguments, "all": digest})
-        for number, r in enumerate(requests)
-    ]
+    return task_request(task, task.prompt, call.working_dir)
 
 
 RUN_TOOLS: tuple[Tool[Any], ...] = (

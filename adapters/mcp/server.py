@@ -81,7 +81,7 @@ class PoolServer:
     async def list_tools(self, ctx: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
         """The tools of the connection's toolsets."""
         return ListToolsResult(
-            tools=[tool.definition() for tool in tools_of(ctx.lifespan_context.connection.toolsets)]
+            tools=[tool.definition for tool in tools_of(ctx.lifespan_context.connection.toolsets)]
         )
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
@@ -90,7 +90,7 @@ class PoolServer:
         try:
             tool = _tool(params.name, connection)
             given = read_arguments(tool.arguments, params.arguments, self.highest_mode)
-            call = Call(self.application, Origin(connection.actor), self.highest_mode)
+            call = Call(self.application, Origin(connection.actor), self.highest_mode, connection.working_dir)
             return _answer(await tool.run(call, given))
         except PoolError as error:
             return _failure(error)

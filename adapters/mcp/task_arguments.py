@@ -81,11 +81,14 @@ class TaskArguments(TaskOptions):
     prompt: Prompt = Field(description="The work in full: it sees nothing of your conversation.")
 
 
-def task_request(task: TaskOptions, prompt: str) -> TaskRequest:
-    """What the application is asked for. `prompt` is the task's, wherever it comes from."""
+def task_request(task: TaskOptions, prompt: str, working_dir: str | None = None) -> TaskRequest:
+    """What the application is asked for. `prompt` is the task's, wherever it comes from.
+
+    `working_dir` is where it runs unless it says.
+    """
     return TaskRequest(
         prompt=prompt,
-        options=_options(task),
+        options=_options(task, working_dir),
         session=task.session,
         slot=task.slot,
         priority=task.priority,
@@ -102,7 +105,7 @@ def meaning(task: TaskOptions) -> dict[str, Any]:
     return task.model_dump(exclude=set(NOT_PART_OF_THE_TASK), exclude_defaults=True)
 
 
-def _options(task: TaskOptions) -> Options:
+def _options(task: TaskOptions, working_dir: str | None) -> Options:
     servers = sorted((task.mcp_servers or {}).items())
     return Options(
         model=task.model,
@@ -118,7 +121,7 @@ def _options(task: TaskOptions) -> Options:
         fallback_model=task.fallback_model,
         max_budget=None if task.max_budget_usd is None else microdollars(task.max_budget_usd),
         timeout_ms=None if task.timeout_seconds is None else round(task.timeout_seconds * 1000),
-        working_dir=task.working_dir,
+        working_dir=task.working_dir or working_dir,
     )
 
 

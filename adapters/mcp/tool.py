@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from mcp_types import Tool as Definition
@@ -25,6 +26,7 @@ class Call:
     application: Application
     origin: Origin
     highest_mode: str
+    working_dir: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Tool(Generic[A]):
     repeats: bool = False
     works: bool = False
 
+    @cached_property
     def definition(self) -> Definition:
         """The tool as `tools/list` shows it; hints that only repeat the protocol's defaults are left out."""
         return Definition(

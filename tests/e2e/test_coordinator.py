@@ -17,14 +17,25 @@ from tests.support.owners import stopped_owners
 from tests.support.real_cli import bundled_cli, cli_environment
 
 POOL = Path(sys.executable).with_name("claude-pool")
-PROMPTS = ["[[reply: 4]] two and two", "[[reply: Paris]] capital of France", "[[reply: blue]] colour of the sky"]
+PROMPTS = [
+    "[[reply: 4]] two and two",
+    "[[reply: Paris]] capital of France",
+    "[[reply: blue]] colour of the sky",
+]
 
 
 def coordinate(
     folder: Path, environment: dict[str, str], prompt: str, *pool_flags: str
 ) -> list[dict[str, Any]]:
     """Run the real CLI once with the pool among its MCP servers; the lines it printed."""
-    serve = ["serve", "--slots=3", "--model=haiku", f"--claude={bundled_cli()}", "--idle-exit=20", *pool_flags]
+    serve = [
+        "serve",
+        "--slots=3",
+        "--model=haiku",
+        f"--claude={bundled_cli()}",
+        "--idle-exit=20",
+        *pool_flags,
+    ]
     servers = {"mcpServers": {"pool": {"command": str(POOL), "args": serve, "alwaysLoad": True}}}
     command = [
         str(bundled_cli()),
@@ -38,7 +49,14 @@ def coordinate(
         "--allowedTools=mcp__pool",
     ]
     ran = subprocess.run(
-        command, input=prompt, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False
+        command,
+        input=prompt,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr + ran.stdout[-2000:]
     return [json.loads(line) for line in ran.stdout.splitlines()]
@@ -46,13 +64,21 @@ def coordinate(
 
 def tool_results(lines: list[dict[str, Any]]) -> list[Any]:
     """What the coordinator's tools answered."""
-    return [line["tool_use_result"] for line in lines if line.get("type") == "user" and "tool_use_result" in line]
+    return [
+        line["tool_use_result"] for line in lines if line.get("type") == "user" and "tool_use_result" in line
+    ]
 
 
 def pool(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command."""
     return subprocess.run(
-        [str(POOL), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [str(POOL), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -191,12 +191,14 @@ def test_a_fan_out_with_the_same_key_gives_the_same_tasks_and_with_others_a_conf
     async def work(me: Coordinator) -> None:
         async def ids(*prompts: str) -> list[Any]:
             answer = await me.view("pool_fan_out", prompts=prompts, idempotency_key="k")
-            return [r["task_id"] or r["error"]["code"] for r in answer["results"]]
+            return [r["task_id"] for r in answer["results"]]
 
         first = await ids("a", "a", "b")
         assert len(set(first)) == 3
         assert await ids("a", "a", "b") == first
-        assert (await ids("a", "x", "b")) == ["idempotency_conflict"] * 3
+        for others in (["a", "x", "b"], ["a", "a"], ["a", "a", "b", "c"]):
+            text = await me.refusal("pool_fan_out", prompts=others, idempotency_key="k")
+            assert text.startswith("[idempotency_conflict] ")
         assert (await me.view("pool_status"))["completed_tasks"] == 3
 
     coordinate("legacy", tmp_path, work)

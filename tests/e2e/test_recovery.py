@@ -25,7 +25,11 @@ def test_a_crash_seals_what_ran_and_what_waited_runs_under_the_next_owner(tmp_pa
         assert shell.json("task", waiting)["state"] == "pending"
         shell.run("wait", waiting)
         sealed = shell.json("task", running)
-        assert (sealed["state"], sealed["success"], sealed["error"]["code"]) == ("sealed", None, "interrupted")
+        assert (sealed["state"], sealed["success"], sealed["error"]["code"]) == (
+            "sealed",
+            None,
+            "interrupted",
+        )
         assert sealed["cost_microdollars"] > 0
         assert sealed["cost_estimated"]
         assert shell.json("task", waiting)["output"] == "done"

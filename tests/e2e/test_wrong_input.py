@@ -28,7 +28,9 @@ def git(folder: Path, *words: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("prompt", ["-hello", "--dangerously-skip-permissions", "/clear", "/cost now", "@/etc/passwd"])
+@pytest.mark.parametrize(
+    "prompt", ["-hello", "--dangerously-skip-permissions", "/clear", "/cost now", "@/etc/passwd"]
+)
 def test_a_prompt_that_looks_like_an_option_a_command_or_a_file_is_text(shell: Shell, prompt: str) -> None:
     answer = shell.run("run", "--", prompt)
 
@@ -111,7 +113,7 @@ def test_a_task_runs_in_the_worktree_that_its_caller_stands_in(shell: Shell) -> 
 
     linked.run("run", "[[reply: there]] hi")
 
-    assert str(linked.folder) in linked.run("replay", "--type", "session.opened")
+    assert str(linked.folder) in linked.run("replay", "--type", "session.opened", "--json")
 
 
 def test_a_log_of_something_else_is_refused_and_left_alone(shell: Shell) -> None:
@@ -131,7 +133,9 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "none", str(folder)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip("this user may not mount a small file system")
