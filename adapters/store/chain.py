@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 import msgspec
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreError, VersionConflict
-from claude_pool.domain.ports import Head
-from claude_pool.domain.records import Event, Fact, Meta, Recorded
+from claude_pool.domain.ports import Head, Replayed
+from claude_pool.domain.records import Fact, Meta, Recorded
 
 from .codec import Codec, Sealed, Unencodable, UnknownEvent, meta_of
 from .index import Indexed
@@ -18,9 +19,6 @@ Row = tuple[int, str, int, str, bytes, bytes]
 
 Draft = tuple[str, int, str, bytes]
 """stream, version, topic, envelope: what the log is asked to keep."""
-
-Replayed = tuple[int, str, int, Event, int, str]
-"""position, stream, version, event, recorded_at (ms), correlation: all that a fold needs."""
 
 EMPTY = Head(0, sha256(b"claude-pool event log, envelope v1").digest())
 """The head of a log without events, and so the beginning of every chain."""
@@ -82,8 +80,15 @@ def check_chain(rows: Iterable[Row], start: Head, path: str) -> Head:
     Raises:
         LogBroken: with the first position that is missing or not what was written.
     """
+    end = deque(verified(rows, start, path), maxlen=1)
+    return Head(end[0][0], end[0][5]) if end else start
+
+
+def verified(rows: Iterable[Row], start: Head, path: str) -> Iterator[Row]:
+    """`rows`, each after it was found to continue the chain at `start`; errors as in `check_chain`."""
     position, previous = start.position, start.hash
-    for found, stream, version, topic, state, digest in rows:
+    for row in rows:
+        found, stream, version, topic, state, digest = row
         position += 1
         if found != position:
             raise LogBroken(path=path, position=position, problem=f"the next event is at {found}")
@@ -93,7 +98,7 @@ def check_chain(rows: Iterable[Row], start: Head, path: str) -> Head:
             previous = b""  # A flipped bit can change the type of a column, too.
         if previous != digest:
             raise LogBroken(path=path, position=position, problem="it is not what was written")
-    return Head(position, previous)
+        yield row
 
 
 def decoded(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Recorded]:
@@ -103,8 +108,19 @@ def decoded(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Recorded]:
         LogNewer: a newer program wrote one of them.
         LogBroken: one cannot be decoded.
     """
+    meta: Meta | None = None
     for (position, stream, version, _, _, digest), sealed in _sealed(codec, rows, path):
-        yield Recorded(position, stream, version, sealed.d, meta_of(sealed), digest)
+        # Events of one append share their metadata, so mostly the last one can be used again.
+        if (
+            meta is None
+            or meta.command_id != sealed.c
+            or meta.recorded_at != sealed.t
+            or meta.cause != sealed.u
+            or meta.actor is not sealed.a
+            or meta.correlation != (sealed.c if sealed.r is None else sealed.r)
+        ):
+            meta = meta_of(sealed)
+        yield Recorded(position, stream, version, sealed.d, meta, digest)
 
 
 def indexed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Indexed]:
@@ -113,12 +129,12 @@ def indexed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Indexed]:
         yield position, stream, sealed.d, sealed.t, state
 
 
-def replayed(codec: Codec, rows: Iterable[tuple[int, str, int, str, bytes]], path: str) -> Iterator[Replayed]:
-    """What `decoded` gives, in the cheapest form; `rows` come without their hash."""
+def replayed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Replayed]:
+    """What `decoded` gives, in the cheapest form."""
     decoders = codec.decoders
     position, topic = 0, ""
     try:
-        for position, stream, version, topic, state in rows:
+        for position, stream, version, topic, state, _ in rows:
             sealed = decoders[topic](state)
             correlation = sealed.r
             if correlation is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any, Protocol, cast
 
@@ -145,12 +145,16 @@ def plain(value: object) -> Any:
     Raises:
         ValueError: a number is not finite, which JSON cannot say.
     """
-    if is_dataclass(value):
-        return {
-            name: plain(item)
-            for name, default in _fields(cast("type", type(value)))
-            if (item := getattr(value, name)) != default or type(item) is not type(default)
-        }
+    kind: type[Any] = type(value)
+    if kind in _SCALARS:
+        return value
+    if hasattr(kind, "__dataclass_fields__"):
+        result: dict[str, Any] = {}
+        for name, default in _fields[kind]:
+            item = getattr(value, name)
+            if item is not default and (item != default or type(item) is not type(default)):
+                result[name] = plain(item)
+        return result
     if isinstance(value, tuple | list):
         return [plain(item) for item in cast("Iterable[object]", value)]
     if isinstance(value, dict):
@@ -160,16 +164,22 @@ def plain(value: object) -> Any:
     return value
 
 
+_SCALARS = frozenset({str, int, bool, type(None)})
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@cache
-def _fields(owner: type) -> tuple[tuple[str, object], ...]:
-    """Name and default of each field; `MISSING`, which equals nothing, where there is none."""
-    return tuple(
-        (field.name, field.default if field.default_factory is MISSING else field.default_factory())
-        for field in fields(owner)
-    )
+class _Fields(dict[type, tuple[tuple[str, object], ...]]):
+    """Name and default of each field of a class; `MISSING`, which equals nothing, where there is none."""
+
+    def __missing__(self, owner: type) -> tuple[tuple[str, object], ...]:
+        self[owner] = tuple(
+            (field.name, field.default if field.default_factory is MISSING else field.default_factory())
+            for field in fields(owner)
+        )
+        return self[owner]
+
+
+_fields = _Fields()
 
 
 def _decoder(event: type[Event]) -> Callable[[bytes], Sealed]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from claude_pool.domain.ports import Head
+from claude_pool.domain.ports import Head, Replayed
 from claude_pool.domain.records import Fact, Meta, Recorded
 
-from .chain import EMPTY, Replayed, Row, chained, check_chain, check_expected, decoded, drafts, replayed
+from .chain import EMPTY, Row, chained, check_chain, check_expected, decoded, drafts, replayed, verified
 from .codec import Codec
 from .index import Index
 from .wakes import Wakes
@@ -57,19 +57,21 @@ class MemoryEventLog:
         """See `EventLog.read_all`."""
         return decoded(self._codec, self._rows[after:until], _NAME)
 
-    def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
-        """What `read_all` gives, without the rest of the metadata and the hash."""
-        return replayed(self._codec, (row[:5] for row in self._rows[after:until]), _NAME)
+    def read_events(
+        self, after: int = 0, until: int | None = None, *, check: bool = False
+    ) -> Iterator[Replayed]:
+        """What `read_all` gives, without most metadata; `check` verifies the chain on the way."""
+        rows = self._rows[after:until]
+        return replayed(self._codec, verified(rows, self._head_at(after), _NAME) if check else rows, _NAME)
 
     def head(self) -> Head:
         """See `EventLog.head`."""
-        return Head(self._rows[-1][0], self._rows[-1][5]) if self._rows else EMPTY
+        return self._head_at(len(self._rows))
 
     def verify(self, tail: int | None = None) -> Head:
         """Check the chain of the last `tail` events, or of all; the head checked."""
         after = 0 if tail is None else max(0, len(self._rows) - tail)
-        start = Head(after, self._rows[after - 1][5]) if after else EMPTY
-        return check_chain(self._rows[after:], start, _NAME)
+        return check_chain(self._rows[after:], self._head_at(after), _NAME)
 
     def on_append(self, wake: Callable[[Head], None]) -> Callable[[], None]:
         """See `EventLog.on_append`."""
@@ -78,3 +80,6 @@ class MemoryEventLog:
     def close(self) -> None:
         """Release the index."""
         self._index.close()
+
+    def _head_at(self, position: int) -> Head:
+        return Head(position, self._rows[position - 1][5]) if position else EMPTY

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreUnreadable
-from claude_pool.domain.ports import Head
+from claude_pool.domain.ports import Head, Replayed
 from claude_pool.domain.records import Recorded
 
-from .chain import EMPTY, Replayed, Row, check_chain, decoded, indexed, replayed
+from .chain import EMPTY, Row, check_chain, decoded, indexed, replayed, verified
 from .codec import Codec
 from .failures import told, translated
 from .identity import Found, Identity, hold, identify, release
@@ -23,7 +23,8 @@ EVENTS = "events"
 
 T = TypeVar("T")
 
-_ROW = "rowid, originator_id, originator_version, topic, state, hash"
+_ENVELOPE = "rowid, originator_id, originator_version, topic, state"
+_ROW = f"{_ENVELOPE}, hash"
 _BATCH = 1000
 _LARGEST = 2**63 - 1
 
@@ -138,10 +139,23 @@ class SqliteReader:
         """See `EventLog.read_all`. What is appended after the first event was read is not included."""
         return self._blamed(decoded(self._codec, self._rows(after, until), str(self._path)))
 
-    def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
-        """What `read_all` gives, without metadata and hash, in about half the time: for folds."""
-        columns = "rowid, originator_id, originator_version, topic, state"
-        return self._blamed(replayed(self._codec, self._rows(after, until, columns), str(self._path)))
+    def read_events(
+        self, after: int = 0, until: int | None = None, *, check: bool = False
+    ) -> Iterator[Replayed]:
+        """What `read_all` gives, without most metadata, in less time: for folds.
+
+        `check` verifies the chain on the way.
+
+        Raises:
+            LogBroken: with `check`, at the first event that is missing or not what was written.
+        """
+        path = str(self._path)
+        if check:
+            end = self.head().position if until is None else until
+            rows = verified(self._careful(after, end), self._head_at(after), path)
+        else:
+            rows = self._rows(after, until, f"{_ENVELOPE}, x''")
+        return self._blamed(replayed(self._codec, rows, path))
 
     def head(self) -> Head:
         """See `EventLog.head`."""

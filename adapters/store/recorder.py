@@ -8,10 +8,11 @@ recorder (its table and its insert) and the factory (which of them it makes). It
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from claude_pool.domain.ports import Head
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -20,7 +21,7 @@ from eventsourcing.sqlite import (
     SQLiteFactory,
 )
 
-from .chain import Row, chained, check_expected
+from .chain import EMPTY, Row, chained, check_expected
 from .identity import APPLICATION_ID, SCHEMA
 from .reader import EVENTS, last
 
@@ -35,6 +36,9 @@ CREATE TABLE IF NOT EXISTS {EVENTS} (
     UNIQUE (originator_id, originator_version)
 )
 """
+
+_REMEMBERED = 10_000
+"""So many streams' versions are kept in memory."""
 
 Within = Callable[[sqlite3.Cursor, Sequence[Row]], None]
 """What is done inside the transaction of an insert, after the rows are in."""
@@ -78,6 +82,8 @@ class ChainRecorder(SQLiteApplicationRecorder):
     def __init__(self, datastore: SQLiteDatastore, events_table_name: str = EVENTS) -> None:
         """Record in a table of `datastore`; the rest of the log expects its name to be `EVENTS`."""
         super().__init__(datastore, events_table_name)
+        self._versions: dict[str, int] = {}
+        self._versions_at = EMPTY
 
     def construct_create_table_statements(self) -> list[str]:
         """The table of events. The key must be called `rowid`: the inherited queries read it by that name."""
@@ -111,13 +117,31 @@ class ChainRecorder(SQLiteApplicationRecorder):
         cursor.row_factory = None
         if expected is None:
             expected = {str(e.originator_id): e.originator_version - 1 for e in reversed(stored_events)}
-        check_expected(expected, {stream: _version(cursor, stream) for stream in expected})
+        head = last(cursor)
+        versions = self._versions_of(cursor, expected, head)
+        check_expected(expected, versions)
         entries = ((str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events)
-        rows = chained(entries, last(cursor))
+        rows = chained(entries, head)
         cursor.executemany(f"INSERT INTO {EVENTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
         if within is not None:
             within(cursor, rows)
+        if rows:
+            versions.update((row[1], row[2]) for row in rows)
+            self._versions_at = Head(rows[-1][0], rows[-1][5])
         return [row[0] for row in rows]
+
+    def _versions_of(self, cursor: sqlite3.Cursor, streams: Iterable[str], head: Head) -> dict[str, int]:
+        """The versions of at least `streams` at `head`, from memory as far as they were seen at that head.
+
+        What was rolled back, or written by another connection, ends at another head: all is read anew.
+        """
+        if head != self._versions_at or len(self._versions) > _REMEMBERED:
+            self._versions.clear()
+            self._versions_at = head
+        for stream in streams:
+            if stream not in self._versions:
+                self._versions[stream] = _version(cursor, stream)
+        return self._versions
 
 
 class ChainFactory(SQLiteFactory):

@@ -18,7 +18,7 @@ from .chain import Row, drafts, indexed
 from .codec import Codec
 from .failures import refused, result_code, sync_directory, told, translated
 from .identity import Found, Identity, hold, identify, identity, release
-from .index import Index
+from .index import Index, Indexed
 from .reader import SqliteReader, connect
 from .recorder import ChainFactory, ChainRecorder
 from .sidecar import Sidecar, read_head
@@ -51,7 +51,6 @@ class SqliteEventLog(SqliteReader):
         self._index = Index(connection, path)
         self._wakes = Wakes()
         self._failed: str | None = None
-        self._files: dict[Path, Identity | None] = {path: held}
 
     @classmethod
     def open(
@@ -105,21 +104,21 @@ class SqliteEventLog(SqliteReader):
             StoreUnreadable: the file was deleted or replaced since it was opened.
             ValueError: a stream that `facts` touch is not in `expected`.
         """
-        entries = drafts(self._codec, facts, expected, meta, str(self._path))
-        if not entries:
+        events = drafts(self._codec, facts, expected, meta, str(self._path))
+        if not events:
             return ()
-        self._check_files()
+        self._check_file()
         recorded: list[Recorded] = []
 
         def within(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> None:
-            pairs = tuple(zip(rows, facts, strict=True))
-            recorded.extend(Recorded(r[0], r[1], r[2], fact.event, meta, r[5]) for r, fact in pairs)
-            self._index.record(
-                cursor, ((r[0], r[1], fact.event, meta.recorded_at, r[4]) for r, fact in pairs)
-            )
+            entries: list[Indexed] = []
+            for (position, stream, version, _, state, digest), fact in zip(rows, facts, strict=True):
+                recorded.append(Recorded(position, stream, version, fact.event, meta, digest))
+                entries.append((position, stream, fact.event, meta.recorded_at, state))
+            self._index.record(cursor, entries)
 
         try:
-            stored = [StoredEvent(*entry) for entry in entries]
+            stored = [StoredEvent(*event) for event in events]
             self._recorder.insert_events(stored, expected=expected, within=within)
         except sqlite3.Error as error:
             if result_code(error) == sqlite3.SQLITE_IOERR:
@@ -150,18 +149,15 @@ class SqliteEventLog(SqliteReader):
         if self._index.position != head.position:
             rows = self._rows(0, head.position)
             self._index.rebuild(self._blamed(indexed(self._codec, rows, str(self._path))))
-        wal = self._path.with_name(self._path.name + "-wal")  # It is there since the first read above.
-        self._files[wal] = identity(wal)
 
-    def _check_files(self) -> None:
-        """SQLite commits happily into files that nobody will find again."""
-        for path, held in self._files.items():
-            if identity(path) != held:
-                raise StoreUnreadable(
-                    path=path,
-                    problem="the file was deleted or replaced while the log was open",
-                    hint="Put it back and restart.",
-                )
+    def _check_file(self) -> None:
+        """SQLite commits happily into a file that nobody will find again."""
+        if identity(self._path) != self._held:
+            raise StoreUnreadable(
+                path=self._path,
+                problem="the file was deleted or replaced while the log was open",
+                hint="Put it back and restart.",
+            )
         if self._failed is not None:
             raise StoreError(path=self._path, problem=f"an earlier append failed ({self._failed}). Restart")
 

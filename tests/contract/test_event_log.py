@@ -188,16 +188,21 @@ def test_all_events_are_read_between_two_positions(
 
     assert [r.position for r in log.read_all(after, until)] == positions
     assert [event[0] for event in log.read_events(after, until)] == positions
+    assert [event[0] for event in log.read_events(after, until, check=True)] == positions
 
 
 def test_a_fold_reads_the_same_events_as_a_reader_of_everything(log: Log) -> None:
     log.append([Fact(TASK, submitted()), Fact(TASK, started())], {TASK: 0}, meta())
     log.append([Fact(TASK, opened())], {TASK: 2}, Meta(5, "cmd-2", "call", Actor.SLOT))
 
-    assert list(log.read_events()) == [
-        (r.position, r.stream, r.version, r.event, r.meta.recorded_at, r.meta.correlation)
-        for r in log.read_all()
-    ]
+    assert (
+        list(log.read_events())
+        == list(log.read_events(check=True))
+        == [
+            (r.position, r.stream, r.version, r.event, r.meta.recorded_at, r.meta.correlation)
+            for r in log.read_all()
+        ]
+    )
 
 
 def test_an_append_wakes_whoever_asked(log: Log) -> None:

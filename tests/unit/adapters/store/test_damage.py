@@ -98,6 +98,7 @@ def test_a_changed_log_is_found_at_the_first_wrong_position(
 
     with open_reader(path, default_codec()) as reader:
         assert broken_at(reader.verify) == position
+        assert broken_at(lambda: list(reader.read_events(check=True))) == position
     assert broken_at(lambda: opened(path)) == position
 
 
