@@ -1,0 +1,56 @@
+"""The kinds of words that phrases are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from pytest_bdd import parsers
+
+from tests.support.pool_model import behaviours
+
+T = TypeVar("T")
+
+
+def _kind(pattern: str, convert: Callable[[str], T]) -> Callable[[str], T]:
+    convert.pattern = pattern  # type: ignore[attr-defined]  # how the library `parse` is told
+    return convert
+
+
+def _text(quoted: str) -> str:
+    return quoted[1:-1]
+
+
+def _tasks(letters: str) -> list[str]:
+    return re.findall(r"\b[A-Z]\b", letters)
+
+
+def _behaviour() -> str:
+    clause = "|".join(re.sub(r"\(\?P<\w+>", "(?:", pattern) for pattern in behaviours())
+    return rf"(?:{clause})(?: and (?:{clause}))*"
+
+
+KINDS = {
+    "Task": _kind(r"[A-Z]\b", lambda text: text),
+    "Tasks": _kind(r"[A-Z](?:(?:, | and )[A-Z])*|nothing", _tasks),
+    "Are": _kind(r"is|are", lambda text: text),
+    "State": _kind(r"pending|parked|running|sealed|completed|failed|cancelled", lambda text: text),
+    "Text": _kind(r'"[^"]*"', _text),
+    "Code": _kind(r"[a-z_]+", lambda text: text),
+    "Money": _kind(r"\$[0-9.]+", lambda text: text),
+    "Slot": _kind(r"slot-\d+", lambda text: text),
+    "Count": _kind(r"\d+", lambda text: int(text)),
+    "Slots": _kind(r"slots?", lambda text: text),
+    "Seconds": _kind(r"seconds pass|second passes", lambda text: text),
+    "Calls": _kind(r"runs|submits", lambda text: {"runs": "pool_run", "submits": "pool_submit"}[text]),
+    "Many": _kind(r"one task|two tasks", lambda text: text),
+    "How": _kind(r"for now|for good", lambda text: text),
+    "Behaviour": _kind(_behaviour(), lambda text: text),
+}
+"""Names of kinds, as they stand in the braces of a phrase."""
+
+
+def phrase(words: str) -> parsers.parse:
+    """A phrase with kinds of words in braces: `{name:Kind}`."""
+    return parsers.parse(words, KINDS)

@@ -1,0 +1,53 @@
+"""The ways to a pool that one and the same scenario may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+View = dict[str, Any]
+
+
+class Level(Protocol):
+    """A pool at work, reached in one way. Tools, arguments and views are those of the published interface.
+
+    A refused call raises an exception with `code` and `message`.
+    """
+
+    def call(self, tool: str, arguments: Mapping[str, object]) -> View:
+        """Call a tool and wait for its answer."""
+        ...
+
+    def call_and_leave(
+        self, tool: str, arguments: Mapping[str, object], once: Callable[[], bool], what: str
+    ) -> None:
+        """Call a tool, and go away without its answer as soon as `once` holds; `what` says what that is."""
+        ...
+
+    def until(self, happened: Callable[[], bool], what: str) -> None:
+        """Wait until `happened`; `what` says in a failure what did not happen."""
+        ...
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way but what runs."""
+        ...
+
+    def transcript(self, task_id: str) -> str:
+        """What a task's latest attempt has printed so far."""
+        ...
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        ...
+
+    def replayed_status(self) -> View:
+        """The status that the log alone gives."""
+        ...
+
+    def restart(self, *, crash: bool) -> None:
+        """End the pool's owner, in order or all of a sudden, and have another one take over."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...

@@ -1,0 +1,188 @@
+"""What a scenario plays in: one pool, tasks by the letters that features give them, and the last answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.pool_level import Level, View
+from tests.support.pool_loop import PATIENCE
+from tests.support.pool_model import directives
+from tests.support.pool_plan import Plan, plan_of
+
+TERMINAL = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The pool said no."""
+
+    code: str
+    message: str
+
+
+class Scene:
+    """The verbs of scenarios. A refusal is kept; a scenario that does not speak of it fails."""
+
+    def __init__(self, folder: Path, name: str, open_pool: Callable[[Plan], Level]) -> None:
+        """`open_pool` makes the pool once a scenario has said what it wants; `name` is unique."""
+        self.folder = folder
+        self.work = folder / "w"
+        self.work.mkdir()
+        self._name = name
+        self._open_pool = open_pool
+        self._pool: Level | None = None
+        self.tasks: dict[str, str] = {}
+        self.answer: View = {}
+        self.cursor: int | None = None
+        self.listed: dict[str, object] = {}
+        self._orders: dict[str, View] = {}
+        self._refusal: Refusal | None = None
+
+    @property
+    def pool(self) -> Level:
+        """The pool; there is one as soon as a scenario has said `Given a pool`."""
+        assert self._pool is not None, "no step has said what pool there is"
+        return self._pool
+
+    def open(self, slots: int, wishes: Mapping[str, str]) -> None:
+        """Bring the pool into being."""
+        self._pool = self._open_pool(plan_of(slots, wishes, str(self.work)))
+
+    def close(self) -> None:
+        """End the pool.
+
+        Raises:
+            AssertionError: a refusal was never spoken of.
+        """
+        if self._pool is not None:
+            self._pool.close()
+        self._expect_no_refusal()
+
+    # ------------------------------------------------------------------ calls
+
+    def ask(self, tool: str, **arguments: object) -> View | None:
+        """Call a tool; None where the pool refuses, which a later step has to speak of."""
+        self._expect_no_refusal()
+        self.pool.settle()
+        given = {name: value for name, value in arguments.items() if value is not None}
+        try:
+            self.answer = self.pool.call(tool, given)
+        except Exception as error:
+            self._refusal = _refusal(error)
+            return None
+        return self.answer
+
+    def see(self, tool: str, **arguments: object) -> View:
+        """What a tool shows, for a step that compares it; the last answer stays."""
+        return self.pool.call(tool, {name: value for name, value in arguments.items() if value is not None})
+
+    def take_refusal(self) -> Refusal:
+        """What the pool refused last; it has been spoken of then."""
+        assert self._refusal is not None, f"nothing was refused; the answer was {self.answer}"
+        refusal, self._refusal = self._refusal, None
+        return refusal
+
+    def _expect_no_refusal(self) -> None:
+        assert self._refusal is None, f"an unexpected refusal: {self._refusal}"
+
+    # ------------------------------------------------------------------ tasks
+
+    def order(self, name: str, behaviour: str, wishes: Mapping[str, str]) -> View:
+        """The arguments of the task that features call `name`."""
+        words = directives(behaviour, self.gate(name), f"{self._name}-{name}")
+        self._orders[name] = {"prompt": f"{words} Task {name}.", **self._options(wishes)}
+        return self._orders[name]
+
+    def repeat(self, name: str, wishes: Mapping[str, str]) -> View:
+        """The arguments of the task `name` once more, but for what is wished otherwise."""
+        return {**self._orders[name], **self._options(wishes)}
+
+    def _options(self, wishes: Mapping[str, str]) -> View:
+        return {wish.replace(" ", "_"): self._option(wish, value) for wish, value in wishes.items() if value}
+
+    def _option(self, wish: str, value: str) -> object:
+        match wish:
+            case "priority" | "retries" | "max turns":
+                return int(value)
+            case "timeout seconds" | "wait seconds":
+                return float(value)
+            case "max budget usd":
+                return float(value.removeprefix("$"))
+            case "tags" | "allowed tools" | "disallowed tools" | "tools":
+                return value.split(", ")
+            case "json schema":
+                return {"type": "object", "properties": {value: {}}, "required": [value]}
+            case "session":
+                how, _, whose = value.partition(" ")
+                return f"{how}:{self.session_of(whose)}" if whose else how
+            case "working dir":
+                folder = self.folder / value
+                folder.mkdir(exist_ok=True)
+                return str(folder)
+            case _:
+                return value
+
+    def gate(self, name: str) -> Path:
+        """The file that releases a task."""
+        return self.folder / f"gate-{name}"
+
+    def know(self, name: str, answer: View | None) -> None:
+        """Remember which task `name` is."""
+        if answer is not None and answer.get("task_id"):
+            self.tasks[name] = answer["task_id"]
+
+    def id_of(self, name: str) -> str:
+        """The id of a task; one that no task has where the pool never accepted it."""
+        return self.tasks.get(name, "task-aaaaaaaaaaaaaaaa")
+
+    def name_of(self, task_id: str) -> str:
+        """The letter of a task."""
+        return next((name for name, known in self.tasks.items() if known == task_id), task_id)
+
+    def view(self, name: str) -> View:
+        """The task as it is now."""
+        return self.see("pool_result", task_id=self.tasks[name])
+
+    def await_state(self, name: str, state: str) -> View:
+        """Wait until a task is in `state`, or has ended otherwise; its view."""
+        self.pool.settle()
+        self.pool.until(lambda: self.view(name)["state"] in (state, *TERMINAL), f"{name} was {state}")
+        view = self.view(name)
+        assert view["state"] == state, f"{name} is {view['state']}: {view['error'] or view['reason']}"
+        return view
+
+    def await_end(self, name: str) -> View:
+        """Wait until a task has ended; its view."""
+        self.pool.until(lambda: self.view(name)["state"] in TERMINAL, f"{name} ended")
+        return self.view(name)
+
+    def await_words(self, name: str) -> None:
+        """Wait until the model has begun to answer a task."""
+        deadline = time.monotonic() + PATIENCE
+        while "content_block_delta" not in self.pool.transcript(self.tasks[name]):
+            assert time.monotonic() < deadline, f"the model does not answer {name}"
+            time.sleep(0.005)  # what a process prints is no event, so nothing tells of it
+
+    def session_of(self, name: str) -> str:
+        """The conversation of a task's last attempt; what is no task's letter stands for itself."""
+        return str(self.view(name)["session_id"]) if name in self.tasks else name
+
+    def events(self, **part: object) -> list[View]:
+        """The log, or the part of one task or slot."""
+        found: list[View] = []
+        after: int | None = 0
+        while after is not None:
+            page = self.see("pool_replay", after=after, limit=500, **part)
+            found += page["events"]
+            after = page["next"]
+        return found
+
+
+def _refusal(error: Exception) -> Refusal:
+    code, message = getattr(error, "code", None), getattr(error, "message", None)
+    if code is None or message is None:
+        raise error
+    return Refusal(str(code), str(message))

@@ -1,0 +1,217 @@
+"""A pool in this process: its service and slots are the product's, called without a wire between."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from claude_pool.adapters import wiring
+from claude_pool.adapters.client import Client
+from claude_pool.adapters.handover import Link
+from claude_pool.adapters.mcp.arguments import read_arguments
+from claude_pool.adapters.mcp.fields import DEFAULT_HIGHEST_MODE
+from claude_pool.adapters.mcp.lines import LINE_BYTES
+from claude_pool.adapters.mcp.mounting import mount
+from claude_pool.adapters.mcp.tool import Call
+from claude_pool.adapters.mcp.tools import BY_NAME
+from claude_pool.adapters.places import Places
+from claude_pool.adapters.service import Origin
+from claude_pool.adapters.views import View, status_view
+from claude_pool.domain import pool, slot, task
+from claude_pool.domain.errors import PoolError
+from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.records import Actor
+from claude_pool.domain.world import World
+
+from tests.support.pool_clock import StandingClock
+from tests.support.pool_loop import PATIENCE, LoopThread
+from tests.support.pool_plan import Plan
+
+COORDINATOR = Origin(Actor.COORDINATOR)
+_ON_ITS_WAY = (slot.Cold, slot.Starting, slot.Clearing, slot.Stopping)
+_NOTHING = task.InterruptAttempt("task-none", 0, "interrupted", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotProgram:
+    """What slots run: an executable, and the environment it is started in."""
+
+    path: Path
+    environment: Mapping[str, str]
+
+
+class ServicePool:
+    """Implements `Level`. The pool runs in the loop's thread; everything here is called from the test's."""
+
+    def __init__(self, loop: LoopThread, folder: Path, program: SlotProgram, plan: Plan) -> None:
+        """Starts the pool and waits until its slots are ready. `folder` must have a short path."""
+        self._loop = loop
+        self._folder = folder
+        self._workshop = wiring.Workshop(str(program.path), program.environment, folder / "r")
+        self._plan = plan
+        self._clock = StandingClock()
+        self._owners = 0
+        self._changed = threading.Condition()
+        self._changes = 0
+        self._serving: set[asyncio.Task[None]] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self._owners += 1
+        state = self._folder / f"state-{self._owners}"
+        for part in ("transcripts", "blobs"):
+            (state / part).mkdir(parents=True, exist_ok=True)
+        places = Places(str(state), "", str(self._folder), str(self._folder))
+        store = (
+            wiring.open_store(places) if self._plan.durable else wiring.memory_store(state / "transcripts")
+        )
+        ready: Future[wiring.Running] = Future()
+        self._stop = asyncio.Event()
+        self._host = self._loop.begin(self._be_host(store, ready))
+        self.running = ready.result(PATIENCE)
+        self.settle()
+
+    async def _be_host(self, store: wiring.Store, ready: Future[wiring.Running]) -> None:
+        plan = self._plan
+        try:
+            given = plan.budget is not None
+            async with wiring.running_pool(
+                store, self._workshop, plan.settings, plan.budget, given, self._clock
+            ) as running:
+                running.service.on_facts(lambda _: self._note())
+                ready.set_result(running)
+                await self._stop.wait()
+                for serving in tuple(self._serving):
+                    serving.cancel()
+        except BaseException as problem:
+            if not ready.done():
+                ready.set_exception(problem)
+                return
+            raise
+
+    def _note(self) -> None:
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def call(self, tool: str, arguments: Mapping[str, object]) -> View:
+        """See `Level.call`."""
+        return self._loop.run(self._call(tool, arguments))
+
+    async def _call(self, tool: str, arguments: Mapping[str, object]) -> View:
+        entry = BY_NAME[tool]
+        given = read_arguments(entry.arguments, arguments, DEFAULT_HIGHEST_MODE)
+        return await entry.run(Call(self.running.application, COORDINATOR, DEFAULT_HIGHEST_MODE), given)
+
+    def call_and_leave(
+        self, tool: str, arguments: Mapping[str, object], once: Callable[[], bool], what: str
+    ) -> None:
+        """See `Level.call_and_leave`."""
+        calling = self._loop.begin(self._call(tool, arguments))
+        self.until(once, what)
+        calling.cancel()
+
+    def until(self, happened: Callable[[], bool], what: str) -> None:
+        """See `Level.until`."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with self._changed:
+                seen = self._changes
+            if happened():
+                return
+            with self._changed:
+                left = deadline - time.monotonic()
+                if not self._changed.wait_for(lambda seen=seen: self._changes > seen, left):
+                    raise AssertionError(f"it did not happen that {what}")
+
+    def settle(self) -> None:
+        """See `Level.settle`."""
+        self.until(self._settled, "the pool came to rest")
+
+    def _settled(self) -> bool:
+        return self._loop.run(self._is_settled())
+
+    async def _is_settled(self) -> bool:
+        service = self.running.service
+        for _ in range(2):  # the first answers before policies have looked at what came before it
+            await service.handle(_NOTHING, COORDINATOR)
+        return not any(isinstance(at, _ON_ITS_WAY) for at in service.world.slots.values())
+
+    def transcript(self, task_id: str) -> str:
+        """See `Level.transcript`."""
+        folder = self.running.store.transcripts
+        found = sorted(folder.glob(f"{task_id}.*.jsonl"), key=lambda path: int(path.suffixes[-2][1:]))
+        return found[-1].read_text("utf-8", "replace") if found else ""
+
+    def advance(self, milliseconds: int) -> None:
+        """See `Level.advance`."""
+        self._clock.advance(milliseconds)
+        self._loop.loop.call_soon_threadsafe(self.running.service.react)
+        self.settle()
+
+    def replayed_status(self) -> View:
+        """See `Level.replayed_status`."""
+        return self._loop.run(self._replay())
+
+    async def _replay(self) -> View:
+        world = World()
+        for event in self.running.store.log.read_all():
+            world.apply(event.position, event.stream, event.version, event.event)
+        return status_view(pool_status(world, wiring.VERSION))
+
+    def restart(self, *, crash: bool) -> None:
+        """See `Level.restart`. A crash is a copy of what was on the disk at that moment."""
+        before = self._folder / f"state-{self._owners}"
+        after = self._folder / f"state-{self._owners + 1}"
+        if crash:
+            self._loop.run(self._copy(before, after))
+            self.end()
+        else:
+            self._loop.run(self.running.service.handle(pool.StopOwner(now=False), COORDINATOR))
+            self._loop.run(self.running.runtime.stopped.wait())
+            self.end()
+            shutil.copytree(before, after)
+        self._start()
+
+    async def _copy(self, before: Path, after: Path) -> None:
+        await self.running.service.on_log(lambda: shutil.copytree(before, after))
+
+    def connect(self, toolsets: str = "default") -> Client:
+        """A connection that speaks the protocol's own lines, as a coordinator's does."""
+        ours, theirs = socket.socketpair()
+        self._loop.run(self._serve(theirs, toolsets))
+        client = Client(Link(ours, {}, b""))
+        client.initialize(PATIENCE)
+        return client
+
+    async def _serve(self, connection: socket.socket, toolsets: str) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection, limit=LINE_BYTES)
+        serve = mount(self.running, wiring.VERSION)
+        serving = asyncio.create_task(serve(reader, writer, Actor.COORDINATOR, toolsets, None))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    def process_of(self, slot_id: str) -> int:
+        """The pid of the process that serves a slot."""
+        launches = self.call("pool_replay", {"slot": slot_id, "limit": 500})["events"]
+        pids = [event["data"]["pid"] for event in launches if "pid" in event["data"]]
+        return int(pids[-1])
+
+    def end(self) -> None:
+        """End the pool; its processes are gone when this returns."""
+        self._loop.loop.call_soon_threadsafe(self._stop.set)
+        try:
+            self._host.result(PATIENCE)
+        except PoolError as problem:
+            raise AssertionError(f"the pool did not end in order: {problem.message}") from problem
+
+    def close(self) -> None:
+        """See `Level.close`."""
+        self.end()
