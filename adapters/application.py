@@ -29,7 +29,7 @@ from claude_pool.domain.why import story
 
 from .metrics import session_metrics
 from .reading import reason_view
-from .requests import PROMPT_BYTES, TaskRequest
+from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
@@ -171,13 +171,23 @@ class Application:
         requests: Sequence[TaskRequest | PoolError],
         origin: Origin = CALLER,
         wait_seconds: float = WAIT_CAP_SECONDS,
+        key: str | None = None,
     ) -> View:
         """One task per request; `results` has one view per request, in order, refusals among them.
 
         A request may be a refusal already: that of an input which could not be read. All tasks are
-        recorded as parts of one call.
+        recorded as parts of one call. The same `key` gives the same tasks.
+
+        Raises:
+            IdempotencyConflict: the key was used for other requests; nothing is accepted.
         """
         _capped(wait_seconds)
+        if key is not None:
+            requests = keyed(requests, key)
+            for request in requests:
+                if isinstance(request, TaskRequest) and request.idempotency_key is not None:
+                    task_id = derived_id("task", "fan_out", request.idempotency_key)
+                    await self._submitted_before(task_id, request)
         together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
         slots: list[str | PoolError] = []
         for request in requests:
@@ -482,5 +492,8 @@ def _refused(error: PoolError) -> View:
         "task_id": None,
         "state": "refused",
         "success": False,
+        "output": None,
         "error": {"code": error.code, "message": error.message, "retryable": False},
+        "cost_usd": 0.0,
+        "cost_microdollars": 0,
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from claude_pool.domain.errors import PoolError
 from claude_pool.domain.values import Options
 
 PROMPT_BYTES = 8 * 1024 * 1024
@@ -33,3 +35,18 @@ class TaskRequest:
         """A digest of the arguments: the same key with another fingerprint is a conflict."""
         text = json.dumps(self.arguments or {"prompt": self.prompt}, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def keyed(requests: Sequence[TaskRequest | PoolError], key: str) -> list[TaskRequest | PoolError]:
+    """Give each request of one call a key of its own, made from the call's.
+
+    Each one's fingerprint covers all of them, so that the same key with any other request is a conflict.
+    """
+    meanings = [None if isinstance(each, PoolError) else each.fingerprint for each in requests]
+    whole = hashlib.sha256(json.dumps(meanings).encode()).hexdigest()[:32]
+    return [
+        each
+        if isinstance(each, PoolError)
+        else replace(each, idempotency_key=f"{key}\0{number}", arguments={**each.arguments, "all": whole})
+        for number, each in enumerate(requests)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..owner import Caller, Serve
+from ..callers import Caller, Serve
 from ..wiring import Running
 from .connection import Connection
 from .fields import DEFAULT_HIGHEST_MODE

@@ -27,7 +27,7 @@ def refused(model: type[Arguments], highest_mode: str = "auto", /, **given: Any)
 NUMBERS = [
     (tool.arguments, name, field)
     for tool in TOOLS
-    for name, field in tool.definition().input_schema["properties"].items()
+    for name, field in tool.definition.input_schema["properties"].items()
     if field.get("type") in ("number", "integer")
 ]
 

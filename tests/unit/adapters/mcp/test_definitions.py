@@ -33,7 +33,7 @@ each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 
 
 def wire(tool: AnyTool) -> dict[str, Any]:
-    return tool.definition().model_dump(mode="json", by_alias=True, exclude_none=True)
+    return tool.definition.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def nodes(schema: dict[str, Any]) -> list[dict[str, Any]]:
