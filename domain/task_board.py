@@ -74,7 +74,8 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
     outcome = last.outcome if last is not None else None
     live = state.live if isinstance(state, task.Running) else None
     began = [a.started_at for a in job.attempts] + ([live.started_at] if live is not None else [])
-    elapsed = sum(a.ended_at - a.started_at for a in job.attempts)
+    spans = [a.ended_at - a.started_at for a in job.attempts]
+    spans += [now - live.started_at] if live is not None else []
     success = {"completed": True, "failed": False, "cancelled": False}.get(state_name(state))
     tokens = Tokens()
     for attempt in job.attempts:
@@ -92,7 +93,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         cost_estimated=any(a.outcome.estimated for a in job.attempts),
         tokens=tokens,
         turns=sum(a.outcome.turns for a in job.attempts),
-        elapsed_ms=elapsed + (now - live.started_at if live is not None else 0),
+        elapsed_ms=sum(max(0, span) for span in spans),
         waited_ms=max(0, waited_until - job.submitted_at),
         model=_model(live, outcome.model if outcome is not None else None, state),
         slot_id=live.slot_id if live is not None else (last.slot_id if last is not None else None),
