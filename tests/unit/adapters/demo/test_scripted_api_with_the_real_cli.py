@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from claude_pool.adapters.demo.directives import Usage
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
 from tests.support.cli_process import CliProcess, running_cli
-from tests.support.real_cli import bundled_cli, cli_environment
+from tests.support.real_cli import bundled_cli, cli_environment, network_namespace
 
 pytestmark = pytest.mark.real
 
@@ -104,3 +106,34 @@ def test_a_broken_answer_ends_the_turn_as_an_error(cli: CliProcess, fault: str) 
 
 def test_a_fault_for_one_time_is_over_at_the_next_request(cli: CliProcess) -> None:
     assert cli.ask("[[cut after: 1]] [[times: 1]] [[reply: whole again]]")["result"] == "whole again"
+
+
+_ALONE = """
+import socket, subprocess, sys
+from pathlib import Path
+from claude_pool.adapters.demo.scripted_api import running_api
+from tests.support.real_cli import bundled_cli, cli_environment
+folder = Path(sys.argv[1])
+with running_api() as api:
+    command = [bundled_cli(), "-p", "hello", "--model=haiku", "--bare"]
+    environment = cli_environment(folder, api.url)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, timeout=30)
+    print(done.stdout.decode())
+try:
+    socket.create_connection(("192.0.2.1", 80), 1)
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(not network_namespace(), reason="this machine lets nobody have a network of their own")
+def test_the_cli_is_content_with_a_network_that_has_only_loopback(tmp_path: Path) -> None:
+    words = (*network_namespace(), sys.executable, "-c", _ALONE, str(tmp_path))
+    root = Path(__file__).parents[4]
+    done = subprocess.run(words, cwd=root, capture_output=True, timeout=60, check=True, text=True)
+    assert done.stdout.split("\n") == ["echo: hello", "", "Network is unreachable", ""]
+
+
+def test_the_environment_refuses_an_api_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="only talk to this machine"):
+        cli_environment(tmp_path, "https://api.anthropic.com")
