@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +25,7 @@ from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
 
+from .callers import Caller, Serve
 from .config.credentials import credentials, digests
 from .config.model import Effective
 from .config.servers import load_servers
@@ -38,24 +39,6 @@ LINE_BYTES = 32 * 1024 * 1024
 """The longest line that a connection may send."""
 
 GREETING_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is at the other end of a connection.
-
-    `toolsets` is what it asked for; `conflict` names the options in which it differs from the owner;
-    `working_dir` is where its tasks run unless they say (None: where the pool's do).
-    """
-
-    actor: Actor
-    toolsets: str
-    conflict: str | None
-    working_dir: str | None
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Caller], Coroutine[Any, Any, None]]
-"""Speaks the protocol on one connection; see `mcp.mounting`."""
 
 
 @dataclass(frozen=True, slots=True)

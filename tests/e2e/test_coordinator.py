@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from claude_pool.adapters.demo.directives import Step, ToolCall
@@ -129,5 +129,5 @@ def _structured(result: Any) -> Any:
     if isinstance(result, str):
         return json.loads(result)
     if isinstance(result, list):
-        return json.loads("".join(part.get("text", "") for part in result))
-    return result.get("structuredContent", result)
+        return json.loads("".join(part.get("text", "") for part in cast("list[dict[str, str]]", result)))
+    return cast("dict[str, Any]", result).get("structuredContent", result)

@@ -1,0 +1,59 @@
+"""The README's claims are run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from claude_pool.adapters.demo.scripted_api import running_api
+
+from tests.support.owners import stopped_owners
+from tests.support.real_cli import bundled_cli, cli_environment
+
+ROOT = Path(__file__).resolve().parents[3]
+README = (ROOT / "README.md").read_text("utf-8")
+COMMAND = Path(sys.executable).with_name("claude-pool")
+
+
+def block(marker: str) -> str:
+    """The code block after a marker."""
+    found = re.search(rf"<!-- {re.escape(marker)} -->\n```\w*\n(.*?)```", README, re.DOTALL)
+    assert found, marker
+    return found[1]
+
+
+@pytest.mark.real
+def test_the_library_example_prints_two_answers(tmp_path: Path) -> None:
+    with running_api() as api:
+        environment = cli_environment(tmp_path / "home", api.url)
+        environment["CLAUDE_POOL_CLAUDE"] = str(bundled_cli())
+        ran = subprocess.run(
+            [sys.executable, "-c", block("example: library")],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["completed", "completed"]
+    assert "2 + 2" in lines[0]
+    assert "3 + 3" in lines[1]
+
+
+@pytest.mark.real
+@pytest.mark.cli
+def test_the_demonstration_answers_replays_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = cli_environment(tmp_path / "home", "http://127.0.0.1:9")
+    with stopped_owners(tmp_path, environment):
+        ran = subprocess.run(
+            [str(COMMAND), "demo"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for line in block("output: demo").splitlines():
+        wanted = line.partition("…")[0].rstrip()
+        assert wanted in ran.stdout, line
+    assert not list((tmp_path / "home" / "tmp").glob("claude-pool-demo-*"))
