@@ -52,6 +52,10 @@ class Unavailable(Exception):
         self.message = message
 
 
+class NoOwner(Unavailable):
+    """Nobody owns the pool now, and none shall be started."""
+
+
 class Link(NamedTuple):
     """A connection to an owner after the welcome. `rest` came behind it and belongs to the MCP lines."""
 

@@ -22,30 +22,38 @@ def main(arguments: Sequence[str], placing: Mapping[str, object] | None = None) 
 
     `arguments` are the flags of `serve`; `placing` holds those given before the verb.
     """
+    try:
+        served = parse(arguments)
+    except PoolError as error:
+        return _report(refusal(error), 2)
+    return serve({**(placing or {}), **served.flags}, served.toolsets)
+
+
+def serve(flags: Mapping[str, object], toolsets: str | None) -> int:
+    """Serve with these pool options, by name; the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A coordinator gives its servers half a second; nothing here needs an orderly end.
         signal.signal(number, _leave)
     try:
-        served = parse(arguments)
-        settings = settle({**(placing or {}), **served.flags}, os.environ)
-        asked = served.toolsets or os.environ.get(TOOLSETS_VARIABLE)
-        toolsets = read_toolsets(asked or "default", "--toolsets" if served.toolsets else TOOLSETS_VARIABLE)
+        settings = settle(flags, os.environ)
+        asked = toolsets or os.environ.get(TOOLSETS_VARIABLE) or "default"
+        chosen = read_toolsets(asked, "--toolsets" if toolsets else TOOLSETS_VARIABLE)
     except PoolError as error:
         return _report(refusal(error), 2)
     if settings.embedded:
-        return _embedded(settings, toolsets)
+        return _embedded(settings, chosen)
     hello = greeting(
         "relay",
-        toolsets=toolsets,
+        toolsets=chosen,
         explicit=settings.layers.explicit,
         environment=settings.environment,
         working_dir=settings.places.work_tree,
     )
     relay = Relay(lambda: reach(settings.places, hello, settings.document()))
     if problem := relay.open():
-        if problem.startswith("[invalid_argument]"):
-            return _report(problem, 2)
         _report(problem, 3)
+        if problem.startswith("[invalid_argument]"):
+            return 2
     return relay.run()
 
 

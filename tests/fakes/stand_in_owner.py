@@ -4,8 +4,9 @@ Settings come as JSON on standard input. The environment variable STAND_IN holds
 `fail` {"exit", "log"} ends at once; `delay` waits that many seconds before it listens; `results` maps a
 tool to a list of structured results, given out in turn, the last one again and again; `errors` maps a tool
 to the text of its error; `replace` leaves on the first greeting of a pool; `refuse` answers greetings with
-that welcome. The tool `die` ends the process, `slow` never answers, `echo` returns its arguments. What is
-heard goes to `heard.jsonl` in the state directory, one JSON array [pid, message] a line.
+that welcome; `dies` and `silent` name tools. The tool `die` ends the process, `slow` never answers, any
+other returns its arguments. What is heard goes to `heard.jsonl` in the state directory, one JSON array
+[pid, message] a line.
 """
 
 from __future__ import annotations
@@ -87,7 +88,11 @@ class StandIn:
             result = self.tool(message["params"]["name"], message["params"].get("arguments", {}))
             return {**envelope, "result": result} if result else None
         if method == "resources/read":
-            return {**envelope, "result": {"contents": [{"text": f"all of {message['params']['uri']}"}]}}
+            text = f"all of {message['params']['uri']}"
+            return {
+                **envelope,
+                "result": {"contents": [{"text": text * 100_000 if "long" in text else text}]},
+            }
         if method == "subscriptions/listen":
             return {"jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged"}
         if method == "refused":
@@ -95,9 +100,9 @@ class StandIn:
         return {**envelope, "result": {"method": method}} if "id" in message else None
 
     def tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-        if name == "die":
+        if name == "die" or name in SCRIPT.get("dies", ()):
             os._exit(9)
-        if name == "slow":
+        if name == "slow" or name in SCRIPT.get("silent", ()):
             return None
         if text := SCRIPT.get("errors", {}).get(name):
             return {"content": [{"type": "text", "text": text}], "isError": True}
@@ -133,8 +138,8 @@ async def main() -> int:
     Path(address).unlink(missing_ok=True)
     server = await asyncio.start_unix_server(owner.serve, address, limit=64 << 20)
     idle = 0
-    # It must not outlive a test that forgot it: it ends two seconds after its last connection.
-    while idle < 40 and not owner.leave.is_set():
+    # It must not outlive a test that forgot it: it ends ten seconds after its last connection.
+    while idle < 200 and not owner.leave.is_set():
         idle = 0 if owner.connections else idle + 1
         await asyncio.sleep(0.05)
     server.close()

@@ -1,0 +1,87 @@
+"""The verbs of `claude-pool`, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..config.options import OPTIONS
+from ..handover import VERSION
+from . import context, control, doctor, looking, replay, tasks
+from .demo import demo
+from .flags import add, parameter
+from .serve import serve as serve_coordinator
+from .shell import Shell
+from .task_flags import TASK_FLAGS
+
+_POOL_FLAGS = tuple(option for option in OPTIONS if option.name not in ("state_dir", "working_dir"))
+_RUN_FLAGS = tuple(option for option in _POOL_FLAGS if option.task is None)
+_TOOLSETS = parameter(
+    "toolsets", str, "Tools of this connection: default, all, or names by comma.", "--toolsets"
+)
+
+StateDir = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Where the log and its files lie.", show_default=False)
+]
+WorkingDir = Annotated[str | None, typer.Option(metavar="TEXT", help="Whose pool it is.", show_default=False)]
+
+
+def serve(shell: Shell, **given: Any) -> int:
+    """Serve a coordinator over standard input and output, in front of the pool's owner."""
+    # Reached for its help only: `main` dispatches the verb before anything of this is imported.
+    return serve_coordinator(shell.flags, given["toolsets"])
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="claude-pool",
+        help="A pool of warm Claude Code slots: give it work, and know afterwards what happened and why.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_before)
+    add(app, serve, pool_flags=_POOL_FLAGS, more=(_TOOLSETS,))
+    add(app, tasks.run, pool_flags=_RUN_FLAGS, more=TASK_FLAGS)
+    add(app, tasks.submit, more=TASK_FLAGS)
+    for verb in (
+        *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
+        *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
+    ):
+        add(app, verb)
+    values = typer.Typer(help=context.__doc__, rich_markup_mode=None, no_args_is_help=True)
+    for name in ("set", "get", "delete", "list"):
+        add(values, getattr(context, f"{name}_value" + ("s" if name == "list" else "")), name)
+    app.add_typer(values, name="context", help="Values that every conversation of the pool is shown.")
+    return app
+
+
+def run() -> int:
+    """Run the command line of this process; ends it with the exit code."""
+    build()()
+    return 0
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+]
+
+
+def _before(
+    ctx: typer.Context,
+    state_dir: StateDir = None,
+    working_dir: WorkingDir = None,
+    version: Version = False,  # noqa: ARG001  # its callback has answered already
+) -> None:
+    given = {"state_dir": state_dir, "working_dir": working_dir}
+    ctx.obj = {name: value for name, value in given.items() if value is not None}

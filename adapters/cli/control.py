@@ -1,0 +1,81 @@
+"""`drain`, `stop` and `resume`: how a pool comes to rest and goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from ..config.credentials import credentials
+from ..handover import NoOwner
+from . import exits, output
+from .shell import Shell
+
+Mode = Annotated[
+    str, typer.Option(help="finish: accepted work ends; cancel: it is cancelled; undo: lift a drain.")
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Wait at most so many seconds.", min=0, show_default=False)
+]
+
+_ASK_SECONDS = 50.0
+_ANSWER_SECONDS = 60.0
+_STOP_NOW_SECONDS = 20.0
+
+
+def drain(shell: Shell, mode: Mode = "finish", timeout: Timeout = None) -> int:
+    """Accept nothing new and wait until nothing is left to do."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with shell.owner(start=False) as client, output.progress("draining"):
+        while True:
+            left = (
+                _ASK_SECONDS
+                if deadline is None
+                else max(0.001, min(_ASK_SECONDS, deadline - time.monotonic()))
+            )
+            view = client.call("pool_drain", {"mode": mode, "timeout_seconds": left}, left + _ANSWER_SECONDS)
+            if (
+                mode == "undo"
+                or view.get("drained")
+                or (deadline is not None and time.monotonic() >= deadline)
+            ):
+                break
+    if shell.json:
+        output.as_json(view)
+    elif mode == "undo":
+        output.result("the drain is lifted")
+    else:
+        output.result("drained" if view.get("drained") else "still draining")
+    return exits.DONE if mode == "undo" or view.get("drained") else exits.TIMED_OUT
+
+
+def stop(
+    shell: Shell,
+    now: Annotated[bool, typer.Option("--now", help="Interrupt what runs, rather than let it end.")] = False,
+) -> int:
+    """End the owner. What waits stays in the log; the next owner goes on with it."""
+    try:
+        with shell.owner(start=False, stop="now" if now else "finish") as client:
+            with output.progress("stopping"):
+                ended = client.wait_for_end(_STOP_NOW_SECONDS if now else None)
+            pid = client.welcome.get("pid")
+    except NoOwner:
+        output.note("no owner runs")
+        ended, pid = True, None
+    if shell.json:
+        output.as_json({"stopped": ended, "pid": pid})
+    elif not ended:
+        output.note(f"[internal] the owner (pid {pid}) still runs after {_STOP_NOW_SECONDS:g} seconds")
+    return exits.DONE if ended else exits.FAILED
+
+
+def resume(shell: Shell) -> None:
+    """Lift a pause, and hand the pool the login or key of this environment."""
+    with shell.owner(credentials=credentials(os.environ)) as client:
+        view = client.call("pool_resume", {})
+    if shell.json:
+        output.as_json(view)
+    else:
+        output.result("resumed")

@@ -1,0 +1,120 @@
+"""Turns plain functions into verbs of the command line, and the table of pool options into flags."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, cast
+
+import typer
+from claude_pool.domain.errors import PoolError
+
+from ..client import ToolError
+from ..config.options import OPTIONS, PLACING, Option
+from ..handover import NoOwner, Unavailable
+from . import exits, output
+from .shell import Shell
+
+Verb = Callable[..., int | None]
+
+_TYPES: dict[str, type] = {"number": int, "money": float, "seconds": float, "switch": bool, "list": list[str]}
+
+_METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", str: "TEXT", list[str]: "A,B"}
+
+_JSON = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def add(
+    app: typer.Typer,
+    verb: Verb,
+    name: str | None = None,
+    pool_flags: Sequence[Option] = (),
+    more: Sequence[inspect.Parameter] = (),
+) -> None:
+    """Make `verb` a command of `app`.
+
+    The verb's first parameter is the `Shell`; its others become arguments and flags, those of `more`
+    reach it by name. Besides, it gets `--json`, the flags that say which pool is meant, and `pool_flags`,
+    which reach it in the shell.
+    """
+    declared = list(inspect.signature(verb, eval_str=True).parameters.values())[1:]
+    own = [*(each for each in declared if each.kind is not inspect.Parameter.VAR_KEYWORD), *more]
+    taken = {parameter.name for parameter in own}
+    placing = [option for option in OPTIONS if option.name in PLACING and option.name not in taken]
+    options = [option for option in (*pool_flags, *placing) if option.name not in taken]
+    names = {option.name for option in options}
+
+    def command(ctx: typer.Context, **values: object) -> None:
+        before = cast("dict[str, object]", ctx.obj or {})
+        given = {key: _joined(values.pop(key)) for key in names}
+        as_json = bool(values.pop("json", False))
+        flags = {**before, **{key: value for key, value in given.items() if value is not None}}
+        raise typer.Exit(guarded(lambda: verb(Shell(flags, as_json), **values)))
+
+    flags = [_parameter(option) for option in options]
+    json = [inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_JSON)]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
+    parameters = [
+        context,
+        *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *flags, *json)),
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect's own protocol
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    app.command(name or verb.__name__, help=inspect.getdoc(verb))(command)
+
+
+def guarded(work: Callable[[], int | None]) -> int:
+    """What `work` returns as an exit code; an error becomes one line on standard error and its code."""
+    try:
+        code = work() or exits.DONE
+        sys.stdout.flush()
+        return code
+    except NoOwner as error:
+        refused(error.code, error.message)
+        return exits.REFUSED
+    except (ToolError, Unavailable, PoolError) as error:
+        return refused(error.code, error.message)
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # Who read our output has enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FAILED
+    except Exception as error:
+        return refused("internal", f"{type(error).__name__}: {error}. Please report this.")
+
+
+def refused(code: str, message: str) -> int:
+    """Say a refusal; its exit code."""
+    output.note(f"[{code}] {' '.join(message.split())}")
+    return exits.of_error(code)
+
+
+def parameter(name: str, kind: Any, help: str, *flags: str) -> inspect.Parameter:
+    """A flag that a verb gets as `name`, None where it is not given."""
+    about = typer.Option(*flags, help=help, show_default=False, metavar=_METAVARS.get(kind))
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, default=None, annotation=Annotated[kind | None, about])
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    flag = f"{option.flag}/{option.opposite}" if option.kind == "switch" else option.flag
+    short = (option.short,) if option.short else ()
+    return parameter(option.name, _TYPES.get(option.kind, str), _help(option), flag, *short)
+
+
+def _help(option: Option) -> str:
+    if option.default in (None, (), False):
+        return option.help
+    return (
+        f"{option.help} [{option.default:g}]"
+        if isinstance(option.default, float)
+        else f"{option.help} [{option.default}]"
+    )
+
+
+def _joined(value: object) -> object:
+    """Repeated flags of a list as one text, as variables give it."""
+    return ",".join(cast("list[str]", value)) or None if isinstance(value, list) else value

@@ -1,0 +1,100 @@
+"""What the shell prints: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+View = dict[str, Any]
+
+_WIDEST = 60
+
+
+def result(text: str) -> None:
+    """Print a result. On a terminal, control characters (a task's output may hold any) are made visible."""
+    shown = visible(text) if sys.stdout.isatty() else text
+    sys.stdout.write(shown if shown.endswith("\n") or not shown else shown + "\n")
+    sys.stdout.flush()
+
+
+def as_json(value: object) -> None:
+    """Print a result as JSON."""
+    result(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def note(text: str) -> None:
+    """Tell a person something beside the result."""
+    sys.stderr.write(visible(text) + "\n")
+    sys.stderr.flush()
+
+
+def visible(text: str) -> str:
+    """`text` with control characters other than line breaks and tabs as `\\x1b`."""
+    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u2028" else _escaped(c) for c in text)
+
+
+def line(value: object, widest: int = _WIDEST) -> str:
+    """A value on one line of at most `widest` characters."""
+    text = visible(" ".join(str(value).split()))
+    return text if len(text) <= widest else text[: widest - 1] + "…"
+
+
+def table(rows: Sequence[View], columns: Mapping[str, Callable[[View], object]]) -> None:
+    """Print rows under headings; `columns` maps a heading to what stands below it."""
+    cells = [
+        [line("" if (value := show(row)) is None else value) for show in columns.values()] for row in rows
+    ]
+    widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
+    for row in ([*columns], *cells):
+        result("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def fields(pairs: Mapping[str, object]) -> None:
+    """Print names and values, one a line; what is None is left out."""
+    shown = {name: value for name, value in pairs.items() if value is not None}
+    widest = max((len(name) for name in shown), default=0)
+    for name, value in shown.items():
+        result(f"{name.ljust(widest)}  {line(value, 2000)}")
+
+
+def dollars(microdollars: object) -> str:
+    """Money for people: `$0.0123`."""
+    return f"${int(microdollars) / 1_000_000:.4f}" if isinstance(microdollars, int) else ""
+
+
+def seconds(milliseconds: object) -> str:
+    """A duration for people: `12.3s`."""
+    return f"{milliseconds / 1000:.1f}s" if isinstance(milliseconds, int) else ""
+
+
+def moment(milliseconds: object) -> str:
+    """A time of the log for people: UTC, to the millisecond."""
+    if not isinstance(milliseconds, int):
+        return ""
+    at = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"
+
+
+@contextmanager
+def progress(text: str) -> Generator[Callable[[str], None]]:
+    """Show on standard error, if that is a terminal, that something goes on; call to change the text."""
+    if not sys.stderr.isatty():
+        yield _nothing
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status(escape(text)) as status:
+        yield lambda changed: status.update(escape(changed))
+
+
+def _nothing(_text: str) -> None:
+    return None
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode()

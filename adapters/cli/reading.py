@@ -1,0 +1,56 @@
+"""What the shell needs of a log that it reads itself, because no owner runs or because nothing shall run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from claude_pool.domain.records import Recorded
+
+View = dict[str, Any]
+
+
+class Reader(Protocol):
+    """A pool's log, open for reading. Views have the names of the published interface."""
+
+    def status(self) -> View:
+        """The pool as the log leaves it."""
+        ...
+
+    def slots(self) -> list[View]:
+        """The slots that are not retired."""
+        ...
+
+    def context(self) -> View:
+        """The shared context: `values` and `version`."""
+        ...
+
+    def task(self, task_id: str) -> View:
+        """A task's view.
+
+        Raises:
+            InvalidArgument, NotFound: there is no such task.
+        """
+        ...
+
+    def tasks(
+        self, state: str | None, tag: str | None, slot: str | None, limit: int, cursor: int | None
+    ) -> View:
+        """A page of `tasks`, the latest first, and the `cursor` of the next one."""
+        ...
+
+    def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
+        """Events with positions in (`after`, `until`], in order."""
+        ...
+
+    def why(self, subject: str) -> View:
+        """What led to the state of a task or slot.
+
+        Raises:
+            NotFound: there is no such task or slot.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the log."""
+        ...

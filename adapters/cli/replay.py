@@ -1,0 +1,74 @@
+"""`replay`: the event log, read by a person or a program. Nothing runs, nothing is written."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from . import exits, output
+from .reading import Reader
+from .shell import Shell
+
+Until = Annotated[str | None, typer.Option(help="Up to this position or time.", show_default=False)]
+Task = Annotated[str | None, typer.Option(help="Only events about this task.", show_default=False)]
+Chain = Annotated[str | None, typer.Option(help="Only events about this chain.", show_default=False)]
+Slot = Annotated[str | None, typer.Option(help="Only events about this slot.", show_default=False)]
+Type = Annotated[
+    str | None, typer.Option(help="Only such events: task.*, attempt.failed.", show_default=False)
+]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next, until ^C.")]
+Check = Annotated[bool, typer.Option("--check", help="Verify the log and fold it anew; print nothing of it.")]
+
+_LOOK_SECONDS = 0.2
+
+
+def replay(
+    shell: Shell,
+    until: Until = None,
+    task: Task = None,
+    chain: Chain = None,
+    slot: Slot = None,
+    type: Type = None,  # the name of the flag
+    follow: Follow = False,
+    check: Check = False,
+) -> int:
+    """Print the event log, one event a line."""
+    from .replay_view import Wanted, event_json, event_line, parse_until
+
+    wanted = Wanted() if until is None else parse_until(until)
+    subjects = tuple(each for each in (task, chain, slot) if each is not None)
+    wanted = wanted._replace(subjects=subjects, type=type)
+    reader: Reader = shell.reader()
+    try:
+        if check:
+            return _check(shell)
+        show = event_json if shell.json else event_line
+        after = 0
+        while True:
+            for recorded in reader.events(after, wanted.until):
+                if wanted.passed(recorded):
+                    return exits.DONE
+                after = recorded.position
+                if wanted.takes(recorded):
+                    output.result(show(recorded))
+            if not follow or after == wanted.until:
+                return exits.DONE
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        reader.close()
+
+
+def _check(shell: Shell) -> int:
+    from ..check import check_log
+
+    with output.progress("checking the log"):
+        problems = check_log(shell.settings.places)
+    if shell.json:
+        output.as_json({"ok": not problems, "problems": problems})
+    elif not problems:
+        output.result("the log is whole, and every fold of it agrees")
+    for problem in problems:
+        output.note(problem)
+    return exits.CHECK_FAILED if problems else exits.DONE

@@ -1,0 +1,116 @@
+"""Events of the log as people and programs read them, and which of them are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, cast
+
+from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.records import Recorded
+
+from ..store.codec import plain
+from . import output
+
+_WIDEST_VALUE = 48
+_LATEST = 253_402_300_799_999
+"""The last millisecond of the year 9999, beyond which no time can be written."""
+
+
+class Wanted(NamedTuple):
+    """Which events: up to a position or a time, those about a task, chain or slot, of a type."""
+
+    until: int | None = None
+    before: int | None = None
+    subjects: tuple[str, ...] = ()
+    type: str | None = None
+
+    def takes(self, recorded: Recorded) -> bool:
+        """Whether an event is one of them."""
+        if self.type is not None and not fnmatchcase(recorded.event.NAME, self.type):
+            return False
+        if not self.subjects:
+            return True
+        named = {recorded.stream, *_texts(plain(recorded.event))}
+        return all(
+            any(text == each or text.startswith(f"{each}.") for text in named) for each in self.subjects
+        )
+
+    def passed(self, recorded: Recorded) -> bool:
+        """Whether this event, and so every later one, lies beyond the end that is wanted."""
+        if self.until is not None and recorded.position > self.until:
+            return True
+        return self.before is not None and recorded.meta.recorded_at > self.before
+
+
+def event_view(recorded: Recorded) -> dict[str, Any]:
+    """One event as JSON values: its envelope, and its data as the log holds them."""
+    meta = recorded.meta
+    return {
+        "position": recorded.position,
+        "stream": recorded.stream,
+        "version": recorded.version,
+        "name": recorded.event.NAME,
+        "event_version": recorded.event.VERSION,
+        "recorded_at": meta.recorded_at,
+        "command_id": meta.command_id,
+        "cause": meta.cause,
+        "correlation": meta.correlation,
+        "actor": meta.actor.value,
+        "data": plain(recorded.event),
+        "hash": recorded.hash.hex(),
+    }
+
+
+def event_json(recorded: Recorded) -> str:
+    """One event as one line of JSON: keys sorted, no spaces, so that the same event is the same text."""
+    return json.dumps(event_view(recorded), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def event_line(recorded: Recorded) -> str:
+    """One event as one line: position, time, stream, name, and what it says."""
+    data = cast("Mapping[str, object]", plain(recorded.event))
+    said = " ".join(f"{name}={_brief(value)}" for name, value in data.items() if value != recorded.stream)
+    at = output.moment(recorded.meta.recorded_at)
+    return f"{recorded.position:>6}  {at}  {recorded.stream:<21}  {recorded.event.NAME:<22}  {said}".rstrip()
+
+
+def parse_until(text: str) -> Wanted:
+    """Up to a position (`120`) or a time (`2026-11-22`, `2026-11-22T10:53:01Z`; without a zone: UTC).
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    if text.isascii() and text.isdigit():
+        return Wanted(until=min(int(text[:19]), (1 << 63) - 1))
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        problem = f"{text!r} is neither a position nor a time such as 2026-11-22T10:53:01Z"
+        raise InvalidArgument(argument="--until", problem=problem) from None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return Wanted(before=min(round(at.timestamp() * 1000), _LATEST))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, dict):
+        text = cast("dict[str, object]", value)
+        # A text is its beginning, wherever the rest of it lies.
+        value = text.get("inline") or text.get("head") or json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, list):
+        value = json.dumps(value, ensure_ascii=False)
+    shown = output.line(value, _WIDEST_VALUE)
+    return json.dumps(shown, ensure_ascii=False) if " " in shown else shown
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in cast("dict[str, object]", value).values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _texts(item)

@@ -1,0 +1,141 @@
+"""What a verb of the shell works with: the pool that is meant, its owner or its log, and the way out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from claude_pool.domain.errors import InvalidArgument
+
+from ..client import Client
+from ..config.options import BY_NAME
+from ..config.settings import Settings, settle
+from ..handover import Link, NoOwner, Unavailable, connect, greeting, reach
+from . import output
+
+if TYPE_CHECKING:
+    from .reading import Reader
+
+View = dict[str, Any]
+
+
+class Shell:
+    """One call of the command line."""
+
+    def __init__(self, flags: Mapping[str, object], json: bool) -> None:
+        """`flags` are pool options that were given, by name; `json`: print results as JSON."""
+        self.flags = flags
+        self.json = json
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The pool that flags, variables and files mean.
+
+        Raises:
+            InvalidArgument: one of them is wrong.
+        """
+        return settle(self.flags, os.environ)
+
+    @contextmanager
+    def owner(self, *, start: bool = True, insist: bool = False, **more: Any) -> Generator[Client]:
+        """A session with the owner, started if need be and `start` allows it.
+
+        `insist`: what flags and variables set must agree with how the owner runs. `more` goes into the
+        greeting.
+
+        Raises:
+            Unavailable: no owner can be started or reached. NoOwner: there is none, and none shall start.
+        """
+        explicit = self.settings.layers.explicit if insist else {}
+        hello = greeting(
+            "shell", toolsets="all", explicit=explicit, working_dir=self.settings.places.work_tree, **more
+        )
+        if start:
+            with output.progress("reaching the pool"):
+                link = reach(self.settings.places, hello, self.settings.document())
+        elif (found := connect(self.settings.places, hello)) is not None:
+            link = found
+        else:
+            raise NoOwner(
+                "wrong_state", f"The pool is not running (state: {self.settings.places.state_dir})."
+            )
+        with Client(link) as client:
+            if "stop" not in more:
+                client.initialize()
+            yield client
+
+    @contextmanager
+    def embedded(self) -> Generator[Client]:
+        """A session with an owner of our own: it ends when its input, our end of a socket, is closed."""
+        ours, theirs = socket.socketpair()
+        command = (sys.executable, "-P", "-m", "claude_pool.adapters.cli", "serve", "--embedded")
+        flags = [_as_flag(name, value) for name, value in self.settings.layers.explicit.items()]
+        with theirs:
+            owner = subprocess.Popen(
+                (*command, "--toolsets=all", *flags),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                start_new_session=True,
+            )
+        try:
+            with Client(Link(ours, {}, b"")) as client:
+                client.initialize()
+                yield client
+        finally:
+            owner.wait()
+
+    def reader(self) -> Reader:
+        """The pool's log, to be read.
+
+        Raises:
+            Unavailable: there is none yet. PoolError: it cannot be read.
+        """
+        log = self.settings.places.log
+        if not os.path.exists(log):
+            raise Unavailable(
+                "store_unreadable",
+                f"There is no pool here yet ({log}). `claude-pool run` or `claude-pool serve` starts one.",
+            )
+        from ..wiring import open_reader
+
+        return open_reader(self.settings.places)
+
+    def look(self, ask: Callable[[Client], View], read: Callable[[Reader], View]) -> View:
+        """A view from the owner where one runs, else from the log."""
+        try:
+            with self.owner(start=False) as client:
+                return ask(client)
+        except NoOwner:
+            pass
+        except Unavailable as error:
+            output.note(f"{error.message} What follows is read from the log.")
+        reader = self.reader()
+        try:
+            return read(reader)
+        finally:
+            reader.close()
+
+
+def _as_flag(name: str, value: object) -> str:
+    text = ",".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
+    return f"{BY_NAME[name].flag}={text}"
+
+
+def given_text(text: str) -> str:
+    """`text`, or what standard input holds where it is `-`.
+
+    Raises:
+        InvalidArgument: standard input is not UTF-8.
+    """
+    if text != "-":
+        return text
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArgument(argument="standard input", problem="is not UTF-8 text") from None
