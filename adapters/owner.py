@@ -31,7 +31,7 @@ from .config.model import Effective
 from .config.servers import load_servers
 from .config.settings import differences
 from .locking import owner_lock
-from .places import Places, prepare, publish
+from .places import prepare, publish
 from .service import Origin
 from .wiring import VERSION, Running, Workshop, open_store, running_pool
 
@@ -290,7 +290,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     with owner_lock(places):
         store = open_store(places)
         workshop = Workshop(
-            chosen.claude, environ, _slots_dir(places), tuple(chosen.pass_env), chosen.trust_project
+            chosen.claude, environ, Path(places.slots_dir), tuple(chosen.pass_env), chosen.trust_project
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         async with running_pool(store, workshop, settings, chosen.budget, given) as running:
@@ -300,11 +300,6 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             finally:
                 await owner.close()
         await owner.drop_connections()
-
-
-def _slots_dir(places: Places) -> Path:
-    """A short folder beside the socket: the CLI opens sockets of its own below it."""
-    return Path(places.socket).with_suffix("")
 
 
 async def _own(effective: Effective, environ: dict[str, str]) -> int:

@@ -17,6 +17,9 @@ from claude_pool.domain.errors import InvalidArgument, StoreUnreadable
 SOCKET_PATH_BYTES = 107
 """The longest address that a unix socket takes on Linux."""
 
+SLOTS_DIR_BYTES = 64
+"""The longest folder for slots that leaves room for the sockets which the CLI names in it."""
+
 
 class Places(NamedTuple):
     """The places of one pool, as absolute paths. Making a value touches nothing; `prepare` makes folders.
@@ -60,6 +63,14 @@ class Places(NamedTuple):
     def address(self) -> str:
         """The file in which the owner says where it listens."""
         return os.path.join(self.state_dir, "owner.address")
+
+    @property
+    def slots_dir(self) -> str:
+        """A short folder of the slots' own, in which the CLI opens sockets: beside ours, or below `/tmp`."""
+        name = os.path.basename(self.socket).partition(".")[0][:8]
+        beside = os.path.join(os.path.dirname(self.socket), name)
+        short = len(os.fsencode(beside)) <= SLOTS_DIR_BYTES
+        return beside if short else os.path.join("/tmp", f"claude-pool-{os.geteuid()}", name)
 
     @property
     def skills_dir(self) -> str:
@@ -118,7 +129,8 @@ def prepare(places: Places) -> None:
             problem=error.strerror or str(error),
             hint="Make it writable, or name another place with --state-dir.",
         ) from error
-    socket_folder(places.socket)
+    for private in (places.socket, places.slots_dir):
+        socket_folder(private)
 
 
 def socket_folder(socket: str) -> str:

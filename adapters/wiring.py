@@ -31,7 +31,7 @@ from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
 from .locking import owner_lock
-from .places import Places, find, prepare
+from .places import Places, find, prepare, socket_folder
 from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
@@ -258,19 +258,19 @@ async def open_pool(
     with contextlib.ExitStack() as stack:
         places = find(environment, working_dir, state_dir)
         if state_dir is None:
+            socket_folder(places.slots_dir)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="claude-pool-")))
             store = memory_store(folder)
         else:
             prepare(places)
             stack.enter_context(owner_lock(places))
             store = open_store(places)
-        runtime_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cp-")))
         settings = Settings(
             slots=slots,
             options=Options(model=model, permission_mode=permission_mode),
             working_dir=places.work_tree if working_dir is None else os.path.realpath(working_dir),
         )
         limit = None if budget_usd is None else round(budget_usd * 1_000_000)
-        workshop = Workshop(claude, environment, runtime_dir)
+        workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))
         async with running_pool(store, workshop, settings, limit, budget_usd is not None) as running:
             yield running.application
