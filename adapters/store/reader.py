@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreUnreadable
 from claude_pool.domain.ports import Head, Replayed
@@ -23,8 +23,7 @@ EVENTS = "events"
 
 T = TypeVar("T")
 
-_ENVELOPE = "rowid, originator_id, originator_version, topic, state"
-_ROW = f"{_ENVELOPE}, hash"
+_ROW = "rowid, originator_id, originator_version, topic, state, hash"
 _BATCH = 1000
 _LARGEST = 2**63 - 1
 
@@ -154,7 +153,7 @@ class SqliteReader:
             end = self.head().position if until is None else until
             rows = verified(self._careful(after, end), self._head_at(after), path)
         else:
-            rows = self._rows(after, until, f"{_ENVELOPE}, x''")
+            rows = self._rows(after, until)
         return self._blamed(replayed(self._codec, rows, path))
 
     def head(self) -> Head:
@@ -186,10 +185,10 @@ class SqliteReader:
             finally:
                 release(self._held)
 
-    def _rows(self, after: int, until: int | None, columns: str = _ROW) -> Iterator[Any]:
+    def _rows(self, after: int, until: int | None) -> Iterator[Row]:
         # In batches: a statement left unfinished would hold back the checkpoint of the writer.
         statement = (
-            f"SELECT {columns} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT {_BATCH}"
+            f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT {_BATCH}"
         )
         with told(self._path):
             end = last(self._connection).position if until is None else until
