@@ -109,6 +109,11 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     return ClaimPlan(at.card.slot_id, resolved, key, session, mode, wanted, True, fit)
 
 
+def task_limit(pool: Open, spec: TaskSpec) -> int | None:
+    """What all attempts of the task may cost together (microdollars): its own limit, else the pool's."""
+    return pool.settings.task_budget if spec.options.max_budget is None else spec.options.max_budget
+
+
 def funding(world: World, job: task.Job) -> Funding | Unaffordable:
     """What `job`'s next attempt reserves.
 
@@ -118,9 +123,7 @@ def funding(world: World, job: task.Job) -> Funding | Unaffordable:
     """
     pool = world.open_pool()
     budget = pool.budget
-    limit = job.spec.options.max_budget
-    if limit is None:
-        limit = pool.settings.task_budget
+    limit = task_limit(pool, job.spec)
     if limit is not None:
         left = limit - job.cost
         if left <= 0:

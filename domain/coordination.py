@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from . import pool, slot, task
-from .claiming import Funding, Unaffordable, claim_plan, eligible, funding, wanted_session
+from .claiming import (
+    Funding,
+    Unaffordable,
+    claim_plan,
+    eligible,
+    funding,
+    pool_options,
+    task_limit,
+    wanted_session,
+)
 from .errors import (
     CliMissing,
     Draining,
@@ -113,8 +122,10 @@ def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
     _check_slot(spec, world)
     _check_health(world)
     _check_session(command, world)
-    limit = spec.options.max_budget or at.settings.task_budget
-    needed = limit if limit is not None else 1
+    limit = task_limit(at, spec)
+    if limit is not None and limit <= 0:
+        raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
+    needed = 1 if limit is None else limit
     if at.budget.unspent is not None and at.budget.unspent < needed:
         raise pool.budget_exceeded(at.budget, needed)
     state = world.tasks.get(command.task_id, task.ABSENT)
@@ -147,7 +158,7 @@ def _check_session(command: Submit, world: World) -> None:
         return
     if policy.mode is SessionMode.FORK and policy.session in world.sessions:
         raise SessionBusy(session=policy.session, attempt=world.sessions[policy.session])
-    wanted = command.spec.options.working_dir or world.open_pool().settings.working_dir
+    wanted = command.spec.options.working_dir or pool_options(world.open_pool()).working_dir
     if command.session_dir is not None and command.session_dir != wanted:
         raise InvalidArgument(
             argument="session",

@@ -6,6 +6,7 @@ from claude_pool.domain import slot
 from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.slot_events import SlotClaimed
+
 from tests.support.domain_ledger import Ledger
 from tests.support.domain_story import (
     Story,
