@@ -185,4 +185,3 @@ class TaskSpec:
     tags: tuple[str, ...] = ()
     retries: int = 0
     on_interrupt: str = "resume"
-    trusted: bool = True
