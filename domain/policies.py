@@ -50,11 +50,7 @@ def next_wake(world: World) -> int | None:
             times.append(state.until)
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
-    if at.settings.queue_timeout_ms is not None:
-        waits = (world.tasks[task_id] for _, _, task_id in world.pending)
-        times += [
-            s.job.submitted_at + at.settings.queue_timeout_ms for s in waits if isinstance(s, task.Pending)
-        ]
+    times += [until for _, until in _queue_ends(world, at)]
     return min(times, default=None)
 
 
@@ -78,21 +74,26 @@ def _deadline(state: task.Known) -> int | None:
     return state.live.deadline
 
 
+def _queue_ends(world: World, at: pool.Open) -> Iterator[tuple[str, int]]:
+    """The pending tasks that have never run, with the time at which each is given up."""
+    if at.settings.queue_timeout_ms is None:
+        return
+    for _, _, task_id in world.pending:
+        job = world.tasks[task_id].job
+        if not job.attempts:
+            yield task_id, job.submitted_at + at.settings.queue_timeout_ms
+
+
 def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     for task_id in world.running:
         state = world.tasks[task_id]
         deadline = _deadline(state)
         if isinstance(state, task.Running) and deadline is not None and deadline <= now:
             yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
-    if at.settings.queue_timeout_ms is not None:
-        for _, _, task_id in world.pending:
-            state = world.tasks[task_id]
-            if (
-                isinstance(state, task.Pending)
-                and state.job.submitted_at + at.settings.queue_timeout_ms <= now
-            ):
-                message = "No slot was free for it in time. Add slots, or raise the queue timeout."
-                yield task.FailTask(task_id, "timed_out_queue", message)
+    for task_id, until in _queue_ends(world, at):
+        if until <= now:
+            message = "No slot was free for it in time. Add slots, or raise the queue timeout."
+            yield task.FailTask(task_id, "timed_out_queue", message)
     if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
         yield pool.ResumePool()
 
