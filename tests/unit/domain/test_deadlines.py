@@ -6,7 +6,7 @@ from claude_pool.domain import pool, task
 from claude_pool.domain.pool_events import PoolResumed, Settings
 from claude_pool.domain.values import End, Options
 
-from tests.support.domain_story import NOW, end, outcome, spec, submit, warmed
+from tests.support.domain_story import NOW, answer_clears, end, outcome, spec, submit, warmed
 
 
 def test_an_attempt_past_its_deadline_is_interrupted() -> None:
@@ -68,6 +68,8 @@ def test_a_task_that_has_run_is_not_given_up_for_the_time_it_ran() -> None:
     story.settle()
     end(story, task_id, outcome(End.FAILED, retryable=True), now=NOW + 60_000)
     story.settle(NOW + 61_000)
+    answer_clears(story)
+    story.settle(NOW + 61_000)
     assert story.running(task_id).number == 2
 
 
@@ -77,6 +79,8 @@ def test_a_task_that_has_run_and_waits_again_needs_no_timer() -> None:
     story.settle()
     end(story, task_id, outcome(End.FAILED, retryable=True))
     submit(story, 1, spec(priority=1))
+    story.settle(NOW + 1_000)
+    answer_clears(story)
     story.settle(NOW + 1_000)
     assert [name for _, _, name in story.world.pending] == [task_id]
     assert story.settle(NOW + 60_000) == []
