@@ -54,34 +54,38 @@ class OneConnectionDatastore(SQLiteDatastore):
     def __init__(self, connection: sqlite3.Connection) -> None:
         """`connection` must be in autocommit mode (`isolation_level=None`)."""
         super().__init__(":memory:", originator_id_type="text")
-        self._connection = connection
+        self.connection = connection
 
     @contextmanager
     def transaction(self, *, commit: bool) -> Generator[SQLiteCursor]:
         """A transaction, which for a write takes the lock before it reads anything."""
-        connection = self._connection
-        cursor = connection.cursor()
+        cursor = self.connection.cursor()
         cursor.row_factory = sqlite3.Row
         try:
             cursor.execute("BEGIN IMMEDIATE" if commit else "BEGIN")
             yield SQLiteCursor(cursor)
             cursor.execute("COMMIT" if commit else "ROLLBACK")
         except BaseException:
-            # SQLite has rolled back by itself after some errors (a full disk); then this one would raise.
-            if connection.in_transaction:
-                with suppress(sqlite3.Error):
-                    connection.rollback()
+            self.roll_back()
             raise
         finally:
             cursor.close()
+
+    def roll_back(self) -> None:
+        """End the transaction, if there still is one: SQLite has done so by itself after some errors."""
+        if self.connection.in_transaction:
+            with suppress(sqlite3.Error):
+                self.connection.rollback()
 
 
 class ChainRecorder(SQLiteApplicationRecorder):
     """Records events with gap-free positions, expected versions and the hash chain."""
 
-    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = EVENTS) -> None:
+    def __init__(self, datastore: OneConnectionDatastore, events_table_name: str = EVENTS) -> None:
         """Record in a table of `datastore`; the rest of the log expects its name to be `EVENTS`."""
         super().__init__(datastore, events_table_name)
+        self._one = datastore
+        self._cursor = datastore.connection.cursor()
         self._versions: dict[str, int] = {}
         self._versions_at = EMPTY
 
@@ -96,39 +100,50 @@ class ChainRecorder(SQLiteApplicationRecorder):
             c.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             c.execute(f"PRAGMA user_version = {SCHEMA}")
 
-    def _insert_events(
+    def insert_events(
         self,
-        c: SQLiteCursor,
         stored_events: Sequence[StoredEvent],
         *,
         expected: Mapping[str, int] | None = None,
         within: Within | None = None,
         **_: Any,
     ) -> Sequence[int]:
-        """Insert in order, if every stream in `expected` is at its version; then call `within`.
+        """Insert all events in order, if every stream in `expected` is at its version; their positions.
 
-        `insert_events(events, expected=…, within=…)` reaches here. Without `expected`, each stream must
-        be right before its first event: the table's key alone would accept a gap.
+        `within` is called in the same transaction. Without `expected`, each stream must be right before
+        its first event: the table's key alone would accept a gap.
 
         Raises:
-            VersionConflict: a stream is at another version.
+            VersionConflict: a stream is at another version. Nothing was written.
+            sqlite3.Error: SQLite refused. Nothing was written.
         """
-        cursor = c.sqlite_cursor
-        cursor.row_factory = None
         if expected is None:
             expected = {str(e.originator_id): e.originator_version - 1 for e in reversed(stored_events)}
+        cursor = self._cursor
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            rows = self._insert(cursor, stored_events, expected)
+            if within is not None:
+                within(cursor, rows)
+            cursor.execute("COMMIT")
+        except BaseException:
+            self._one.roll_back()
+            raise
+        return [row[0] for row in rows]
+
+    def _insert(
+        self, cursor: sqlite3.Cursor, stored_events: Sequence[StoredEvent], expected: Mapping[str, int]
+    ) -> list[Row]:
         head = last(cursor)
         versions = self._versions_of(cursor, expected, head)
         check_expected(expected, versions)
         entries = ((str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events)
         rows = chained(entries, head)
         cursor.executemany(f"INSERT INTO {EVENTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
-        if within is not None:
-            within(cursor, rows)
         if rows:
             versions.update((row[1], row[2]) for row in rows)
             self._versions_at = Head(rows[-1][0], rows[-1][5])
-        return [row[0] for row in rows]
+        return rows
 
     def _versions_of(self, cursor: sqlite3.Cursor, streams: Iterable[str], head: Head) -> dict[str, int]:
         """The versions of at least `streams` at `head`, from memory as far as they were seen at that head.
@@ -150,11 +165,11 @@ class ChainFactory(SQLiteFactory):
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Use `connection` for everything."""
         super().__init__({self.SQLITE_DBNAME: ":memory:", self.ORIGINATOR_ID_TYPE: "text"})
-        self.datastore = OneConnectionDatastore(connection)
+        self.datastore = self._one = OneConnectionDatastore(connection)
 
     def application_recorder(self) -> ChainRecorder:
         """The recorder, with its table."""
-        recorder = ChainRecorder(self.datastore)
+        recorder = ChainRecorder(self._one)
         recorder.create_table()
         return recorder
 
