@@ -31,9 +31,9 @@ class ProjectTexts:
             state = world.tasks[task_id]
             if isinstance(state, task.Pending) and state.job.spec.options.working_dir is not None:
                 directories.add(state.job.spec.options.working_dir)
-        for state in world.slots.values():
-            if state.card.options.working_dir is not None:
-                directories.add(state.card.options.working_dir)
+        for slot in world.slots.values():
+            if slot.card.options.working_dir is not None:
+                directories.add(slot.card.options.working_dir)
         self._texts = {directory: self._read(directory) for directory in directories}
         return {directory: self._digest(text) for directory, text in self._texts.items()}
 

@@ -53,7 +53,8 @@ def main() -> int:
             with sqlite3.connect(state / "log.sqlite") as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
-            shutil.copytree(state, kept, ignore=shutil.ignore_patterns("owner*", ".gitignore", "*-wal", "*-shm"))
+            passing = shutil.ignore_patterns("owner*", ".gitignore", "*-wal", "*-shm")
+            shutil.copytree(state, kept, ignore=passing)
     for file, view in (("status.json", status), ("tasks.json", tasks)):
         (kept / file).write_text(json.dumps(view, indent=1, sort_keys=True) + "\n", "utf-8")
     print(f"recorded {kept}")

@@ -23,7 +23,8 @@ def price_list(path: Path = _SHIPPED) -> PriceList:
 
 def _rates(row: dict[str, Any]) -> Rates:
     def nano(name: str) -> int:
-        return round(row[name] * _NANODOLLARS)
+        dollars: float = row[name]
+        return round(dollars * _NANODOLLARS)
 
     return Rates(
         nano("input"), nano("output"), nano("cache_read"), nano("cache_write_5m"), nano("cache_write_1h"),
