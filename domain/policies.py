@@ -14,6 +14,7 @@ from . import pool, slot, task
 from .claiming import Fit, Unaffordable, claim_plan, eligible, funding, pool_options
 from .coordination import Claim, Command
 from .options import derived_session, launch_key, resolve
+from .pool_events import Settings
 from .values import Options
 from .world import World
 
@@ -173,6 +174,7 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         slot_id: state
         for slot_id, state in world.slots.items()
         if isinstance(state, (slot.Idle, slot.Cold)) and not state.card.draining
+        if isinstance(state, slot.Cold) or not _worn(state.process, at.settings)
     }
     soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
     for _, _, task_id in world.pending:
@@ -258,14 +260,17 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
 def _idle(
     slot_id: str, card: slot.Card, process: slot.Process, at: pool.Open, drained: bool
 ) -> Iterator[Command]:
-    settings = at.settings
     if card.draining:
         yield slot.StartStop(slot_id, "retire")
     elif at.stopping is not None:
         yield slot.StartStop(slot_id, "shutdown")
     elif drained:
         yield slot.StartStop(slot_id, "drain")
-    elif process.turns >= settings.recycle_turns or process.rss_mb >= settings.recycle_rss_mb:
+    elif _worn(process, at.settings):
         yield slot.StartStop(slot_id, "recycle")
-    elif process.spare is None and settings.session == "fresh":
+    elif process.spare is None and at.settings.session == "fresh":
         yield slot.StartClear(slot_id)
+
+
+def _worn(process: slot.Process, settings: Settings) -> bool:
+    return process.turns >= settings.recycle_turns or process.rss_mb >= settings.recycle_rss_mb
