@@ -240,7 +240,7 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
     drained = at.draining is not None and not live
     for slot_id, state in world.slots.items():
         match state:
-            case slot.Cold(card) if card.draining:
+            case slot.Cold(card) | slot.Failed(card) if card.draining:
                 yield slot.StartStop(slot_id, "retire")
             case slot.Cold() if at.stopping is not None:
                 yield slot.StartStop(slot_id, "shutdown")

@@ -100,6 +100,22 @@ def test_three_launches_that_fail_within_a_minute_fail_the_slot() -> None:
     assert (failed.code, failed.problem) == ("cli_missing", "No CLI.")
 
 
+def test_a_slot_that_fails_on_its_way_out_leaves_all_the_same() -> None:
+    story = opened(Settings(slots=2))
+    for second in range(3):
+        story.settle(NOW + second)
+        if second == 2:
+            story.do(pool.SetTargetSlots(1))
+            story.settle(NOW + second)
+        starting = story.world.slots["slot-1"]
+        assert isinstance(starting, slot.Starting)
+        story.do(slot.RecordLaunchFailed("slot-1", starting.launch, "slot_failed", "", NOW + second))
+    story.settle(NOW + 3)
+    after = story.world.slots["slot-1"]
+    assert isinstance(after, slot.Stopped)
+    assert after.retired
+
+
 def test_a_busy_slot_leaves_after_its_attempt() -> None:
     story = warmed(Settings(slots=2))
     first, second = submit(story, 0), submit(story, 1)
