@@ -15,6 +15,7 @@ from ..store.codec import plain
 from . import output
 
 _WIDEST_VALUE = 48
+_WIDEST_SAID = 200
 _LATEST = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which no time can be written."""
 
@@ -70,11 +71,12 @@ def event_json(recorded: Recorded) -> str:
 
 
 def event_line(recorded: Recorded) -> str:
-    """One event as one line: position, time, stream, name, and what it says."""
-    data = cast("Mapping[str, object]", plain(recorded.event))
-    said = " ".join(f"{name}={_brief(value)}" for name, value in data.items() if value != recorded.stream)
+    """One event as one line: position, time, stream, name, and what it says, shortened."""
+    pairs = _pairs(cast("Mapping[str, object]", plain(recorded.event)))
+    said = " ".join(f"{name}={value}" for name, value in pairs if value != recorded.stream)
     at = output.moment(recorded.meta.recorded_at)
-    return f"{recorded.position:>6}  {at}  {recorded.stream:<21}  {recorded.event.NAME:<22}  {said}".rstrip()
+    head = f"{recorded.position:>6}  {at}  {recorded.stream:<21}  {recorded.event.NAME:<22}"
+    return f"{head}  {output.line(said, _WIDEST_SAID)}".rstrip()
 
 
 def parse_until(text: str) -> Wanted:
@@ -94,15 +96,24 @@ def parse_until(text: str) -> Wanted:
     return Wanted(before=min(round(at.timestamp() * 1000), _LATEST))
 
 
+def _pairs(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Names and values of what an event says; of what is nested, its innermost names."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            inner = cast("dict[str, object]", value)
+            # A text is shown by its beginning, wherever the rest of it lies.
+            if (text := inner.get("inline", inner.get("head"))) is not None:
+                yield name, _brief(text)
+            else:
+                yield from _pairs(inner)
+        elif name != "at":
+            yield name, _brief(value)
+
+
 def _brief(value: object) -> str:
-    if isinstance(value, dict):
-        text = cast("dict[str, object]", value)
-        # A text is its beginning, wherever the rest of it lies.
-        value = text.get("inline") or text.get("head") or json.dumps(value, ensure_ascii=False)
-    elif isinstance(value, list):
-        value = json.dumps(value, ensure_ascii=False)
-    shown = output.line(value, _WIDEST_VALUE)
-    return json.dumps(shown, ensure_ascii=False) if " " in shown else shown
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    shown = output.line(text, _WIDEST_VALUE)
+    return json.dumps(shown, ensure_ascii=False) if isinstance(value, str) and " " in shown else shown
 
 
 def _texts(value: object) -> Iterator[str]:
