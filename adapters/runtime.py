@@ -29,6 +29,9 @@ from .system import System
 
 _log = logging.getLogger(__name__)
 
+_MAY_PASS = ("slot_failed", "timed_out_start")
+"""Codes of a process that could not be started, or was lost, after which another one may do better."""
+
 Surroundings = Callable[[str], str | None]
 """The project's text for a working directory, or None."""
 
@@ -154,7 +157,7 @@ class Runtime:
         try:
             report = await self._run(slot_id, claimed, state, opened.event)  # type: ignore[arg-type]
         except SlotFailure as failure:
-            report = _nothing(claimed, failure.code, failure.message, retryable=True)
+            report = _nothing(claimed, failure.code, failure.message, failure.code in _MAY_PASS)
         except Exception as fault:  # a fault of ours must not leave an attempt open
             report = _nothing(claimed, "internal", f"{type(fault).__name__}: {fault}", retryable=False)
             await self._driver.stop(slot_id)
