@@ -1,5 +1,6 @@
-"""`replay --check`: the chain verified, and the log folded from zero in other processes with other hash
-seeds, whose views must agree with this one's, byte for byte.
+"""`replay --check`: the chain verified, the texts and transcripts that events name held against them, and
+the log folded from zero in other processes with other hash seeds, whose views must agree with this one's,
+byte for byte.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ import sys
 from pathlib import Path
 
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.snapshot import digest
 from claude_pool.domain.world import World
 
 from .places import Places
+from .store.blobs import BlobStore
+from .store.evidence import damage
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
+from .views import View, status_view
 
 FOLD_SECONDS = 600
 HASH_SEEDS = ("0", "4242")
 
 
-def check_log(places: Places) -> list[str]:
+def check_log(places: Places, live: View | None = None) -> list[str]:
     """What is wrong with the log of `places`; nothing where all is well.
+
+    `live` is the status that a running owner shows, to be compared with the log's at its position.
 
     Raises:
         StoreUnreadable, LogNewer: it cannot be read at all.
@@ -33,6 +40,8 @@ def check_log(places: Places) -> list[str]:
         try:
             head = log.verify()
             here = _folded(log, head.position)
+            problems += _evidence(log, places, head.position)
+            problems += [] if live is None else _compared(log, live)
         except PoolError as error:
             return [f"[{error.code}] {error.message}"]
     finally:
@@ -42,6 +51,27 @@ def check_log(places: Places) -> list[str]:
         if there != here:
             problems.append(f"[log_broken] folded with hash seed {seed}, the view is {there}, not {here}")
     return problems
+
+
+def _evidence(log: SqliteReader, places: Places, until: int) -> list[str]:
+    texts, transcripts = BlobStore(places.blobs), Path(places.transcripts)
+    found: list[str] = []
+    for position, stream, _, event, *_ in log.read_events(0, until):
+        found += damage(position, stream, event, texts, transcripts)
+    return found
+
+
+def _compared(log: SqliteReader, live: View) -> list[str]:
+    """In what the owner's view differs from the fold of the log up to the same position."""
+    world = World()
+    for position, stream, version, event, *_ in log.read_events(0, live["position"]):
+        world.apply(position, stream, version, event)
+    folded = status_view(pool_status(world, live["version"]))
+    return [
+        f"[log_broken] the owner shows {name} as {live.get(name)!r}, the log says {value!r}"
+        for name, value in folded.items()
+        if live.get(name) != value
+    ]
 
 
 def _folded(log: SqliteReader, until: int) -> str:

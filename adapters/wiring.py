@@ -23,7 +23,7 @@ from claude_pool.domain.world import World
 
 from .application import Application
 from .check import check_log
-from .claude import locate
+from .claude import locate, tree
 from .claude.driver import ClaudeDriver, DriverSettings
 from .claude.locate import Cli
 from .claude.meter import meter_transcript
@@ -35,7 +35,7 @@ from .places import Places, find, prepare, socket_folder
 from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
-from .store.blobs import BlobStore, MemoryBlobs, Texts
+from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
 from .store.registry import default_codec
@@ -129,12 +129,18 @@ async def running_pool(
     cli: Cli | None = None
     if driver is None:
         driver, cli = make_driver(workshop, pool_id, store.transcripts)
+    if cli is not None and isinstance(known, pool.Open) and known.owner is not None:
+        # The last owner ended without a word. Its keepers end its slots; this is for lost keepers.
+        await asyncio.to_thread(tree.sweep, f"{pool_id}.")
     texts = ProjectTexts(project_text, lambda: _account(workshop, cli))
-    service.refresh_surroundings = lambda: texts.digests(service.world)
+    service.refresh_surroundings = texts.digests
     runtime = Runtime(service, driver, store.texts, system, texts.text)
     service.start()
     try:
         await _recover(service, store, system)
+        await service.on_log(
+            lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=system.now())
+        )
         owner = pool.StartOwner(
             pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now()
         )
