@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-
-from claude_pool.domain import task
-from claude_pool.domain.world import World
+from collections.abc import Callable, Iterator, Mapping
 
 
 class ProjectTexts:
-    """The texts of the directories that tasks run in, read anew whenever policies are about to choose."""
+    """The texts of the directories that tasks run in, read anew for every pass of the policies."""
 
     def __init__(self, read: Callable[[str], str | None], extra: Callable[[], str]) -> None:
         """`read` gives a directory's text; `extra` tells what holds for all of them (account, flags)."""
@@ -19,27 +16,50 @@ class ProjectTexts:
         self._texts: dict[str, str | None] = {}
 
     def text(self, directory: str) -> str | None:
-        """The text that the last `digests` saw for `directory`, read now where it has not been seen."""
+        """The text behind the latest digest of `directory`, read now where there is none."""
         if directory not in self._texts:
-            self._texts[directory] = self._read(directory)
+            self._remember(directory)
         return self._texts[directory]
 
-    def digests(self, world: World) -> Mapping[str, str]:
-        """Read the texts of all directories in use; their digests, which are part of a launch key."""
-        directories = {world.open_pool().settings.working_dir}
-        for _, _, task_id in world.pending[:_LOOKED_AT]:
-            state = world.tasks[task_id]
-            if isinstance(state, task.Pending) and state.job.spec.options.working_dir is not None:
-                directories.add(state.job.spec.options.working_dir)
-        for slot in world.slots.values():
-            if slot.card.options.working_dir is not None:
-                directories.add(slot.card.options.working_dir)
-        self._texts = {directory: self._read(directory) for directory in directories}
-        return {directory: self._digest(text) for directory, text in self._texts.items()}
+    def digests(self) -> Mapping[str, str]:
+        """The digests of one pass, which are part of launch keys; each is made when it is first asked for.
 
-    def _digest(self, text: str | None) -> str:
+        Most passes choose no process, so most read nothing.
+        """
+        return _Digests(self._digest)
+
+    def _digest(self, directory: str) -> str:
+        text = self._remember(directory)
         return hashlib.sha256(f"{self._extra()}\0{text or ''}".encode("utf-8", "replace")).hexdigest()[:16]
 
+    def _remember(self, directory: str) -> str | None:
+        self._texts.pop(directory, None)
+        if len(self._texts) >= _REMEMBERED:
+            del self._texts[next(iter(self._texts))]
+        self._texts[directory] = text = self._read(directory)
+        return text
 
-_LOOKED_AT = 64
-"""So many of the pending tasks are looked at; no pass starts more than a slot each."""
+
+class _Digests(Mapping[str, str]):
+    """Digests by directory, made on demand and then kept. The empty directory has none."""
+
+    def __init__(self, make: Callable[[str], str]) -> None:
+        self._make = make
+        self._made: dict[str, str] = {}
+
+    def __getitem__(self, directory: str) -> str:
+        if not directory:
+            raise KeyError(directory)
+        if directory not in self._made:
+            self._made[directory] = self._make(directory)
+        return self._made[directory]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+_REMEMBERED = 64
+"""The texts of so many directories are kept for the launches that a pass decides."""
