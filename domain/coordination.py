@@ -239,9 +239,10 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
     interrupted = isinstance(state, task.Running) and (state.live.cancel or state.live.interrupt is not None)
     faulty = outcome.end is not End.SUCCEEDED and not interrupted and outcome.code not in _NOT_THE_SLOTS_FAULT
     ended = task.RecordAttemptEnded(command.task_id, command.attempt, outcome, command.now)
+    session = "" if outcome.code == "session_not_found" else command.session or None
     released = slot.ReleaseSlot(
         command.slot_id, attempt, command.alive, faulty, outcome.end is End.SUCCEEDED, outcome.cost,
-        command.rss_mb, outcome.message or "", command.now, command.session,
+        command.rss_mb, outcome.message or "", command.now, session,
     )  # fmt: skip
     settled = pool.SettleFunds(attempt, outcome.cost, outcome.estimated)
     return (

@@ -233,7 +233,10 @@ class ClaimSlot:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSlot:
-    """The attempt ended. `alive`: its process is still there. `faulty`: its end was not our doing."""
+    """The attempt ended. `alive`: its process is still there. `faulty`: its end was not our doing.
+
+    `session` is the conversation that it ran in (None: the one it was to run in; empty: that does not exist).
+    """
 
     slot_id: str
     attempt: str
@@ -405,9 +408,8 @@ def _claim(command: ClaimSlot, state: Slot) -> tuple[SlotEvent, ...]:
 def _release(command: ReleaseSlot, state: Slot) -> tuple[SlotEvent, ...]:
     if not isinstance(state, Busy) or state.attempt != command.attempt:
         raise _refusal(command.slot_id, state, f"it does not run {command.attempt}")
-    released = SlotReleased(
-        command.attempt, command.succeeded, command.cost, command.rss_mb, command.session or state.session
-    )
+    session = state.session if command.session is None else command.session
+    released = SlotReleased(command.attempt, command.succeeded, command.cost, command.rss_mb, session)
     ended: tuple[SlotEvent, ...] = ()
     if not command.alive:
         ended = (
@@ -560,8 +562,14 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     old = state.card
     card = Card(
         old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
-        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost, event.session,
-        old.draining,
+        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost,
+        _conversation_after(state, event), old.draining,
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))
+
+
+def _conversation_after(state: Busy, event: SlotReleased) -> str | None:
+    if not event.session:
+        return None if state.card.conversation == state.session else state.card.conversation
+    return state.card.conversation if state.process is None else event.session

@@ -97,7 +97,7 @@ class SlotClaimed:
 
 @dataclass(frozen=True, slots=True)
 class SlotReleased:
-    """The attempt ended; the process, if any, holds its conversation."""
+    """The attempt ended; the process, if any, holds its conversation (empty: that was not found)."""
 
     NAME: ClassVar[str] = "slot.released"
     VERSION: ClassVar[int] = 1

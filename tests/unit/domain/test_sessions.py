@@ -6,13 +6,17 @@ from claude_pool.domain import slot
 from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.slot_events import SlotClaimed
+from claude_pool.domain.task_events import SessionOpened
+from claude_pool.domain.values import End, Options, TaskSpec
 
 from tests.support.domain_ledger import Ledger
 from tests.support.domain_story import (
+    NOW,
     Story,
     answer_clears,
     answer_launches,
     end,
+    outcome,
     session_name,
     spec,
     submit,
@@ -101,3 +105,92 @@ def test_a_process_that_missed_turns_of_its_conversation_is_replaced() -> None:
     claim = last_claim(story, "slot-0")
     assert claim.session == session
     assert claim.replaces
+
+
+def conversation(story: Story, slot_id: str = "slot-0") -> str | None:
+    """The slot's own conversation."""
+    return story.world.slots[slot_id].card.conversation
+
+
+def ran(story: Story, number: int, order: TaskSpec | None = None) -> str:
+    """A task runs to its end in the only slot; the conversation it ran in."""
+    task_id = submit(story, number, order)
+    story.settle()
+    answer_clears(story)
+    story.settle()
+    answer_launches(story)
+    session = story.running(task_id).session
+    end(story, task_id)
+    return session
+
+
+def test_a_slots_conversation_is_the_one_of_the_last_attempt_that_ran_there() -> None:
+    story = warmed(Settings(slots=1))
+    assert conversation(story) is None
+    first = ran(story, 0)
+    assert conversation(story) == first
+    second = ran(story, 1)
+    assert conversation(story) == second != first
+
+
+def test_a_task_in_a_slot_without_a_conversation_begins_one() -> None:
+    story = warmed(Settings(slots=1))
+    task_id = submit(story, 0, spec(session="slot"))
+    story.settle()
+    assert [e.mode for e in story.events_of(task_id) if isinstance(e, SessionOpened)] == ["fresh"]
+
+
+def test_a_task_continues_its_slots_conversation_after_the_process_was_cleared() -> None:
+    story = warmed(Settings(slots=1))
+    session = ran(story, 0)
+    story.settle()
+    answer_clears(story)
+    submit(story, 1, spec(session="slot"))
+    story.settle()
+    claim = last_claim(story, "slot-0")
+    assert (claim.session, claim.replaces) == (session, True)
+
+
+def test_a_task_continues_its_slots_conversation_after_the_process_was_replaced() -> None:
+    story = warmed(Settings(slots=1, session="slot"))
+    session = ran(story, 0)
+    story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "", NOW))
+    story.settle()
+    answer_launches(story)
+    task_id = submit(story, 1)
+    story.settle()
+    claim = last_claim(story, "slot-0")
+    assert (claim.session, claim.replaces) == (session, True)
+    opened = [e for e in story.events_of(task_id) if isinstance(e, SessionOpened)]
+    assert [(e.mode, e.parent) for e in opened] == [("slot", session)]
+
+
+def test_an_attempt_whose_process_never_came_up_leaves_the_slots_conversation() -> None:
+    story = warmed(Settings(slots=1, session="slot"))
+    session = ran(story, 0)
+    failing = submit(story, 1, spec(session="fresh", options=Options(system_prompt="Be brief.")))
+    story.settle()
+    end(story, failing, outcome(End.FAILED, "slot_failed", turns=0), alive=False)
+    assert conversation(story) == session
+
+
+def test_a_conversation_that_is_not_found_is_not_looked_for_again() -> None:
+    story = warmed(Settings(slots=1, session="slot"))
+    ran(story, 0)
+    story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "", NOW))
+    failing = submit(story, 1)
+    story.settle()
+    end(story, failing, outcome(End.FAILED, "session_not_found", turns=0), alive=False)
+    assert conversation(story) is None
+    later = submit(story, 2)
+    story.settle()
+    assert [e.mode for e in story.events_of(later) if isinstance(e, SessionOpened)] == ["fresh"]
+
+
+def test_a_callers_conversation_that_is_not_found_leaves_the_slots_own() -> None:
+    story = warmed(Settings(slots=1, session="slot"))
+    session = ran(story, 0)
+    failing = submit(story, 1, spec(session=f"resume:{session_name(5)}"))
+    story.settle()
+    end(story, failing, outcome(End.FAILED, "session_not_found", turns=0), alive=False)
+    assert conversation(story) == session
