@@ -83,6 +83,9 @@ class Recover:
 
 Command = Submit | Claim | RecordEnd | Recover | pool.PoolCommand | slot.SlotCommand | task.TaskCommand
 
+_UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
+"""An attempt of a dead owner that left no transcript: what it cost is not known to be nothing."""
+
 _NOT_THE_SLOTS_FAULT = frozenset({"session_not_found", "not_logged_in", "task_budget_reached"})
 
 
@@ -258,14 +261,28 @@ def _recover(command: Recover, world: World) -> tuple[Fact, ...]:
         state = world.tasks[task_id]
         assert isinstance(state, task.Running)
         attempt = task.live_attempt_id(state)
-        seen = command.seen.get(attempt, Outcome(End.INTERRUPTED))
+        seen = command.seen.get(attempt, _UNSEEN)
         sealed = task.SealAttempt(task_id, seen, command.now)
         facts += _on(task_id, task.decide(sealed, state))
         settled = pool.SettleFunds(attempt, seen.cost, seen.estimated)
         facts += _on(POOL, pool.decide(settled, world.pool))
     for slot_id, at in world.slots.items():
-        facts += _on(slot_id, slot.decide(slot.StopSlot(slot_id, "owner_lost"), at))
+        facts += _on(slot_id, _abandoned(slot_id, at, command))
     return tuple(facts)
+
+
+def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[slot.SlotEvent, ...]:
+    """A slot whose owner is gone: its attempt, if any, is over, and it has no process any more."""
+    released: tuple[slot.SlotEvent, ...] = ()
+    if isinstance(at, slot.Busy):
+        over = slot.ReleaseSlot(
+            slot_id, at.attempt, alive=False, faulty=False, succeeded=False,
+            cost=command.seen.get(at.attempt, _UNSEEN).cost, rss_mb=0, problem="owner_lost", now=command.now,
+        )  # fmt: skip
+        released = slot.decide(over, at)
+    for event in released:
+        at = slot.evolve(at, event)
+    return (*released, *slot.decide(slot.StopSlot(slot_id, "owner_lost"), at))
 
 
 def waiting_for(world: World, state: task.Known) -> str | None:
