@@ -150,14 +150,14 @@ def reach(
         if link := connect(places, hello, left):
             return link
         if owner is not None and (code := owner.poll()) is not None:
-            held = _failure(places, logged, code)
+            held = why_it_ended(places, logged, code)
             if code != 0 and held.code != "store_in_use":
                 raise held
             # It left in order, or another held the lock, which will answer soon or is about to end.
             owner, start_at = None, time.monotonic() + _START_AGAIN_SECONDS
         if owner is None and time.monotonic() >= start_at:
             prepare(places)
-            logged = _rotated(places.owner_log)
+            logged = begin_log(places)
             owner = _start(places, document)
         time.sleep(_RETRY_SECONDS)
     raise held or Unavailable(
@@ -170,7 +170,7 @@ def _start(places: Places, document: Mapping[str, object]) -> Popen[bytes]:
     import subprocess
 
     _started[:] = [process for process in _started if process.poll() is None]
-    log = os.open(places.owner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    log = open_log(places)
     settings = _settings(places, document)
     try:
         owner = subprocess.Popen(
@@ -230,8 +230,8 @@ def _welcome(line: bytes) -> dict[str, object]:
     return welcome
 
 
-def _failure(places: Places, logged: int, code: int) -> Unavailable:
-    """Why an owner ended, from what it added to its log since it was `logged` bytes long."""
+def why_it_ended(places: Places, logged: int, code: int) -> Unavailable:
+    """Why an owner ended with exit code `code`, from its log beyond the length `logged`."""
     tail = ""
     try:
         with open(places.owner_log, "rb") as log:
@@ -248,12 +248,17 @@ def _failure(places: Places, logged: int, code: int) -> Unavailable:
     )
 
 
-def _rotated(log: str) -> int:
-    """How long the owner's log is, after a long one was put aside."""
-    if (size := _size(log)) <= _LARGEST_LOG:
+def begin_log(places: Places) -> int:
+    """How long the owner's log is before an owner starts; a long one was put aside."""
+    if (size := _size(places.owner_log)) <= _LARGEST_LOG:
         return size
-    os.replace(log, log + ".old")
+    os.replace(places.owner_log, places.owner_log + ".old")
     return 0
+
+
+def open_log(places: Places) -> int:
+    """The owner's log as a descriptor to append to, for its standard output and error."""
+    return os.open(places.owner_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
 
 
 def _size(path: str) -> int:

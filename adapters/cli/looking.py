@@ -43,7 +43,7 @@ def status(shell: Shell) -> None:
             "log": f"{view['position']} events in {shell.settings.places.log}",
         }
     )
-    output.result("")
+    output.result("\n")
     _show_slots(cast("list[View]", view["slots"]))
 
 

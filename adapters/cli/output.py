@@ -12,6 +12,7 @@ from typing import Any
 View = dict[str, Any]
 
 _WIDEST = 60
+_WIDEST_LAST = 160
 
 
 def result(text: str) -> None:
@@ -54,8 +55,8 @@ def table(rows: Sequence[View], columns: Mapping[str, Callable[[View], object]])
 
 
 def fields(pairs: Mapping[str, object]) -> None:
-    """Print names and values, one a line; what is None is left out."""
-    shown = {name: value for name, value in pairs.items() if value is not None}
+    """Print names and values, one a line; what is None or empty is left out."""
+    shown = {name: value for name, value in pairs.items() if value is not None and value not in ("", [], {})}
     widest = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
         result(f"{name.ljust(widest)}  {line(value, 2000)}")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from claude_pool.domain.errors import InvalidArgument
 
 from ..client import Client
-from ..config.options import BY_NAME
 from ..config.settings import Settings, settle
-from ..handover import Link, NoOwner, Unavailable, connect, greeting, reach
+from ..handover import NoOwner, Unavailable, connect, greeting, reach
 from . import output
 
 if TYPE_CHECKING:
@@ -70,26 +67,6 @@ class Shell:
                 client.initialize()
             yield client
 
-    @contextmanager
-    def embedded(self) -> Generator[Client]:
-        """A session with an owner of our own: it ends when its input, our end of a socket, is closed."""
-        ours, theirs = socket.socketpair()
-        command = (sys.executable, "-P", "-m", "claude_pool.adapters.cli", "serve", "--embedded")
-        flags = [_as_flag(name, value) for name, value in self.settings.layers.explicit.items()]
-        with theirs:
-            owner = subprocess.Popen(
-                (*command, "--toolsets=all", *flags),
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                start_new_session=True,
-            )
-        try:
-            with Client(Link(ours, {}, b"")) as client:
-                client.initialize()
-                yield client
-        finally:
-            owner.wait()
-
     def reader(self) -> Reader:
         """The pool's log, to be read.
 
@@ -120,11 +97,6 @@ class Shell:
             return read(reader)
         finally:
             reader.close()
-
-
-def _as_flag(name: str, value: object) -> str:
-    text = ",".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
-    return f"{BY_NAME[name].flag}={text}"
 
 
 def given_text(text: str) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from ..client import Client
 from . import exits, output
+from .embedding import embedded
 from .shell import Shell, View, given_text
 from .task_flags import task_arguments
 
@@ -32,7 +33,7 @@ _LIVING = ("pending", "parked", "running")
 def run(shell: Shell, prompt: Prompt, **task: Any) -> int:
     """Run one task to its end and print its answer. ^C cancels it; a second ^C leaves at once."""
     wanted = task_arguments(given_text(prompt), task)
-    owner = shell.embedded() if shell.settings.embedded else shell.owner(insist=True)
+    owner = embedded(shell.settings) if shell.settings.embedded else shell.owner(insist=True)
     with owner as client, _Interrupts() as interrupts:
         task_id = ""
         try:

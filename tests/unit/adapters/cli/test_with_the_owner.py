@@ -1,0 +1,82 @@
+"""The shell's verbs with the real owner and slots of the fake CLI: what only the two together can show."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import COMMAND, Shell, a_shell
+from tests.support.stand_in import PATIENCE, gone, until
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    with a_shell(tmp_path) as made:
+        yield made
+
+
+def test_each_option_of_a_task_is_told_with_its_source(shell: Shell) -> None:
+    shell.run("run", "hello", "-m", "haiku", "-p", "acceptEdits", "-s", "be brief", "--allowed-tools", "Read")
+    task_id = shell.json("tasks")["tasks"][0]["task_id"]
+
+    options = shell.json("task", task_id, "--explain")["options"]
+
+    assert options["model"] == {"value": "haiku", "source": "task"}
+    assert options["permission_mode"] == {"value": "acceptEdits", "source": "task"}
+    assert options["allowed_tools"] == {"value": ["Read"], "source": "task"}
+    assert options["working_dir"]["source"] == "pool"
+    assert "model = haiku  (task)" in shell.run("task", task_id, "--explain")
+    assert "task-aaaaaaaaaaaaaaaa" in shell.run("task", "task-aaaaaaaaaaaaaaaa", "--explain", code=2)
+
+
+def test_an_embedded_owner_ends_with_its_command(shell: Shell) -> None:
+    assert shell.run("run", "hello", "--embedded").startswith("echo: hello")
+
+    assert gone(int((shell.state / "owner.lock").read_text()))
+    assert shell.json("status")["completed_tasks"] == 1
+
+
+def test_an_embedded_owner_does_not_outlive_a_command_that_is_killed(shell: Shell) -> None:
+    command = subprocess.Popen(
+        [str(COMMAND), "run", "hello", "--embedded", "--state-dir", "state"],
+        cwd=shell.folder, env=shell.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    lock = shell.folder / "state" / "owner.lock"
+    try:
+        until(lambda: lock.exists() and lock.read_text().strip(), "the owner")
+    finally:
+        os.kill(command.pid, signal.SIGKILL)
+        command.wait(PATIENCE)
+
+    until(lambda: gone(int(lock.read_text())), "the end of the owner")
+
+
+def test_an_embedded_owner_gives_way_to_one_that_is_at_work(shell: Shell) -> None:
+    shell.run("submit", "hello")
+
+    assert "[store_in_use] " in shell.run("run", "hello", "--embedded", code=3)
+
+
+def test_wrong_options_are_a_usage_error_wherever_they_are_found(shell: Shell) -> None:
+    for words in (["run", "hello", "-n", "99"], ["run", "hello", "-n", "99", "--embedded"]):
+        assert "[invalid_argument] slots (flag --slots): 99 slots are not between 1 and 16" in shell.run(
+            *words, code=2
+        )
+    served = shell.raw("serve", "-n", "99")
+    assert (served.returncode, served.stdout) == (2, "")
+
+
+def test_a_log_can_be_read_while_the_owner_writes_it(shell: Shell) -> None:
+    shell.run("run", "hello")
+
+    names = [json.loads(line)["name"] for line in shell.run("replay", "--json").splitlines()]
+
+    assert names[0] == "pool.opened"
+    assert "task.completed" in names
+    assert shell.run("replay", "--check") == "the log is whole, and every fold of it agrees\n"
