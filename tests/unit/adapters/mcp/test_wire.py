@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from claude_pool.adapters.mcp.connection import Connection
-from claude_pool.adapters.mcp.lines import LINE_BYTES
+from claude_pool.adapters.mcp.lines import LINE_BYTES, serve_lines
 from claude_pool.adapters.mcp.toolsets import chosen_toolsets
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain.records import Actor
@@ -323,5 +324,33 @@ def test_a_peer_that_resets_the_connection_disturbs_no_other(tmp_path: Path) -> 
                     rude.writer.transport.abort()
                     await asyncio.wait_for(rude.served, 10)
                 assert (await other.view("pool_status"))["draining"] is False
+
+    asyncio.run(body())
+
+
+def test_a_connection_may_be_a_pair_of_pipes(tmp_path: Path) -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        (in_read, in_write), (out_read, out_write) = os.pipe(), os.pipe()
+        reader, answers = asyncio.StreamReader(LINE_BYTES), asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(in_read, "rb"))
+        transport, protocol = await loop.connect_write_pipe(
+            asyncio.streams.FlowControlMixin, os.fdopen(out_write, "wb")
+        )
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        listening, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(answers), os.fdopen(out_read, "rb")
+        )
+        async with scripted_pool(tmp_path) as running:
+            serving = asyncio.create_task(serve_lines(server_of(running), reader, writer, Connection()))
+            params = {"name": "pool_status", "arguments": {}, "_meta": ENVELOPE}
+            call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            os.write(in_write, json.dumps(call).encode() + b"\n")
+            answer = json.loads(await asyncio.wait_for(answers.readline(), 10))
+            assert answer["result"]["structuredContent"]["draining"] is False
+            os.close(in_write)
+            await asyncio.wait_for(serving, 10)
+            assert await asyncio.wait_for(answers.read(), 10) == b""
+        listening.close()
 
     asyncio.run(body())
