@@ -89,9 +89,12 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
     key = launch_key(resolved.options, at.card.identity, surroundings)
     wanted = wanted_session(pool, job.spec, at.card)
+    policy = task.session_policy(job.spec, default_session(pool))
+    home = world.homes.get(wanted or "")
+    if policy.mode is SessionMode.SLOT and (home is None or home.directory != resolved.options.working_dir):
+        wanted = None  # a conversation never leaves its directory; the slot has none in this one
     if wanted is not None and wanted in world.sessions:
         return None
-    policy = task.session_policy(job.spec, default_session(pool))
     mode = policy.mode if wanted is not None else SessionMode.FRESH
     held = at.process if isinstance(at, slot.Idle) and at.process.key == key else None
     new = derived_session(pool.owner or "", attempt_id(job.task_id, job.next_attempt))
@@ -100,7 +103,7 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
         return ClaimPlan(at.card.slot_id, resolved, key, held.spare or "", mode, None, False, fit)
     same = held is not None and held.spare is None and held.holds == wanted
     # a process knows nothing of the turns that its conversation has run in other slots since
-    same = same and wanted is not None and world.homes.get(wanted) == at.card.slot_id
+    same = same and home is not None and home.slot_id == at.card.slot_id
     if same and wanted is not None and mode is not SessionMode.FORK:
         return ClaimPlan(at.card.slot_id, resolved, key, wanted, mode, wanted, False, Fit.READY)
     fit = Fit.COLD if isinstance(at, slot.Cold) else Fit.OTHER_KEY

@@ -52,6 +52,7 @@ class LiveAttempt:
     effort: str | None
     permission_mode: str | None
     session: str = ""
+    directory: str = ""
     interrupt: str | None = None
     cancel: bool = False
 
@@ -394,10 +395,10 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
     match event:
         case AttemptStarted():
             return _on_started(state, event)
-        case SessionOpened(number, session):
+        case SessionOpened(number, session, _, directory):
             if not isinstance(state, Running) or state.live.number != number:
                 return state
-            return Running(state.job, replace(state.live, session=session))
+            return Running(state.job, replace(state.live, session=session, directory=directory))
         case AttemptSucceeded() | AttemptFailed() | AttemptCancelled() | AttemptSealed():
             return _on_ended(state, event)
         case TaskCompleted():

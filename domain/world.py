@@ -6,6 +6,7 @@ Finished tasks leave it; they are counted here and folded from their own stream 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from dataclasses import dataclass
 from typing import TypeVar
 
 from . import pool, slot, task
@@ -25,11 +26,19 @@ Rank = tuple[int, int, str]
 """Place in the queue: higher priority first, then earlier submission."""
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a conversation ran last: in which slot's process, and in which directory."""
+
+    slot_id: str
+    directory: str
+
+
 class World:
     """All live aggregates at one position of the log.
 
     `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
-    it, `shown` to the version of the shared context that it saw last, `homes` to the slot where it ran last.
+    it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last.
     `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
 
@@ -48,7 +57,7 @@ class World:
         self.completed = self.failed = self.cancelled = 0
         self.sealed = 0
         self.shown: dict[str, int] = {}
-        self.homes: dict[str, str] = {}
+        self.homes: dict[str, Home] = {}
 
     def apply(self, position: int, stream: str, version: int, event: Event) -> None:
         """Fold one event. Events must come in the order of their positions."""
@@ -80,7 +89,7 @@ class World:
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream
-        _remember(self.homes, live.session, live.slot_id)
+        _remember(self.homes, live.session, Home(live.slot_id, live.directory))
         if live.context is not None:
             _remember(self.shown, live.session, live.context)
 
