@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
+from tests.features.steps.context import *  # noqa: F403
 from tests.features.steps.pool import *  # noqa: F403  # step definitions are fixtures under made-up names
+from tests.features.steps.slots import *  # noqa: F403
 from tests.features.steps.tasks import *  # noqa: F403
 from tests.support.fake_cli import fake_cli, fake_environment
 from tests.support.pool_leftovers import left_behind

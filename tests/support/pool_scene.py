@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -93,14 +95,15 @@ class Scene:
     def order(self, name: str, behaviour: str, wishes: Mapping[str, str]) -> View:
         """The arguments of the task that features call `name`."""
         words = directives(behaviour, self.gate(name), f"{self._name}-{name}")
-        self._orders[name] = {"prompt": f"{words} Task {name}.", **self._options(wishes)}
+        self._orders[name] = {"prompt": f"{words} Task {name}.", **self.options(wishes)}
         return self._orders[name]
 
     def repeat(self, name: str, wishes: Mapping[str, str]) -> View:
         """The arguments of the task `name` once more, but for what is wished otherwise."""
-        return {**self._orders[name], **self._options(wishes)}
+        return {**self._orders[name], **self.options(wishes)}
 
-    def _options(self, wishes: Mapping[str, str]) -> View:
+    def options(self, wishes: Mapping[str, str]) -> View:
+        """Arguments from the words of features; what is empty is left out."""
         return {wish.replace(" ", "_"): self._option(wish, value) for wish, value in wishes.items() if value}
 
     def _option(self, wish: str, value: str) -> object:
@@ -138,9 +141,9 @@ class Scene:
         """The id of a task; one that no task has where the pool never accepted it."""
         return self.tasks.get(name, "task-aaaaaaaaaaaaaaaa")
 
-    def name_of(self, task_id: str) -> str:
+    def name_of(self, task_id: str | None) -> str:
         """The letter of a task."""
-        return next((name for name, known in self.tasks.items() if known == task_id), task_id)
+        return next((name for name, known in self.tasks.items() if known == task_id), task_id or "")
 
     def view(self, name: str) -> View:
         """The task as it is now."""
@@ -165,6 +168,20 @@ class Scene:
         while "content_block_delta" not in self.pool.transcript(self.tasks[name]):
             assert time.monotonic() < deadline, f"the model does not answer {name}"
             time.sleep(0.005)  # what a process prints is no event, so nothing tells of it
+
+    def kill_process(self, slot: str) -> None:
+        """Have the process of an idle slot die, and wait until that is known."""
+        before = self.events(slot=slot)
+        launched = [event["data"]["pid"] for event in before if "pid" in event["data"]]
+        os.kill(launched[-1], signal.SIGKILL)
+        at = before[-1]["position"]
+        self.pool.until(
+            lambda: any(
+                event["event"] == "slot.process_ended" and event["position"] > at
+                for event in self.events(slot=slot)
+            ),
+            f"{slot} lost its process",
+        )
 
     def session_of(self, name: str) -> str:
         """The conversation of a task's last attempt; what is no task's letter stands for itself."""

@@ -198,12 +198,6 @@ class ServicePool:
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 
-    def process_of(self, slot_id: str) -> int:
-        """The pid of the process that serves a slot."""
-        launches = self.call("pool_replay", {"slot": slot_id, "limit": 500})["events"]
-        pids = [event["data"]["pid"] for event in launches if "pid" in event["data"]]
-        return int(pids[-1])
-
     def end(self) -> None:
         """End the pool; its processes are gone when this returns."""
         self._loop.loop.call_soon_threadsafe(self._stop.set)

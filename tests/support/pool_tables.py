@@ -58,15 +58,15 @@ def shown(value: object) -> str:
 def task_row(name: str, view: View) -> Row:
     """A task's view as a row."""
     row = {key.replace("_", " "): shown(value) for key, value in view.items()}
-    row = {key: text.replace(view["task_id"], name) for key, text in row.items()}
+    row = {key: text.replace(str(view["task_id"]), name) for key, text in row.items()}
     error: View = view.get("error") or {}
     return row | {
         "retryable": shown(error.get("retryable")),
         "task": name,
         "answer": shown(view.get("output")),
         "error": shown(error.get("code")),
-        "cost": dollars(view["cost_microdollars"]),
-        "slot": shown(view["slot_id"]),
+        "cost": dollars(view.get("cost_microdollars", 0)),
+        "slot": shown(view.get("slot_id")),
     }
 
 

@@ -20,6 +20,11 @@ def pass_time(scene: Scene, seconds: int) -> None:
     scene.pool.advance(seconds * 1000)
 
 
+@when("the coordinator resumes the pool")
+def resume(scene: Scene) -> None:
+    scene.ask("pool_resume")
+
+
 @when("the pool is stopped and started again")
 def start_again(scene: Scene) -> None:
     scene.pool.restart(crash=False)

@@ -37,6 +37,31 @@ def at_work(scene: Scene, name: str) -> None:
     scene.await_words(name)
 
 
+@when("the coordinator fans out")
+def fan_out(scene: Scene, datatable: Table) -> None:
+    _fan_out(scene, datatable, 50)
+
+
+@when("the coordinator fans out without waiting")
+def fan_out_and_go(scene: Scene, datatable: Table) -> None:
+    _fan_out(scene, datatable, 0)
+
+
+def _fan_out(scene: Scene, table: Table, seconds: float) -> None:
+    rows = rows_of(table)
+    names = [row.pop("task") for row in rows]
+    orders = [scene.order(name, row.pop("which"), row) for name, row in zip(names, rows, strict=True)]
+    answer = scene.ask("pool_fan_out", tasks=orders, wait_seconds=seconds)
+    for name, view in zip(names, answer["results"] if answer is not None else (), strict=True):
+        scene.know(name, view)
+
+
+@then("the results are")
+def results_are(scene: Scene, datatable: Table) -> None:
+    views = scene.answer["results"]
+    compare(datatable, [task_row(scene.name_of(view["task_id"]), view) for view in views])
+
+
 @when(phrase("{name:Task} is released"))
 def release(scene: Scene, name: str) -> None:
     scene.gate(name).touch()

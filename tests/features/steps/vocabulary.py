@@ -31,6 +31,8 @@ def _behaviour() -> str:
     return rf"(?:{clause})(?: and (?:{clause}))*"
 
 
+_SCALES = {"adds": "pool_scale_up", "removes": "pool_scale_down", "wants": "pool_set_target_slots"}
+
 KINDS = {
     "Task": _kind(r"[A-Z]\b", lambda text: text),
     "Tasks": _kind(r"[A-Z](?:(?:, | and )[A-Z])*|nothing", _tasks),
@@ -41,6 +43,10 @@ KINDS = {
     "Money": _kind(r"\$[0-9.]+", lambda text: text),
     "Slot": _kind(r"slot-\d+", lambda text: text),
     "Count": _kind(r"\d+", lambda text: int(text)),
+    "SlotList": _kind(
+        r"slot-\d+(?:(?:, | and )slot-\d+)*|nothing", lambda text: re.findall(r"slot-\d+", text)
+    ),
+    "Scales": _kind(r"adds|removes|wants", lambda text: _SCALES[text]),
     "Slots": _kind(r"slots?", lambda text: text),
     "Seconds": _kind(r"seconds pass|second passes", lambda text: text),
     "Calls": _kind(r"runs|submits", lambda text: {"runs": "pool_run", "submits": "pool_submit"}[text]),
