@@ -34,6 +34,7 @@ from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
 from .system import System, derived_id
+from .texts import keep, whole
 from .views import View, event_view, row_view, slot_view, status_view, task_view, usd
 
 WAIT_CAP_SECONDS = 600.0
@@ -71,7 +72,7 @@ class Application:
         task_id = self._system.new_id("task") if key is None else derived_id("task", tool, key)
         if key is not None and await self._submitted_before(task_id, request):
             return task_id
-        prompt = await self._service.on_log(lambda: self._texts.put(request.prompt))
+        prompt = await keep(self._service, self._texts, request.prompt)
         known = await self._session_dir(request)
         spec = TaskSpec(
             prompt, request.options, request.session, request.slot, request.priority, request.tags,
@@ -128,14 +129,15 @@ class Application:
         """
         _require_task_id(task_id)
         card = await self._service.card(task_id)
+        if all(text is None or text.blob is None for text in (card.output, card.structured_output)):
+            return task_view(card, self._texts.get)
         return await self._service.on_log(lambda: task_view(card, self._texts.get))
 
     async def output(self, task_id: str) -> str:
         """The whole output of a task, empty where it has none."""
         _require_task_id(task_id)
         card = await self._service.card(task_id)
-        output = card.output or Text()
-        return await self._service.on_log(lambda: self._texts.get(output))
+        return await whole(self._service, self._texts, card.output or Text())
 
     async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
         """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied."""

@@ -26,6 +26,7 @@ from .prompting import compose_prompt, slot_introduction
 from .service import Origin, Service
 from .store.blobs import Texts
 from .system import System
+from .texts import keep, whole
 
 _log = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ class Runtime:
             fork = opened.mode == SessionMode.FORK.value
             launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
             await self._note_replacement(slot_id, claimed.launch, launched)
-        prompt = await self._service.on_log(lambda: self._texts.get(spec.prompt))
+        prompt = await whole(self._service, self._texts, spec.prompt)
         if state.live.context is not None:
             prompt = compose_prompt(self._service.world.open_pool().context, prompt)
         now = self._service.world.tasks.get(state.job.task_id)
@@ -226,16 +227,11 @@ class Runtime:
 
     async def _externalised(self, outcome: Outcome) -> Outcome:
         """The outcome with long texts in files, which must be durable before the event that names them."""
-
-        def put() -> Outcome:
-            structured = outcome.structured_output
-            return replace(
-                outcome,
-                output=self._texts.put(outcome.output.inline or ""),
-                structured_output=None if structured is None else self._texts.put(structured.inline or ""),
-            )
-
-        return await self._service.on_log(put)
+        output = await keep(self._service, self._texts, outcome.output.inline or "")
+        structured = outcome.structured_output
+        if structured is not None:
+            structured = await keep(self._service, self._texts, structured.inline or "")
+        return replace(outcome, output=output, structured_output=structured)
 
 
 def _nothing(claimed: SlotClaimed, code: str, message: str, retryable: bool) -> TurnReport:

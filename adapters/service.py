@@ -30,6 +30,13 @@ T = TypeVar("T")
 ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed)
 """The facts after which a task is finished or needs someone."""
 
+FINISHING = (TaskCompleted, TaskFailed, TaskCancelled)
+"""The facts with which a task leaves the live view."""
+
+JUST_FINISHED = 500
+"""So many of the tasks that finished last are known without asking the log: callers ask for these at once.
+As many as one fan-out can have."""
+
 LONGEST_TIMER_MS = 3_600_000
 """The timer looks again at least this often, because the wall clock may jump."""
 
@@ -74,6 +81,7 @@ class Service:
         self._watches: set[Watch] = set()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
         self._correlations: dict[str, str] = {}
+        self._finished: dict[str, task.Known] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[StoreError] | None = None
@@ -174,11 +182,21 @@ class Service:
 
     def _fold(self, recorded: tuple[Recorded, ...], correlation: str) -> None:
         for r in recorded:
+            if isinstance(r.event, FINISHING):
+                self._remember(r.stream, r.event)
             self.world.apply(r.position, r.stream, r.version, r.event)
             self._correlate(r.stream, correlation)
         for listener in self._listeners:
             listener(recorded)
         self._ring(recorded)
+
+    def _remember(self, task_id: str, event: TaskEvent) -> None:
+        """Keep a task that the view is about to let go."""
+        finished = task.evolve(self.world.tasks[task_id], event)
+        assert not isinstance(finished, task.Absent)
+        self._finished[task_id] = finished
+        if len(self._finished) > JUST_FINISHED:
+            del self._finished[next(iter(self._finished))]
 
     def _correlate(self, stream: str, correlation: str) -> None:
         if stream in self.world.tasks:
@@ -246,9 +264,9 @@ class Service:
         Raises:
             NotFound: there is no such task.
         """
-        live = self.world.tasks.get(task_id)
-        if live is not None:
-            return live
+        known = self.world.tasks.get(task_id) or self._finished.get(task_id)
+        if known is not None:
+            return known
         state: task.Task = task.ABSENT
         for recorded in await self.events_of(task_id):
             event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
