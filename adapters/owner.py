@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from claude_pool.domain import pool, task
-from claude_pool.domain.errors import LogBroken, LogNewer, PoolError, StoreError
+from claude_pool.domain.errors import LogBroken, LogNewer, PoolError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
@@ -132,8 +132,8 @@ class Owner:
             os.umask(before)
         publish(self._effective.places)
 
-    async def until_done(self) -> StoreError | None:
-        """Wait for the end; the store's refusal where that is the reason."""
+    async def until_done(self) -> PoolError | None:
+        """Wait for the end; the store's refusal, or our fault, where that is the reason."""
         self._consider_idle()
         failure = asyncio.create_task(self._running.service.failure())
         stopped = asyncio.create_task(self._running.runtime.stopped.wait())

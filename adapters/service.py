@@ -7,6 +7,7 @@ nothing with it; the caller only waits. All work on the log happens on one threa
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from claude_pool.domain.world import World
 from .system import System
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed)
 """The facts after which a task is finished or needs someone."""
@@ -84,7 +87,7 @@ class Service:
         self._finished: dict[str, task.Known] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._failed: asyncio.Future[StoreError] | None = None
+        self._failed: asyncio.Future[PoolError] | None = None
         self._surroundings: Mapping[str, str] = {}
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.policies_on = False
@@ -112,8 +115,8 @@ class Service:
         await self.on_log(self._log.close)
         self._thread.shutdown()
 
-    async def failure(self) -> StoreError:
-        """Wait until the log refuses what must be recorded; the owner then has to end."""
+    async def failure(self) -> PoolError:
+        """Wait until the log refuses what must be recorded, or a policy fails; the owner then has to end."""
         assert self._failed is not None
         return await asyncio.shield(self._failed)
 
@@ -158,7 +161,19 @@ class Service:
             except Exception as error:  # a fault in a decision must not end the owner
                 if not job.done.done():
                     job.done.set_exception(error)
-            await self._let_policies_react()
+            try:
+                await self._let_policies_react()
+            except StoreError as error:
+                self._fail(error)
+            except Exception:
+                # A pool whose policies do not work would accept work and never do it: rather end it.
+                _log.exception("the policies failed")
+                self._fail(PoolError())
+
+    def _fail(self, error: PoolError) -> None:
+        self.policies_on = False
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_result(error)
 
     async def _carry_out(self, command: Command | None, origin: Origin) -> tuple[Recorded, ...]:
         facts = () if command is None else decide(command, self.world)
@@ -174,8 +189,8 @@ class Service:
         except VersionConflict:
             raise
         except StoreError as error:
-            if origin.actor in (Actor.SLOT, Actor.RECOVERY) and self._failed and not self._failed.done():
-                self._failed.set_result(error)
+            if origin.actor in (Actor.SLOT, Actor.RECOVERY):
+                self._fail(error)
             raise
         self._fold(recorded, correlation)
         return recorded
@@ -218,13 +233,8 @@ class Service:
         surroundings = Surroundings(self._surroundings)
         while (command := next_command(self.world, surroundings, self._system.now())) is not None:
             cause = Origin(Actor.POLICY, None, self.world.position)
-            try:
-                if not await self._carry_out(command, cause):
-                    raise RuntimeError(f"a policy asks for what changes nothing: {command}")
-            except StoreError as error:
-                if self._failed is not None and not self._failed.done():
-                    self._failed.set_result(error)
-                return
+            if not await self._carry_out(command, cause):
+                raise RuntimeError(f"a policy asks for what changes nothing: {command}")
         self._arm()
 
     def _arm(self) -> None:
