@@ -38,10 +38,10 @@ _open: Counter[Identity] = Counter()
 
 
 def identity(path: Path) -> Identity | None:
-    """Device and inode of the file at `path`; None where there is none."""
+    """Device and inode of the file at `path`; None where none can be seen."""
     try:
         status = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_dev, status.st_ino
 

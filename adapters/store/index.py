@@ -22,6 +22,7 @@ SCHEMA = 1
 Indexed = tuple[int, str, Event, int, bytes]
 """position, stream, event, recorded_at (ms), envelope: what the index is told of an event."""
 
+_TABLES = {"index_state", "index_tasks", "index_sessions", "index_blobs"}
 _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _TASK = (
     "task_id, state, slot_id, submitted_position, attention_position, submitted_at, started_at, ended_at,"
@@ -89,11 +90,12 @@ class Index:
 
     @property
     def position(self) -> int | None:
-        """The last event in the index; None where there is no index of this schema."""
-        try:
-            row = self._connection.execute("SELECT schema, position FROM index_state").fetchone()
-        except sqlite3.OperationalError:
-            return None
+        """The last event in the index; None where there is no whole index of this schema."""
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'index%'"
+        with told(self._path):
+            if not {name for (name,) in self._connection.execute(tables)} >= _TABLES:
+                return None
+            row = self._connection.execute("SELECT * FROM index_state").fetchone()
         return row[1] if row and row[0] == SCHEMA else None
 
     def rebuild(self, events: Iterable[Indexed]) -> None:

@@ -14,6 +14,7 @@ from claude_pool.domain.ports import Head
 
 from .failures import refused
 
+_RECORD_BYTES = 20 + 1 + 64 + 1
 _RECORD = re.compile(rb"([0-9]{20}) ([0-9a-f]{64})\n")
 
 
@@ -50,6 +51,7 @@ class Sidecar:
         path = sidecar_of(log)
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            os.ftruncate(self._descriptor, _RECORD_BYTES)  # What is overwritten in place must not be longer.
         except OSError as error:
             raise refused(error, path) from error
 

@@ -226,7 +226,7 @@ def test_a_log_that_vanished_is_not_begun_anew(path: Path, emptied: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", bytes(86), b"7 abc\n"], ids=["absent", "empty", "zeros", "other"]
+    "content", [None, b"", bytes(86), b"7 abc\n" * 100], ids=["absent", "empty", "zeros", "longer"]
 )
 def test_a_sidecar_that_says_nothing_is_written_again(path: Path, content: bytes | None) -> None:
     sidecar_of(path).unlink() if content is None else sidecar_of(path).write_bytes(content)

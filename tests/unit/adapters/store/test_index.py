@@ -207,6 +207,7 @@ def path(tmp_path: Path) -> Path:
 
 EXPECTED = {TASK: ("pending", None), OTHER: ("cancelled", 3)}
 STALE = [
+    "DROP TABLE index_tasks",
     "DROP TABLE index_state",
     "DELETE FROM index_state",
     "UPDATE index_state SET schema = schema + 1",
