@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
 
 from . import pool, slot, task
-from .claiming import Fit, Unaffordable, claim_plan, eligible, funding, pool_options
+from .claiming import ClaimPlan, Fit, Funding, Unaffordable, claim_plan, eligible, funding, pool_options
 from .coordination import Claim, Command
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .values import Options
-from .world import World
+from .world import Rank, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +116,25 @@ def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
 
 
 def _unparkings(world: World, now: int) -> Iterator[Command]:
+    """End the parks whose time has come, and the wait for money that will never come."""
     for task_id in world.parked:
         state = world.tasks[task_id]
-        if not isinstance(state, task.Parked):
-            continue
-        if state.until is not None and state.until <= now:
+        if isinstance(state, task.Parked) and state.until is not None and state.until <= now:
             yield task.UnparkTask(task_id)
-        elif state.reason == "budget":
-            funds = funding(world, state.job)
-            if not isinstance(funds, Unaffordable):
-                yield task.UnparkTask(task_id)
-            elif funds.why != "reserved":
-                yield _give_up(world, task_id, funds)
+    for _, _, task_id in _short_of_money(world):
+        funds = funding(world, world.tasks[task_id].job)
+        if isinstance(funds, Unaffordable) and funds.why != "reserved":
+            yield _give_up(world, task_id, funds)
+
+
+def _short_of_money(world: World) -> list[Rank]:
+    """The tasks that are parked until others give their reservations back, in claim order."""
+    parked = ((task_id, world.tasks[task_id]) for task_id in world.parked)
+    return sorted(
+        world.ranks[task_id]
+        for task_id, state in parked
+        if isinstance(state, task.Parked) and state.reason == "budget"
+    )
 
 
 def _give_up(world: World, task_id: str, funds: Unaffordable) -> Command:
@@ -177,25 +185,39 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         if isinstance(state, slot.Cold) or not _worn(state.process, at.settings)
     }
     soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
-    for _, _, task_id in world.pending:
+    for _, _, task_id in merge(world.pending, _short_of_money(world)):
         if not free:
             return
         state = world.tasks[task_id]
-        if not isinstance(state, task.Pending):
-            continue
         home = world.slots.get(state.job.spec.slot or "")
         if isinstance(home, slot.Stopped) and home.retired:
             message = f"{home.card.slot_id} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message)
             continue
         funds = funding(world, state.job)
-        if isinstance(funds, Unaffordable):
-            if funds.why == "reserved":
-                yield task.ParkTask(task_id, "budget")
-            else:
-                yield _give_up(world, task_id, funds)
-            continue
-        yield from _claim_best(world, state.job, free, soon, surroundings, now)
+        if isinstance(state, task.Parked):
+            # one at a time, as it can be claimed: to let all go and park most again would flood the log
+            if isinstance(funds, Funding) and _plans(world, state.job, free, surroundings):
+                yield task.UnparkTask(task_id)
+        elif isinstance(funds, Funding):
+            yield from _claim_best(world, state.job, free, soon, surroundings, now)
+        elif funds.why == "reserved":
+            yield task.ParkTask(task_id, "budget")
+        else:
+            yield _give_up(world, task_id, funds)
+
+
+def _plans(
+    world: World, job: task.Job, free: Mapping[str, slot.Idle | slot.Cold], surroundings: Surroundings
+) -> list[ClaimPlan]:
+    """How the task could run in each free slot that suits it."""
+    base = pool_options(world.open_pool())
+    return [
+        plan
+        for state in free.values()
+        if eligible(job.spec, state.card)
+        if (plan := claim_plan(world, job, state, surroundings.at(_directory(job, state, base.working_dir))))
+    ]
 
 
 def _claim_best(
@@ -207,13 +229,7 @@ def _claim_best(
     now: int,
 ) -> Iterator[Command]:
     """Claim the best free slot; have its conversation cleared first; or wait for one that is nearly ready."""
-    base = pool_options(world.open_pool())
-    plans = [
-        plan
-        for state in free.values()
-        if eligible(job.spec, state.card)
-        if (plan := claim_plan(world, job, state, surroundings.at(_directory(job, state, base.working_dir))))
-    ]
+    plans = _plans(world, job, free, surroundings)
     if not plans:
         return
     best = min(plans, key=lambda plan: plan.fit.value)

@@ -24,9 +24,9 @@ def check_rest(story: Story, now: int) -> None:
     free = [s for s in world.slots.values() if isinstance(s, FREE) and not s.card.draining]
     coming = sum(isinstance(s, (slot.Clearing, slot.Starting)) for s in world.slots.values())
     kept_waiting: list[str] = []
-    for _, _, task_id in world.pending:
-        state = world.tasks[task_id]
-        assert isinstance(state, task.Pending)
+    for task_id, state in world.tasks.items():
+        if not (isinstance(state, task.Pending) or (isinstance(state, task.Parked) and state.until is None)):
+            continue
         if isinstance(funding(world, state.job), Unaffordable):
             continue
         fits = (claim_plan(world, state.job, s, "") for s in free if eligible(state.job.spec, s.card))
