@@ -57,6 +57,7 @@ class PoolOptions(BaseModel):
     pass_env: tuple[_Variable, ...] = ()
     embedded: bool = False
     idle_exit: float = Field(default=60.0, ge=0, le=LONGEST_SECONDS)
+    accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -95,6 +95,10 @@ OPTIONS = (
     Option("embedded", "switch", "Be the owner, for as long as standard input is open.", False),
     Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0),
     Option(
+        "accept_rollback", "switch", "Start on a log that was cut, or restored from an older backup.", False,
+        trusted=True,
+    ),
+    Option(
         "allow_project_keys", "list", "Keys that the project's file may set although it is not trusted.", (),
         trusted=True,
     ),
