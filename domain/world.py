@@ -12,6 +12,7 @@ from typing import TypeVar
 from . import pool, slot, task
 from .records import Event
 from .task_events import TaskEvent
+from .values import Outcome
 
 T = TypeVar("T")
 
@@ -80,6 +81,8 @@ class World:
         if type(after) is not type(before):
             self._leave(stream, before)
             self._enter(position, stream, after)
+            if isinstance(before, task.Running) and isinstance(after, task.Settling):
+                self._close_session(before.live, after.job.attempts[-1].outcome)
         elif isinstance(after, task.Running):
             self._open_session(stream, after.live)
         if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
@@ -92,6 +95,10 @@ class World:
         _remember(self.homes, live.session, Home(live.slot_id, live.directory))
         if live.context is not None:
             _remember(self.shown, live.session, live.context)
+
+    def _close_session(self, live: task.LiveAttempt, outcome: Outcome) -> None:
+        if live.context is not None and not outcome.turns:
+            self.shown.pop(live.session, None)  # the prompt that showed the context may never have arrived
 
     def _leave(self, stream: str, before: task.Known | None) -> None:
         match before:

@@ -21,8 +21,9 @@ NOW = 1_000_000
 
 
 def task_name(number: int) -> str:
-    """The id of the test's task `number` (0 to 31)."""
-    return "task-" + "a" * 15 + "abcdefghijklmnopqrstuvwxyz234567"[number]
+    """The id of the test's task `number`, counting from 0."""
+    digits = [number >> shift & 31 for shift in range(75, -1, -5)]
+    return "task-" + "".join("abcdefghijklmnopqrstuvwxyz234567"[digit] for digit in digits)
 
 
 def session_name(number: int) -> str:
