@@ -426,10 +426,13 @@ class Application:
         await self._service.handle(pool.SetTargetSlots(target), origin)
         return self.status()
 
-    async def scale(self, change: int, origin: Origin = CALLER) -> View:
-        """Want so many slots more, or less; the status."""
-        world = self._service.world
-        await self._service.handle(lambda: pool.SetTargetSlots(world.open_pool().target + change), origin)
+    async def scale(self, change: int, origin: Origin = CALLER, key: str | None = None) -> View:
+        """Want so many slots more, or less; the status. The same `key` counts once.
+
+        Raises:
+            InvalidArgument: beyond the bounds. IdempotencyConflict: `key` made another change.
+        """
+        await self._service.handle(pool.ScaleSlots(change, key), origin)
         return self.status()
 
     async def why(self, subject: str) -> View:

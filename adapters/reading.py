@@ -21,7 +21,7 @@ from .places import Places
 from .store.blobs import BlobStore
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
-from .views import View, row_view, status_view, task_view
+from .views import View, status_view, task_view
 
 
 class LogReader:
@@ -91,7 +91,7 @@ class LogReader:
             state=state, tag=tag, slot=slot, limit=limit + 1, before_position=cursor
         )
         more = rows[limit - 1].submitted_position if len(rows) > limit else None
-        return {"tasks": [row_view(row) for row in rows[:limit]], "cursor": more}
+        return {"tasks": [self.task(row.task_id) for row in rows[:limit]], "cursor": more}
 
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events by position, in (after, until]."""

@@ -115,7 +115,7 @@ class ConfigConflict(PoolError):
 
 
 class StoreError(PoolError):
-    """The event log failed."""
+    """{path}: {problem}. Nothing was written."""
 
     code = "internal"
 

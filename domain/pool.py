@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from .errors import BudgetExceeded, InvalidArgument, NotFound, WrongState
+from .errors import BudgetExceeded, IdempotencyConflict, InvalidArgument, NotFound, WrongState
 from .pool_events import (
     BudgetLimitChanged,
     BudgetOpened,
@@ -33,6 +33,8 @@ from .pool_events import (
 
 CONTEXT_VALUES = 100
 """At most so many values in the shared context."""
+KEYS_KEPT = 100
+"""So many of the last idempotency keys of scalings are remembered."""
 CONTEXT_BYTES = 32_768
 """At most so many UTF-8 bytes in all keys and values of the shared context together."""
 
@@ -95,6 +97,7 @@ class Open:
     target: int = 0
     owners: int = 0
     cli: CliIdentified | None = None
+    scalings: dict[str, int] = field(default_factory=dict[str, int])
 
 
 Pool = Unopened | Open
@@ -222,10 +225,18 @@ class SetTargetSlots:
     target: int
 
 
+@dataclass(frozen=True, slots=True)
+class ScaleSlots:
+    """Want `by` slots more (or less) in service; the same `key` counts once."""
+
+    by: int
+    key: str | None = None
+
+
 PoolCommand = (
-    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | SetBudget | ResetBudget | ReserveFunds | SettleFunds
-    | ChargeFunds
-    | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | SetTargetSlots
+    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | SetBudget | ResetBudget | ReserveFunds
+    | SettleFunds | ChargeFunds | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool
+    | ResumePool | SetTargetSlots | ScaleSlots
 )  # fmt: skip
 
 
@@ -264,7 +275,9 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
         case ResumePool():
             return () if state.paused is None else (PoolResumed(),)
         case SetTargetSlots(target):
-            return _set_target(state, target)
+            return () if target == state.target else (_target(state, target, 0, None),)
+        case ScaleSlots(by, key):
+            return _scale(state, by, key)
         case _:
             assert_never(command)
 
@@ -340,13 +353,21 @@ def _set_context(state: Open, key: str, value: str) -> tuple[PoolEvent, ...]:
     return (ContextValueSet(key, value),)
 
 
-def _set_target(state: Open, target: int) -> tuple[PoolEvent, ...]:
+def _scale(state: Open, by: int, key: str | None) -> tuple[PoolEvent, ...]:
+    if key is not None and key in state.scalings:
+        if state.scalings[key] != by:
+            raise IdempotencyConflict(id=f"a change by {state.scalings[key]}")
+        return ()
+    return (_target(state, state.target + by, by, key),)
+
+
+def _target(state: Open, target: int, by: int, key: str | None) -> TargetSlotsSet:
     low, high = state.settings.min_slots, state.settings.max_slots
     if not low <= target <= high:
         raise InvalidArgument(
             argument="target", problem=f"{target} slots wanted; the pool is set to between {low} and {high}"
         )
-    return () if target == state.target else (TargetSlotsSet(target),)
+    return TargetSlotsSet(target, by, key)
 
 
 def evolve(state: Pool, event: PoolEvent) -> Pool:
@@ -384,8 +405,9 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             return replace(state, paused=Pause(reason, until))
         case PoolResumed():
             return replace(state, paused=None)
-        case TargetSlotsSet(target):
-            return replace(state, target=target)
+        case TargetSlotsSet(target, by, key):
+            scalings = state.scalings if key is None else {**state.scalings, key: by}
+            return replace(state, target=target, scalings=dict(list(scalings.items())[-KEYS_KEPT:]))
         case _:
             assert_never(event)
 

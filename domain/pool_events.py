@@ -185,21 +185,23 @@ class PoolResumed:
 
 @dataclass(frozen=True, slots=True)
 class TargetSlotsSet:
-    """The pool wants this many slots in service."""
+    """The pool wants this many slots in service. A change `by` some under a caller's `key` counts once."""
 
     NAME: ClassVar[str] = "pool.target_slots_set"
     VERSION: ClassVar[int] = 1
     target: int
+    by: int = 0
+    key: str | None = None
 
 
 PoolEvent = (
-    PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened | BudgetLimitChanged
-    | FundsReserved | FundsSettled | FundsCharged | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
-    | PoolPaused | PoolResumed | TargetSlotsSet
+    PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
+    | BudgetLimitChanged | FundsReserved | FundsSettled | FundsCharged | ContextValueSet
+    | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed | TargetSlotsSet
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
-    PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened, BudgetLimitChanged,
-    FundsReserved, FundsSettled, FundsCharged, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
-    PoolPaused, PoolResumed, TargetSlotsSet,
+    PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
+    BudgetLimitChanged, FundsReserved, FundsSettled, FundsCharged, ContextValueSet,
+    ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed, TargetSlotsSet,
 )  # fmt: skip

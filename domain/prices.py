@@ -30,7 +30,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Nanodollars per token. A call with more than `long_above` tokens of context costs `long_factor` times."""
+    """Nanodollars per token. Above `long_above` tokens of context a call costs `long_factor` times as much."""
 
     input: int
     output: int

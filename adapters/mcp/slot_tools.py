@@ -56,6 +56,12 @@ class ScaleArguments(Arguments):
     count: Slots = Field(description="How many slots.")
 
 
+class ScaleUpArguments(ScaleArguments):
+    """By how many slots more, once."""
+
+    idempotency_key: Line | None = Field(default=None, description="The same key adds them once.")
+
+
 class TargetArguments(Arguments):
     """To how many slots."""
 
@@ -82,8 +88,8 @@ async def _claim(call: Call, given: OneSlot) -> View:
     return await call.application.claim(given.slot_id, call.origin)
 
 
-async def _scale_up(call: Call, given: ScaleArguments) -> View:
-    return await call.application.scale(given.count, call.origin)
+async def _scale_up(call: Call, given: ScaleUpArguments) -> View:
+    return await call.application.scale(given.count, call.origin, given.idempotency_key)
 
 
 async def _scale_down(call: Call, given: ScaleArguments) -> View:
@@ -128,7 +134,7 @@ SLOT_TOOLS: tuple[Tool[Any], ...] = (
         "pool_scale_up",
         "slots",
         "Add slots, up to the pool's maximum. Returns the status.",
-        ScaleArguments,
+        ScaleUpArguments,
         STATUS,
         _scale_up,
     ),
