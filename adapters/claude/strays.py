@@ -16,10 +16,9 @@ from claude_pool.domain.values import End, Outcome
 
 from .meter import Account, Meter, settle
 from .process import first_of
-from .stream import Message, text
+from .stream import Message, part, text
 
 _END_SECONDS = 2.0
-_SPOKEN = ("stream_event", "assistant", "result")
 
 
 @dataclass(slots=True)
@@ -48,8 +47,8 @@ class Strays:
 
     def begins(self, message: Message) -> bool:
         """Whether `message`, printed while no turn of ours runs, belongs to a turn."""
-        kind = text(message, "type")
-        return kind in _SPOKEN or (kind == "system" and text(message, "subtype") == "init")
+        announced = text(message, "type") == "system" and text(message, "subtype") == "init"
+        return announced or _speaks(message)
 
     def take(self, message: Message, account: Account | None) -> None:
         """Learn from one message of the stray turn; the first one has it interrupted.
@@ -61,7 +60,7 @@ class Strays:
             self._present = _Stray(Meter(self._prices), loop.create_future())
             self._interrupt()
         stray = self._present
-        stray.spoke = stray.spoke or text(message, "type") in _SPOKEN
+        stray.spoke = stray.spoke or _speaks(message)
         stray.meter.take(message)
         if text(message, "type") == "result":
             self._present = None
@@ -90,3 +89,14 @@ class Strays:
         if self._present is stray:
             self._present = None
         return not stray.spoke  # an announcement that nothing followed was no turn
+
+
+def _speaks(message: Message) -> bool:
+    """Whether the model said something, or a turn ended."""
+    match text(message, "type"):
+        case "stream_event":
+            return bool(part(message, "event"))
+        case "assistant":
+            return bool(part(message, "message"))
+        case kind:
+            return kind == "result"

@@ -1,0 +1,115 @@
+"""The control channel, without a process behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from claude_pool.adapters.claude.controls import DENIED, ControlRefused, Controls
+from claude_pool.domain.values import Denial
+
+
+class Channel:
+    """Controls with their lines in a list."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.denials: list[tuple[str, Denial]] = []
+        self.controls = Controls(self._write, lambda use, denial: self.denials.append((use, denial)))
+
+    def _write(self, line: bytes) -> None:
+        self.lines.append(json.loads(line))
+
+    def answer(self, response: dict[str, Any]) -> None:
+        """Answer the last request."""
+        response = {"request_id": self.lines[-1]["request_id"], **response}
+        self.controls.take({"type": "control_response", "response": response})
+
+
+def on_channel(scene: Callable[[Channel], Awaitable[None]]) -> None:
+    """Run a scene on a channel of its own."""
+
+    async def show() -> None:
+        await scene(Channel())
+
+    asyncio.run(show())
+
+
+def test_an_answer_reaches_the_one_who_asked() -> None:
+    async def scene(channel: Channel) -> None:
+        asking = asyncio.create_task(channel.controls.ask("set_model", 5, model="haiku"))
+        await asyncio.sleep(0)
+        assert channel.lines[0]["request"] == {"subtype": "set_model", "model": "haiku"}
+        channel.answer({"subtype": "success", "response": {"model": "claude-haiku"}})
+        assert await asking == {"model": "claude-haiku"}
+
+    on_channel(scene)
+
+
+def test_an_error_is_a_refusal_with_its_text() -> None:
+    async def scene(channel: Channel) -> None:
+        asking = asyncio.create_task(channel.controls.ask("set_permission_mode", 5, mode="x"))
+        await asyncio.sleep(0)
+        channel.answer({"subtype": "error", "error": "no such mode"})
+        with pytest.raises(ControlRefused, match="no such mode") as refused:
+            await asking
+        assert not refused.value.unanswered
+
+    on_channel(scene)
+
+
+def test_silence_is_a_refusal_that_says_so() -> None:
+    async def scene(channel: Channel) -> None:
+        with pytest.raises(ControlRefused) as refused:
+            await channel.controls.ask("initialize", 0.01)
+        assert refused.value.unanswered
+
+    on_channel(scene)
+
+
+def test_the_end_of_the_process_answers_everyone() -> None:
+    async def scene(channel: Channel) -> None:
+        asking = asyncio.create_task(channel.controls.ask("initialize", 5))
+        await asyncio.sleep(0)
+        channel.controls.close()
+        with pytest.raises(ControlRefused):
+            await asking
+        with pytest.raises(ControlRefused):
+            await channel.controls.ask("initialize", 5)
+
+    on_channel(scene)
+
+
+def test_a_permission_question_is_denied_at_once_and_told() -> None:
+    async def scene(channel: Channel) -> None:
+        request = {"subtype": "can_use_tool", "tool_name": "Bash", "tool_use_id": "toolu_1"}
+        channel.controls.take({"type": "control_request", "request_id": "r1", "request": request})
+        response = channel.lines[0]["response"]
+        assert response["request_id"] == "r1" and response["subtype"] == "success"
+        assert response["response"] == {"behavior": "deny", "message": DENIED}
+        assert channel.denials == [("toolu_1", Denial("Bash", DENIED))]
+
+    on_channel(scene)
+
+
+@pytest.mark.parametrize("request_", [{"subtype": "elicitation"}, {}, "text", None])
+def test_any_other_question_is_answered_with_an_error(request_: object) -> None:
+    async def scene(channel: Channel) -> None:
+        channel.controls.take({"type": "control_request", "request_id": "r1", "request": request_})
+        response = channel.lines[0]["response"]
+        assert (response["request_id"], response["subtype"]) == ("r1", "error")
+
+    on_channel(scene)
+
+
+@pytest.mark.parametrize("kind", ["result", "system", "", 7])
+def test_other_messages_are_left_to_others(kind: object) -> None:
+    async def scene(channel: Channel) -> None:
+        assert not channel.controls.take({"type": kind})
+        assert channel.controls.take({"type": "control_response", "response": {"request_id": "stranger"}})
+        assert channel.lines == []
+
+    on_channel(scene)
