@@ -304,7 +304,7 @@ def _state_outside(environ: Mapping[str, str], path: str) -> str:
 
 def _socket(environ: Mapping[str, str], state_dir: str) -> str:
     """A socket path of at most `SOCKET_PATH_BYTES` in a folder of this user's own."""
-    name = f"{_hash(state_dir)[:24]}.sock"
+    name = f"{_hash(state_dir)[:16]}.sock"
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     own = f"claude-pool-{os.geteuid()}"
     candidates = [os.path.join(environ.get("TMPDIR") or "/tmp", own), os.path.join("/tmp", own)]

@@ -326,3 +326,14 @@ def test_a_published_address_that_is_gone_is_not_used(tmp_path: Path) -> None:
     places.publish(owner._replace(socket=str(tmp_path / "gone.sock")))
 
     assert places.listening(owner) == owner.socket
+
+
+def test_slots_have_a_short_private_folder_beside_the_socket_or_below_tmp(tmp_path: Path) -> None:
+    short = find(environment(tmp_path) | {"XDG_RUNTIME_DIR": "", "TMPDIR": "/tmp"}, str(tmp_path))
+    long = tmp_path / ("x" * 40)
+    long.mkdir()
+    deep = find(environment(tmp_path) | {"XDG_RUNTIME_DIR": str(long)}, str(tmp_path))
+
+    assert os.path.dirname(short.slots_dir) == os.path.dirname(short.socket)
+    assert os.path.dirname(deep.slots_dir) == f"/tmp/claude-pool-{os.geteuid()}"
+    assert all(len(os.fsencode(each.slots_dir)) <= places.SLOTS_DIR_BYTES for each in (short, deep))
