@@ -533,9 +533,11 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
         case SlotQuarantined(code, problem):
             return Failed(state.card, code, problem) if isinstance(state, Cold) else state
         case SlotRevived():
-            return Cold(replace(state.card, failures=())) if isinstance(state, (Stopped, Failed)) else state
+            if isinstance(state, Failed) or (isinstance(state, Stopped) and not state.retired):
+                return Cold(replace(state.card, failures=()))
+            return state
         case SlotStopped():
-            return state if isinstance(state, Failed) else Stopped(state.card)
+            return state if isinstance(state, (Failed, Stopped)) else Stopped(state.card)
         case SlotRetired():
             return Stopped(state.card, retired=True)
         case SlotAdded():
