@@ -72,12 +72,14 @@ class Bench:
         """The owners that were started, in order."""
         return [pid for pid, message in self.journal() if "settings" in message]
 
-    def claude_pool(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    def claude_pool(
+        self, *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
         """`claude-pool` with these arguments, with pipes for its three streams."""
         return subprocess.Popen(
             [sys.executable, "-c", _WITH_STAND_IN, *arguments],
             cwd=self.work, env=self.environ,
-            stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=stdout, stderr=stderr,
         )  # fmt: skip
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -466,3 +466,26 @@ def test_a_reader_that_has_enough_is_no_error(bench: Bench) -> None:
         assert process.wait(PATIENCE) == 1
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False)]
+)
+def test_progress_is_shown_on_a_terminal_only_and_colours_obey_no_color(
+    bench: Bench, variables: dict[str, str], coloured: bool
+) -> None:
+    bench.environ.update(variables)
+    bench.script(results={"pool_wait": [{"tasks": NOTHING, "cursor": 1}]})
+    reader, writer = pty.openpty()
+    process = bench.claude_pool("wait", ID, "--timeout", "0.3", stderr=writer)
+    os.close(writer)
+    try:
+        assert process.wait(PATIENCE) == 124
+        shown = os.read(reader, 65536)
+    finally:
+        os.close(reader)
+        out, _ = process.communicate()
+
+    assert b"waiting" in shown
+    assert (b"\x1b[32m" in shown) is coloured
+    assert out.startswith(b"TASK")
