@@ -23,6 +23,8 @@ from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .views import View, status_view, task_view
 
+TERMINAL_STATES = ("completed", "failed", "cancelled")
+
 
 class LogReader:
     """Views of a pool that is not running. Nothing is written; close it when done."""
@@ -43,7 +45,7 @@ class LogReader:
         self._log.close()
 
     def world(self) -> World:
-        """The live view at the end of the log."""
+        """The live view at the end of the log, finished tasks counted from the index."""
         if self._world is None:
             self._world = folded(self._log)
         return self._world
@@ -126,9 +128,12 @@ def reason_view(reason: Any) -> View:
 
 
 def folded(log: SqliteReader) -> World:
-    """The live view at the end of a log."""
+    """The live view at the end of a log. What finished tasks did is not folded, only counted."""
+    head, index = log.head(), log.index
     world = World()
     apply = world.apply
-    for position, stream, version, event, *_ in log.read_events():
+    for position, stream, version, event, *_ in log.read_alive():
         apply(position, stream, version, event)
+    world.position = head.position
+    world.completed, world.failed, world.cancelled = (index.count(state) for state in TERMINAL_STATES)
     return world
