@@ -11,14 +11,20 @@ _ANSWER_SECONDS = 10.0
 
 
 class InProcessSettings:
-    """The values in force in one process. What a turn leaves open is what the process was launched with."""
+    """The values in force in one process. What a turn leaves open is the CLI's default, whoever ran before."""
 
     def __init__(self, launch: Launch) -> None:
         """A process just launched has what its launch says."""
-        self._launched = launch
         self._model = launch.model
         self._effort = launch.effort
         self._mode = launch.permission_mode or DEFAULT_PERMISSION_MODE
+        self._default_model: str | None = None
+
+    def note_model(self, model: str) -> None:
+        """The process says which model it uses. Unless one was chosen, that is the user's own default, which
+        the CLI would not find back to by itself."""
+        if self._model is None and model:
+            self._default_model = model
 
     async def apply(self, turn: Turn, controls: Controls) -> None:
         """Bring the process to what `turn` asks, by as few requests as possible.
@@ -27,19 +33,17 @@ class InProcessSettings:
             SlotFailure: `invalid_argument`; nothing was changed.
             ControlRefused: the CLI refused; what was applied before stays.
         """
-        launched = self._launched
-        model = turn.model or launched.model
-        effort = turn.effort or launched.effort
-        mode = turn.permission_mode or launched.permission_mode or DEFAULT_PERMISSION_MODE
-        check_model("model", model)
-        check_effort(effort)
+        mode = turn.permission_mode or DEFAULT_PERMISSION_MODE
+        check_model("model", turn.model)
+        check_effort(turn.effort)
         check_permission_mode(mode)
-        if model != self._model:
-            await controls.ask("set_model", _ANSWER_SECONDS, model=model)
-            self._model = model
-        if effort != self._effort:
-            await controls.ask("apply_flag_settings", _ANSWER_SECONDS, settings={"effortLevel": effort})
-            self._effort = effort
+        if turn.model != self._model:
+            await controls.ask("set_model", _ANSWER_SECONDS, model=turn.model or self._default_model)
+            self._model = turn.model
+        if turn.effort != self._effort:
+            settings = {"effortLevel": turn.effort}
+            await controls.ask("apply_flag_settings", _ANSWER_SECONDS, settings=settings)
+            self._effort = turn.effort
         if mode != self._mode:
             await controls.ask("set_permission_mode", _ANSWER_SECONDS, mode=mode)
             self._mode = mode

@@ -310,6 +310,7 @@ class WarmSlot:
         if kind == "system" and text(message, "subtype") == "init":
             self._capabilities = strings(message, "capabilities")
             self.version = text(message, "claude_code_version") or self.version
+            self._settings.note_model(text(message, "model"))
         account = self._accounts.take(message) if kind == "result" else None
         if running is not None:
             running.take(message, account, self._capabilities)

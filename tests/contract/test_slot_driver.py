@@ -177,6 +177,31 @@ def test_an_effort_holds_for_its_turn_only(tmp_path: Path) -> None:
     play_on(real_bench, tmp_path, scene)
 
 
+def test_what_a_turn_leaves_open_is_the_default_whoever_ran_before(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(model="haiku", effort="low", permission_mode="acceptEdits")
+        turn = Turn(bench.next_attempt(), "", '[[tool: Bash {"command": "touch made"}]] [[model]]')
+        report = await bench.driver.run(SLOT, turn, lambda _: None)
+        assert output(report) == "claude-opus-5-5"
+        assert [denial.tool for denial in report.outcome.denials] == ["Bash"]
+
+    play(scene)
+
+
+@pytest.mark.real
+def test_the_users_own_default_model_comes_back_after_another(tmp_path: Path) -> None:
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"model": "sonnet"}')
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch(model=None)
+        models = [output(await bench.run("[[model]]", model=model)) for model in (None, "haiku", None)]
+        assert models == ["claude-sonnet-5-5", "claude-haiku-5-5", "claude-sonnet-5-5"]
+
+    play_on(real_bench, tmp_path, scene)
+
+
 def test_a_permission_mode_holds_for_its_turn_only(play: Play) -> None:
     touch = '[[tool: Bash {"command": "touch made"}]]'
 
@@ -578,7 +603,7 @@ def test_slots_work_side_by_side(play: Play) -> None:
             await bench.driver.launch(Launch(name, 1, str(uuid4()), str(bench.cwd), model="haiku"))
         reports = await asyncio.gather(
             *(
-                bench.driver.run(name, Turn(f"task-{name}.1", "", f"I am {name}"), lambda _: None)
+                bench.driver.run(name, Turn(f"task-{name}.1", "", f"I am {name}", "haiku"), lambda _: None)
                 for name in names
             )
         )

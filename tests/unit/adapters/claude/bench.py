@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,7 +39,10 @@ class Call:
 
 @dataclass
 class Bench:
-    """One slot under a driver. Attempts are numbered; `exits` and `strays` hold what the driver told."""
+    """One slot under a driver. Attempts are numbered; `exits` and `strays` hold what the driver told.
+
+    A turn asks for what the last launch had, where a test does not say otherwise.
+    """
 
     driver: ClaudeDriver
     settings: DriverSettings
@@ -46,6 +50,7 @@ class Bench:
     calls: Callable[[], list[Call]]
     exits: list[ProcessEnd] = field(default_factory=list[ProcessEnd])
     strays: list[Outcome] = field(default_factory=list[Outcome])
+    launched: Turn = Turn("", "", "")
     attempts: int = 0
     launches: int = 0
 
@@ -64,6 +69,7 @@ class Bench:
     ) -> int:
         """Launch the slot; the CLI's pid."""
         self.launches += 1
+        self.launched = Turn("", "", "", model, effort, permission_mode)
         launched = await self.driver.launch(
             Launch(
                 slot_id=SLOT,
@@ -99,9 +105,9 @@ class Bench:
             attempt=self.next_attempt(),
             session="",
             prompt=prompt,
-            model=model,
-            effort=effort,
-            permission_mode=permission_mode,
+            model=model or self.launched.model,
+            effort=effort or self.launched.effort,
+            permission_mode=permission_mode or self.launched.permission_mode,
             budget=budget,
             first_output_ms=first_output_ms,
             silence_ms=silence_ms,
@@ -160,14 +166,18 @@ async def fake_bench(
 
 @asynccontextmanager
 async def real_bench(folder: Path, limits: SlotLimits | None = None) -> AsyncGenerator[Bench]:
-    """A driver on the real CLI against a scripted API, in `folder`, closed at the end."""
+    """A driver on the real CLI against a scripted API, in `folder`, closed at the end.
+
+    `CLAUDE_POOL_TEST_CLAUDE` names another CLI than the bundled one, to see what it makes of the contract.
+    """
+    program = os.environ.get("CLAUDE_POOL_TEST_CLAUDE") or str(bundled_cli())
     async with ScriptedApi() as api:
         environment = cli_environment(folder / "home", api.url)
 
         def calls() -> list[Call]:
             return [Call(call.model, call.prompt, call.served) for call in api.calls]
 
-        async with _bench(folder, str(bundled_cli()), environment, calls, limits) as bench:
+        async with _bench(folder, program, environment, calls, limits) as bench:
             yield bench
 
 
