@@ -47,6 +47,18 @@ Feature: A slot may be somebody
       | state | idle     | slot-0 and slot-1 |
       | role  | writer   | nothing           |
 
+  Scenario: A slot that is found has all that was asked for
+    Given a pool of 2 slots
+    When the coordinator configures slot-0 with
+      | role | reviewer |
+    And the coordinator configures slot-1 with
+      | role | reviewer |
+      | name | Ada      |
+    And the coordinator finds slots with
+      | role | reviewer |
+      | name | Ada      |
+    Then the slots found are slot-1
+
   Scenario: A slot's own model holds for tasks that name none
     Given a pool of 1 slot
     When the coordinator configures slot-0 with

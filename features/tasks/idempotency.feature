@@ -32,6 +32,14 @@ Feature: A submission with a key is accepted once
       | priority | 5 |
     Then the coordinator is refused with idempotency_conflict
 
+  Scenario: Another key is another task
+    Given a pool of 1 slot
+    When the coordinator runs A, which answers "a", with
+      | idempotency key | report-7 |
+    And the coordinator runs A again as B, with
+      | idempotency key | report-8 |
+    Then A and B are two tasks
+
   Scenario: Without a key the same words are another task
     Given a pool of 1 slot
     When the coordinator runs A, which answers "once"

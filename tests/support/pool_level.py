@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from claude_pool.adapters.client import Client
+
 View = dict[str, Any]
 
 
@@ -40,12 +42,20 @@ class Level(Protocol):
         """Let time pass."""
         ...
 
+    def connect(self, toolsets: str) -> Client:
+        """A connection that speaks the protocol's own lines."""
+        ...
+
     def replayed_status(self) -> View:
         """The status that the log alone gives."""
         ...
 
-    def restart(self, *, crash: bool) -> None:
-        """End the pool's owner, in order or all of a sudden, and have another one take over."""
+    def check_log(self) -> list[str]:
+        """What is wrong with the log, which lies in a file."""
+        ...
+
+    def restart(self, how: str) -> None:
+        """End the pool's owner (`finish`, `now`, or by a `crash`) and have another one take over."""
         ...
 
     def close(self) -> None:

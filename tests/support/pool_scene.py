@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.support.pool_level import Level, View
 from tests.support.pool_loop import PATIENCE
 from tests.support.pool_model import directives
+from tests.support.pool_money import dollars
 from tests.support.pool_plan import Plan, plan_of
+from tests.support.pool_wire import Wire
 
 TERMINAL = ("completed", "failed", "cancelled")
 
@@ -42,6 +44,7 @@ class Scene:
         self.listed: dict[str, object] = {}
         self._orders: dict[str, View] = {}
         self._refusal: Refusal | None = None
+        self.wire = Wire(lambda toolsets: self.pool.connect(toolsets))
 
     @property
     def pool(self) -> Level:
@@ -59,6 +62,7 @@ class Scene:
         Raises:
             AssertionError: a refusal was never spoken of.
         """
+        self.wire.close()
         if self._pool is not None:
             self._pool.close()
         self._expect_no_refusal()
@@ -137,9 +141,23 @@ class Scene:
         if answer is not None and answer.get("task_id"):
             self.tasks[name] = answer["task_id"]
 
+    def leave(self, name: str, order: View) -> None:
+        """Run a task, and go away as soon as it is accepted."""
+        before = self.see("pool_list_tasks", limit=1)["tasks"]
+
+        def accepted() -> bool:
+            return bool(self.see("pool_list_tasks", limit=1)["tasks"] != before)
+
+        self.pool.call_and_leave("pool_run", order, accepted, f"{name} was accepted")
+        self.know(name, self.see("pool_list_tasks", limit=1)["tasks"][0])
+
     def id_of(self, name: str) -> str:
         """The id of a task; one that no task has where the pool never accepted it."""
         return self.tasks.get(name, "task-aaaaaaaaaaaaaaaa")
+
+    def subject(self, name: str) -> str:
+        """The id of a task or slot."""
+        return name if name.startswith("slot-") else self.id_of(name)
 
     def name_of(self, task_id: str | None) -> str:
         """The letter of a task."""
@@ -158,8 +176,9 @@ class Scene:
         return view
 
     def await_end(self, name: str) -> View:
-        """Wait until a task has ended; its view."""
-        self.pool.until(lambda: self.view(name)["state"] in TERMINAL, f"{name} ended")
+        """Wait until a task has ended or needs someone; its view."""
+        ended = (*TERMINAL, "sealed")
+        self.pool.until(lambda: self.view(name)["state"] in ended, f"{name} ended")
         return self.view(name)
 
     def await_words(self, name: str) -> None:
@@ -186,6 +205,20 @@ class Scene:
     def session_of(self, name: str) -> str:
         """The conversation of a task's last attempt; what is no task's letter stands for itself."""
         return str(self.view(name)["session_id"]) if name in self.tasks else name
+
+    def busy(self) -> bool:
+        """Whether a task runs or waits."""
+        status = self.see("pool_status")
+        return bool(status["running_tasks"] or status["pending_tasks"])
+
+    def budget_row(self) -> Mapping[str, str]:
+        """The budget as a row."""
+        status = self.see("pool_status")
+        limit = status["budget_microdollars"]
+        spent, reserved = status["spent_microdollars"], status["reserved_microdollars"]
+        free = "" if limit is None else dollars(max(0, limit - spent - reserved))
+        limit = "" if limit is None else dollars(limit)
+        return {"limit": limit, "spent": dollars(spent), "reserved": dollars(reserved), "free": free}
 
     def events(self, **part: object) -> list[View]:
         """The log, or the part of one task or slot."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claude_pool.adapters import wiring
+from claude_pool.adapters.callers import Caller
+from claude_pool.adapters.check import check_log
 from claude_pool.adapters.client import Client
 from claude_pool.adapters.handover import Link
 from claude_pool.adapters.mcp.arguments import read_arguments
@@ -65,12 +67,13 @@ class ServicePool:
 
     def _start(self) -> None:
         self._owners += 1
-        state = self._folder / f"state-{self._owners}"
+        state = self._state()
         for part in ("transcripts", "blobs"):
             (state / part).mkdir(parents=True, exist_ok=True)
-        places = Places(str(state), "", str(self._folder), str(self._folder))
         store = (
-            wiring.open_store(places) if self._plan.durable else wiring.memory_store(state / "transcripts")
+            wiring.open_store(self._places())
+            if self._plan.durable
+            else wiring.memory_store(state / "transcripts")
         )
         ready: Future[wiring.Running] = Future()
         self._stop = asyncio.Event()
@@ -122,14 +125,15 @@ class ServicePool:
         """See `Level.until`."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            with self._changed:
-                seen = self._changes
+            seen = self._changes
             if happened():
                 return
-            with self._changed:
-                left = deadline - time.monotonic()
-                if not self._changed.wait_for(lambda seen=seen: self._changes > seen, left):
-                    raise AssertionError(f"it did not happen that {what}")
+            self._await_change(seen, deadline, what)
+
+    def _await_change(self, seen: int, deadline: float, what: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._changes > seen, deadline - time.monotonic()):
+                raise AssertionError(f"it did not happen that {what}")
 
     def settle(self) -> None:
         """See `Level.settle`."""
@@ -166,15 +170,25 @@ class ServicePool:
             world.apply(event.position, event.stream, event.version, event.event)
         return status_view(pool_status(world, wiring.VERSION))
 
-    def restart(self, *, crash: bool) -> None:
+    def check_log(self) -> list[str]:
+        """See `Level.check_log`."""
+        return check_log(self._places())
+
+    def _places(self) -> Places:
+        return Places(str(self._state()), "", str(self._folder), str(self._folder))
+
+    def _state(self) -> Path:
+        return self._folder / f"state-{self._owners}"
+
+    def restart(self, how: str) -> None:
         """See `Level.restart`. A crash is a copy of what was on the disk at that moment."""
-        before = self._folder / f"state-{self._owners}"
+        before = self._state()
         after = self._folder / f"state-{self._owners + 1}"
-        if crash:
+        if how == "crash":
             self._loop.run(self._copy(before, after))
             self.end()
         else:
-            self._loop.run(self.running.service.handle(pool.StopOwner(now=False), COORDINATOR))
+            self._loop.run(self.running.service.handle(pool.StopOwner(how == "now"), COORDINATOR))
             self._loop.run(self.running.runtime.stopped.wait())
             self.end()
             shutil.copytree(before, after)
@@ -183,8 +197,8 @@ class ServicePool:
     async def _copy(self, before: Path, after: Path) -> None:
         await self.running.service.on_log(lambda: shutil.copytree(before, after))
 
-    def connect(self, toolsets: str = "default") -> Client:
-        """A connection that speaks the protocol's own lines, as a coordinator's does."""
+    def connect(self, toolsets: str) -> Client:
+        """See `Level.connect`."""
         ours, theirs = socket.socketpair()
         self._loop.run(self._serve(theirs, toolsets))
         client = Client(Link(ours, {}, b""))
@@ -194,7 +208,7 @@ class ServicePool:
     async def _serve(self, connection: socket.socket, toolsets: str) -> None:
         reader, writer = await asyncio.open_connection(sock=connection, limit=LINE_BYTES)
         serve = mount(self.running, wiring.VERSION)
-        serving = asyncio.create_task(serve(reader, writer, Actor.COORDINATOR, toolsets, None))
+        serving = asyncio.create_task(serve(reader, writer, Caller(Actor.COORDINATOR, toolsets, None, None)))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
 

@@ -55,6 +55,16 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def part_of(value: object, path: str) -> object:
+    """The part of nested data that `path` names: `results.0.output`."""
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = cast("list[object]", value)[int(name)]
+        else:
+            value = cast("dict[str, object]", value)[name]
+    return value
+
+
 def task_row(name: str, view: View) -> Row:
     """A task's view as a row."""
     row = {key.replace("_", " "): shown(value) for key, value in view.items()}

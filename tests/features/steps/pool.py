@@ -25,11 +25,7 @@ def resume(scene: Scene) -> None:
     scene.ask("pool_resume")
 
 
-@when("the pool is stopped and started again")
-def start_again(scene: Scene) -> None:
-    scene.pool.restart(crash=False)
-
-
-@when("the owner dies and another one takes over")
-def take_over(scene: Scene) -> None:
-    scene.pool.restart(crash=True)
+@when(phrase("the coordinator drains the pool to {mode:Drains}"))
+def drain(scene: Scene, mode: str) -> None:
+    seconds = 0.001 if scene.busy() and mode == "finish" else 50
+    scene.ask("pool_drain", mode=mode, timeout_seconds=seconds)

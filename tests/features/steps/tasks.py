@@ -7,7 +7,6 @@ import json
 from pytest_bdd import given, then, when
 
 from tests.features.steps.vocabulary import phrase
-from tests.support.pool_money import dollars
 from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, attempt_rows, compare, pairs_of, rows_of, task_row
 
@@ -141,11 +140,6 @@ def remembers(scene: Scene, name: str, names: list[str]) -> None:
     assert [prompt.rstrip(".")[-1] for prompt in earlier] == names
 
 
-@then(phrase("{name:Task} costs {amount:Money}"))
-def costs(scene: Scene, name: str, amount: str) -> None:
-    assert dollars(scene.await_end(name)["cost_microdollars"]) == amount
-
-
 @when(phrase("the coordinator looks at {name:Task}"))
 def look_at(scene: Scene, name: str) -> None:
     scene.ask("pool_result", task_id=scene.id_of(name))
@@ -177,4 +171,9 @@ def refused(scene: Scene, code: str) -> None:
 
 @when(phrase("the coordinator cancels {name:Task}"))
 def cancel(scene: Scene, name: str) -> None:
-    scene.ask("pool_cancel", task_id=scene.tasks[name])
+    scene.ask("pool_cancel", task_id=scene.id_of(name))
+
+
+@when(phrase("the coordinator goes away while it runs {name:Task}, which {does:Behaviour}"))
+def go_away(scene: Scene, name: str, does: str) -> None:
+    scene.leave(name, scene.order(name, does, {}))

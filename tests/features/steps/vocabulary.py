@@ -41,8 +41,12 @@ KINDS = {
     "Text": _kind(r'"[^"]*"', _text),
     "Code": _kind(r"[a-z_]+", lambda text: text),
     "Money": _kind(r"\$[0-9.]+", lambda text: text),
+    "Subject": _kind(r"[A-Z]|slot-\d+", lambda text: text),
+    "Tool": _kind(r"[a-z]+_[a-z_]+", lambda text: text),
+    "Address": _kind(r"pool://\S+", lambda text: text),
     "Slot": _kind(r"slot-\d+", lambda text: text),
     "Count": _kind(r"\d+", lambda text: int(text)),
+    "Drains": _kind(r"finish|cancel|undo", lambda text: text),
     "SlotList": _kind(
         r"slot-\d+(?:(?:, | and )slot-\d+)*|nothing", lambda text: re.findall(r"slot-\d+", text)
     ),

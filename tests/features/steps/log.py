@@ -1,0 +1,47 @@
+"""Phrases about the log: what it tells, and who takes a pool over from it."""
+
+from __future__ import annotations
+
+from pytest_bdd import then, when
+
+from tests.features.steps.vocabulary import phrase
+from tests.support.pool_scene import Scene
+from tests.support.pool_tables import Table, compare
+
+
+@when("the pool is stopped and started again")
+def start_again(scene: Scene) -> None:
+    scene.pool.restart("finish")
+
+
+@when("the pool is stopped at once and started again")
+def start_again_at_once(scene: Scene) -> None:
+    scene.pool.restart("now")
+
+
+@when("the owner dies and another one takes over")
+def take_over(scene: Scene) -> None:
+    scene.pool.restart("crash")
+
+
+@when(phrase("the coordinator asks why {subject:Subject} is as it is"))
+def ask_why(scene: Scene, subject: str) -> None:
+    scene.ask("pool_why", id=scene.subject(subject))
+
+
+@then(phrase("the story of {subject:Subject} is"))
+def story_is(scene: Scene, subject: str, datatable: Table) -> None:
+    scene.pool.settle()
+    compare(datatable, scene.see("pool_why", id=scene.subject(subject))["story"])
+
+
+@then("a replay gives what the pool shows")
+def replay_agrees(scene: Scene) -> None:
+    scene.pool.settle()
+    assert scene.pool.replayed_status() == scene.see("pool_status")
+
+
+@then("the log adds up")
+def adds_up(scene: Scene) -> None:
+    scene.pool.settle()
+    assert scene.pool.check_log() == []

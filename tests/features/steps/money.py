@@ -1,0 +1,37 @@
+"""Phrases about money."""
+
+from __future__ import annotations
+
+from pytest_bdd import then, when
+
+from tests.features.steps.vocabulary import phrase
+from tests.support.pool_money import dollars, microdollars
+from tests.support.pool_scene import Scene
+from tests.support.pool_tables import Table, compare
+
+
+@when(phrase("the coordinator sets the budget to {amount:Money}"))
+def set_budget(scene: Scene, amount: str) -> None:
+    scene.ask("pool_budget", set_usd=float(amount.removeprefix("$")))
+
+
+@when("the coordinator resets the budget")
+def reset_budget(scene: Scene) -> None:
+    scene.ask("pool_budget", reset=True)
+
+
+@then("the budget is")
+def budget_is(scene: Scene, datatable: Table) -> None:
+    scene.pool.settle()
+    compare(datatable, [scene.budget_row()])
+
+
+@then(phrase("{name:Task} costs {amount:Money}"))
+def costs(scene: Scene, name: str, amount: str) -> None:
+    assert dollars(scene.await_end(name)["cost_microdollars"]) == amount
+
+
+@then(phrase("{name:Task} costs between {least:Money} and {most:Money}"))
+def costs_about(scene: Scene, name: str, least: str, most: str) -> None:
+    cost = scene.await_end(name)["cost_microdollars"]
+    assert microdollars(least) <= cost <= microdollars(most), dollars(cost)
