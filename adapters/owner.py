@@ -12,6 +12,8 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import stat
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from claude_pool.domain import pool, task
-from claude_pool.domain.errors import LogBroken, LogNewer, PoolError
+from claude_pool.domain.errors import InvalidArgument, LogBroken, LogNewer, PoolError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
@@ -288,7 +290,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     settings = pool_settings(effective)
     prepare(places)
     with owner_lock(places):
-        store = open_store(places)
+        store = open_store(places, chosen.accept_rollback)
         workshop = Workshop(
             chosen.claude, environ, Path(places.slots_dir), tuple(chosen.pass_env), chosen.trust_project
         )
@@ -319,10 +321,7 @@ async def _own(effective: Effective, environ: dict[str, str]) -> int:
 async def _embed(effective: Effective, toolsets: str) -> int:
     """Be an owner whose life is its standard input, which is one of its connections."""
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(LINE_BYTES)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
-    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+    reader, writer = await _standard_streams()
     async with owning(effective, dict(os.environ)) as owner:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, owner.stop, True)
@@ -339,6 +338,17 @@ async def _embed(effective: Effective, toolsets: str) -> int:
     return 0
 
 
+async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Standard input and output as one connection: two pipes, or one socket."""
+    if stat.S_ISSOCK(os.fstat(0).st_mode) and os.path.sameopenfile(0, 1):
+        return await asyncio.open_connection(sock=socket.socket(fileno=os.dup(0)), limit=LINE_BYTES)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(LINE_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
 def embedded(document: Mapping[str, object], toolsets: str) -> int:
     """Own the pool of `document` and serve a coordinator on the standard streams; the exit code."""
     try:
@@ -350,9 +360,8 @@ def embedded(document: Mapping[str, object], toolsets: str) -> int:
 
 def exit_code(error: PoolError) -> int:
     """The exit code that stands for an error at the start or end of an owner."""
-    if isinstance(error, LogNewer):
-        return 6
-    return 4 if isinstance(error, LogBroken) else 3
+    codes = {InvalidArgument: 2, LogBroken: 4, LogNewer: 6}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 3)
 
 
 def _report(error: PoolError) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..client import ToolError
+from ..handover import NoOwner, Unavailable
 from . import exits, output
 from .reading import Reader
 from .shell import Shell
@@ -64,7 +66,7 @@ def _check(shell: Shell) -> int:
     from ..check import check_log
 
     with output.progress("checking the log"):
-        problems = check_log(shell.settings.places)
+        problems = check_log(shell.settings.places, _live_status(shell))
     if shell.json:
         output.as_json({"ok": not problems, "problems": problems})
     elif not problems:
@@ -72,3 +74,12 @@ def _check(shell: Shell) -> int:
     for problem in problems:
         output.note(problem)
     return exits.CHECK_FAILED if problems else exits.DONE
+
+
+def _live_status(shell: Shell) -> dict[str, object] | None:
+    """What a running owner shows, to be compared with the log; None where none runs."""
+    try:
+        with shell.owner(start=False) as client:
+            return client.call("pool_status", {}, 30)
+    except (NoOwner, Unavailable, ToolError):
+        return None
