@@ -30,10 +30,9 @@ def on_turn(
 
     async def show() -> None:
         transcript = TranscriptFile(folder / "t.jsonl", fresh=True)
-        on_budget = told.append if told is not None else lambda _attempt: None
-        scene(
-            RunningTurn(Turn("task-1.1", "", "hi", budget=budget), transcript, _PRICES, _PATIENCE, on_budget)
-        )
+        heard: list[str] = [] if told is None else told
+        turn = Turn("task-1.1", "", "hi", budget=budget)
+        scene(RunningTurn(turn, transcript, _PRICES, _PATIENCE, heard.append))
         transcript.close()
 
     asyncio.run(show())
