@@ -1,0 +1,81 @@
+"""Each fact of a task's or a slot's story as a sentence."""
+
+from __future__ import annotations
+
+import pytest
+from claude_pool.domain.pool_events import FundsReserved, FundsSettled
+from claude_pool.domain.records import Actor, Event, Meta, Recorded
+from claude_pool.domain.slot_events import SlotClaimed, SlotReleased, StopStarted
+from claude_pool.domain.task_events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptSealed,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    InterruptRequested,
+    SessionOpened,
+    TaskFailed,
+    TaskParked,
+    TaskSubmitted,
+)
+from claude_pool.domain.values import End
+from claude_pool.domain.why import Reason, story
+
+from tests.support.domain_story import outcome, spec
+
+ID = "task-aaaaaaaaaaaaaaaa"
+SUCCESS = outcome(turns=2, cost=7)
+FAILURE = outcome(End.FAILED, "turn_limit", message="Too many.", turns=2, cost=7)
+
+
+def said(event: Event) -> str:
+    """The sentence for one event."""
+    meta = Meta(50, "cmd", "cmd", Actor.POLICY, cause=3)
+    (reason,) = story([Recorded(4, ID, 1, event, meta, b"")])
+    return reason.text
+
+
+def test_a_reason_names_its_event_and_its_cause() -> None:
+    meta = Meta(50, "cmd", "cmd", Actor.POLICY, cause=3)
+    assert story([Recorded(4, ID, 1, CancelRequested(9), meta, b"")]) == (
+        Reason(4, 50, "policy", 3, "task.cancel_requested", "a caller asked to cancel it"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (TaskSubmitted(ID, spec(priority=2), "f", 1), "accepted with priority 2"),
+        (TaskSubmitted(ID, spec(slot="builder"), "f", 1), "accepted with priority 0 for builder"),
+        (TaskParked("budget"), "waits for budget"),
+        (TaskParked("backoff", 90), "waits for backoff until 90"),
+        (AttemptStarted(1, "slot-0", 9), "attempt 1 started in slot-0, 0 microdollars reserved"),
+        (
+            AttemptStarted(1, "slot-0", 9, 30, 40),
+            "attempt 1 started in slot-0, 30 microdollars reserved, interrupted at 40 microdollars",
+        ),
+        (SessionOpened(1, "s1", "fresh", "/project"), "attempt 1 runs in fresh session s1 in /project"),
+        (InterruptRequested(1, "timed_out_task", 9), "attempt 1 is interrupted: timed_out_task"),
+        (AttemptSucceeded(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (
+            AttemptFailed(1, FAILURE, 9),
+            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.)",
+        ),
+        (AttemptCancelled(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (AttemptSealed(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (TaskFailed("turn_limit", "Too many."), "failed: turn_limit: Too many."),
+        (SlotClaimed(f"{ID}.1", "s1", 2, "key"), f"claimed for {ID}.1 in session s1, by process 2"),
+        (
+            SlotClaimed(f"{ID}.1", "s1", 3, "key", replaces=True),
+            f"claimed for {ID}.1 in session s1, by a new process (number 3)",
+        ),
+        (SlotReleased(f"{ID}.1", True, 7, 300, "s1"), f"released by {ID}.1"),
+        (FundsReserved(f"{ID}.1", 30), f"30 microdollars reserved for {ID}.1"),
+        (FundsSettled(f"{ID}.1", 7), f"{ID}.1 settled at 7 microdollars"),
+        (FundsSettled(f"{ID}.1", 7, estimated=True), f"{ID}.1 settled at 7 microdollars (estimated)"),
+        (StopStarted("recycle"), "stop started"),
+    ],
+)
+def test_a_fact_reads_as_a_sentence(event: Event, sentence: str) -> None:
+    assert said(event) == sentence
