@@ -15,6 +15,7 @@ Feature: A budget is never exceeded knowingly
       | limit | spent   | reserved | free    |
       | $1    | $0.0075 | $0       | $0.9925 |
 
+  @cli
   Scenario: A spent budget refuses work
     Given a pool of 1 slot with
       | budget | $0.004 |

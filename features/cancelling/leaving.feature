@@ -4,6 +4,7 @@ Feature: Whoever stops waiting cancels nothing
   the work is not wanted. An accepted task goes on, and whoever asks later gets its result. Only a request to
   cancel cancels.
 
+  @cli
   Scenario: The task of a caller that went away goes on
     Given a pool of 1 slot
     When the coordinator goes away while it runs A, which works until it is released and answers "kept"

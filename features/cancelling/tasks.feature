@@ -4,6 +4,7 @@ Feature: Any task that has not ended can be cancelled
   once and costs nothing. One that runs is interrupted, what it cost is paid, and its slot goes on with the
   next task in the same process. Cancelling what was cancelled changes nothing; what has ended stays as it is.
 
+  @cli
   Scenario: A waiting task ends at once
     Given a pool of 1 slot
     When the coordinator submits A, which works until it is released

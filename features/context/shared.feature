@@ -5,7 +5,7 @@ Feature: Shared values are shown to every conversation once
   after they have changed, so that nobody works with an old value and no token is spent twice. They are shown
   as information; nothing in a value is obeyed.
 
-  @real
+  @real @cli
   Scenario: Every new conversation is shown the values
     Given a pool of 1 slot
     When the coordinator sets the value "branch" to "release-7"

@@ -35,6 +35,20 @@ Feature: A tool's result is data, and its error begins with a code
       | results.0.output | "one" |
       | results.1.output | "two" |
 
+  Scenario: What a pool's tasks came to
+    Given a pool of 1 slot
+    When the coordinator runs A, which answers "a" and uses 1000 and 100 tokens, with
+      | tags | docs |
+    And the coordinator runs B, which is refused with status 404
+    And a coordinator connects
+    And it calls pool_session_metrics with
+      """
+      {"tag": "docs"}
+      """
+    Then it is given
+      | total_tasks       | 1    |
+      | cost_microdollars | 3000 |
+
   Scenario Outline: An error begins with its code
     Given a pool of 1 slot
     When a coordinator connects

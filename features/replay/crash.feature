@@ -5,6 +5,7 @@ Feature: A crash loses nothing, and nothing is silently run twice
   again might do the work, and spend the money, a second time. So it is sealed: it stays as it is, paid for
   as far as it was seen, until somebody decides.
 
+  @cli
   Scenario: What ran is sealed, what waited runs
     Given a pool of 1 slot with
       | log | file |

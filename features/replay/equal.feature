@@ -31,6 +31,7 @@ Feature: A replay gives what the live pool shows
     Then B is completed
     And a replay gives what the pool shows
 
+  @cli
   Scenario: In another process, and after another owner
     Given a pool of 1 slot with
       | log | file |

@@ -62,6 +62,7 @@ Feature: A new owner finds the pool as the old one left it
     When the coordinator runs B, which answers "b"
     Then B is completed
 
+  @cli
   Scenario: A conversation can be continued under another owner
     Given a pool of 1 slot with
       | log | file |

@@ -43,6 +43,7 @@ Feature: A failure has a code, and says whether trying again may help
       | loses its process              | slot_failed |
       | loses its process in silence   | no_result   |
 
+  @cli
   Scenario: An answer without any text is still an answer
     Given a pool of 1 slot
     When the coordinator runs A, which answers nothing

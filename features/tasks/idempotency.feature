@@ -5,6 +5,7 @@ Feature: A submission with a key is accepted once
   the same task, also after the task has ended and after the pool's owner was replaced. The same key with
   another meaning is a mistake and is refused.
 
+  @cli
   Scenario: The same key gives the same task
     Given a pool of 1 slot
     When the coordinator submits A, which answers "once", with

@@ -5,7 +5,7 @@ Feature: A task that is run brings its answer and what it took
   that the log keeps. A wait that is shorter than the work is no failure: the task goes on, and its view
   says so.
 
-  @real
+  @real @cli
   Scenario: The answer comes with its price
     Given a pool of 1 slot
     When the coordinator runs A, which answers "Paris" and uses 1000 and 100 tokens

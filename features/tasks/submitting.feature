@@ -4,6 +4,7 @@ Feature: A submitted task is accepted at once and goes on by itself
   nobody has to stay: the task runs when its turn comes, and its view tells at any time what it does or why
   it waits. An accepted task is never lost, and one that was refused was never accepted.
 
+  @cli
   Scenario: A task waits for a slot and says so
     Given a pool of 1 slot
     When the coordinator submits A, which works until it is released and answers "first"
@@ -27,6 +28,7 @@ Feature: A submitted task is accepted at once and goes on by itself
     When A is released
     Then A is completed
 
+  @cli
   Scenario: Nobody can look at a task that was never accepted
     Given a pool of 1 slot
     When the coordinator looks at Z

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,9 @@ from tests.features.steps.protocol import *  # noqa: F403
 from tests.features.steps.slots import *  # noqa: F403
 from tests.features.steps.tasks import *  # noqa: F403
 from tests.support.fake_cli import fake_cli, fake_environment
-from tests.support.pool_leftovers import left_behind
+from tests.support.pool_command import CommandPool
+from tests.support.pool_leftovers import processes_of
+from tests.support.pool_level import Level
 from tests.support.pool_loop import LoopThread
 from tests.support.pool_plan import Plan
 from tests.support.pool_scene import Scene
@@ -50,7 +55,7 @@ def pytest_bdd_apply_tag(tag: str, function: Callable[..., object]) -> bool | No
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run of a scenario for each of its levels."""
-    if "level" in metafunc.fixturenames:
+    if "_pytest_bdd_example" in metafunc.fixturenames:
         tagged = {mark.args[0] for mark in metafunc.definition.iter_markers("level")}
         levels = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in LEVELS if name in tagged]
         metafunc.parametrize("level", ["service", *levels], indirect=True)
@@ -58,8 +63,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def level(request: pytest.FixtureRequest) -> str:
-    """The level of this run."""
-    name: str = request.param
+    """The level of this run. All scenarios have one, so that `pytest_generate_tests` can give them more."""
+    name: str = getattr(request, "param", "service")
     return name
 
 
@@ -84,7 +89,10 @@ def folder() -> Generator[Path]:
     path = Path(tempfile.mkdtemp(prefix="cp-", dir="/tmp"))
     (path / "home").mkdir()
     yield path
-    left = left_behind(path)
+    left = processes_of(path)
+    for pid, _ in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     shutil.rmtree(path, ignore_errors=True)
     assert not left, f"left behind: {left}"
 
@@ -95,8 +103,11 @@ def scene(
 ) -> Generator[Scene]:
     """What the scenario plays in."""
 
-    def open_pool(plan: Plan) -> ServicePool:
-        return ServicePool(pool_loop, folder, _program(request, level, folder, plan), plan)
+    def open_pool(plan: Plan) -> Level:
+        program = _program(request, level, folder, plan)
+        if level == "cli":
+            return CommandPool(folder, program, plan)
+        return ServicePool(pool_loop, folder, program, plan)
 
     opened = Scene(folder, f"scene-{next(_numbers)}", open_pool)
     yield opened

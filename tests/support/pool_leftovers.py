@@ -1,4 +1,4 @@
-"""What a scenario left behind: processes whose environment names its folder."""
+"""What a scenario started, and what it left behind: processes whose environment names its folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def left_behind(folder: Path) -> list[str]:
-    """The living processes of this user, except this one, that were started for `folder`: pid and words.
+def processes_of(folder: Path) -> list[tuple[int, str]]:
+    """The living processes, except this one, that were started for `folder`: pid and words.
 
     Every process of a pool inherits a HOME below the scenario's folder, so its environment tells. A
     process that is only waiting to be collected by its parent has no environment any more.
     """
-    mark, found = os.fsencode(folder), list[str]()
+    mark, found = os.fsencode(folder), list[tuple[int, str]]()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with suppress(OSError):
                 if mark in (entry / "environ").read_bytes():
                     words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-                    found.append(f"{entry.name}: {os.fsdecode(words).strip()}")
+                    found.append((int(entry.name), os.fsdecode(words).strip()))
     return found

@@ -79,7 +79,11 @@ class ServicePool:
         self._stop = asyncio.Event()
         self._host = self._loop.begin(self._be_host(store, ready))
         self.running = ready.result(PATIENCE)
-        self.settle()
+        try:
+            self.settle()
+        except BaseException:
+            self.end()
+            raise
 
     async def _be_host(self, store: wiring.Store, ready: Future[wiring.Running]) -> None:
         plan = self._plan
