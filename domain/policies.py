@@ -184,18 +184,17 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         if isinstance(state, (slot.Idle, slot.Cold)) and not state.card.draining
         if isinstance(state, slot.Cold) or not _worn(state.process, at.settings)
     }
+    if not free:
+        return
     soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
     for _, _, task_id in merge(world.pending, _short_of_money(world)):
-        if not free:
-            return
         state = world.tasks[task_id]
         home = world.slots.get(state.job.spec.slot or "")
+        funds = funding(world, state.job)
         if isinstance(home, slot.Stopped) and home.retired:
             message = f"{home.card.slot_id} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message)
-            continue
-        funds = funding(world, state.job)
-        if isinstance(state, task.Parked):
+        elif isinstance(state, task.Parked):
             # one at a time, as it can be claimed: to let all go and park most again would flood the log
             if isinstance(funds, Funding) and _plans(world, state.job, free, surroundings):
                 yield task.UnparkTask(task_id)

@@ -485,10 +485,8 @@ def _quarantine(card: Card, code: str, problem: str, now: int) -> tuple[SlotEven
 
 def evolve(state: Slot, event: SlotEvent) -> Slot:
     """The state after `event`; a fact that makes no sense in `state` leaves it unchanged. Never raises."""
-    if isinstance(event, SlotAdded):
-        return Cold(Card(event.slot_id)) if isinstance(state, Absent) else state
     if isinstance(state, Absent):
-        return state
+        return Cold(Card(event.slot_id)) if isinstance(event, SlotAdded) else state
     return _evolve_present(state, event)
 
 

@@ -382,12 +382,10 @@ def _sealing(number: int, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
 
 def evolve(state: Task, event: TaskEvent) -> Task:
     """The state after `event`; a fact that makes no sense in `state` leaves it unchanged. Never raises."""
-    if isinstance(event, TaskSubmitted):
-        if not isinstance(state, Absent):
+    if isinstance(state, Absent):
+        if not isinstance(event, TaskSubmitted):
             return state
         return Pending(Job(event.task_id, event.spec, event.fingerprint, event.at))
-    if isinstance(state, Absent):
-        return state
     return _evolve_known(state, event)
 
 

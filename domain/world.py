@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from . import pool, slot, task
 from .records import Event
@@ -83,7 +83,7 @@ class World:
             self._enter(position, stream, after)
             if isinstance(before, task.Running) and isinstance(after, task.Settling):
                 self._close_session(before.live, after.job.attempts[-1].outcome)
-        elif isinstance(after, task.Running):
+        if isinstance(after, task.Running) and after.live.session:
             self._open_session(stream, after.live)
         if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
             self._finish(stream, after)
@@ -140,6 +140,8 @@ class World:
                 self.failed += 1
             case task.Cancelled():
                 self.cancelled += 1
+            case _:
+                assert_never(after)
 
     def open_pool(self) -> pool.Open:
         """The pool; an empty one where nothing was recorded yet."""

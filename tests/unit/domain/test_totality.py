@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from claude_pool.domain import pool, slot, task
-from claude_pool.domain.catalogue import EVENTS
 from claude_pool.domain.pool_events import PoolEvent
 from claude_pool.domain.records import Event
 from claude_pool.domain.slot_events import SlotEvent
@@ -57,32 +56,3 @@ def test_any_facts_in_any_order_make_a_world_and_a_prefix_makes_no_difference(
     assert [name for _, _, name in whole.pending] == [
         name for _, _, name in sorted(whole.ranks[name] for _, _, name in whole.pending)
     ]
-
-
-def test_stored_names_are_unique_and_of_the_form_subject_dot_fact() -> None:
-    names = [kind.NAME for kind in EVENTS]
-    assert len(set(names)) == len(names)
-    assert all(name.count(".") == 1 for name in names)
-    assert all(kind.VERSION >= 1 for kind in EVENTS)
-
-
-def test_the_canonical_text_holds_every_part_of_the_view() -> None:
-    """A part that the text leaves out could differ between two folds, and nobody would see it."""
-    world = World()
-    before = canonical(world)
-    for name, value in vars(world).items():
-        changed = World()
-        setattr(changed, name, _other(value))
-        assert canonical(changed) != before, name
-
-
-def _other(value: object) -> object:
-    match value:
-        case int():
-            return value + 1
-        case dict():
-            return {"slot-0": "task-aaaaaaaaaaaaaaaa"}
-        case list():
-            return [(0, 1, "task-aaaaaaaaaaaaaaaa")]
-        case _:
-            return pool.Open("pool-1")

@@ -73,3 +73,12 @@ def test_a_pool_without_an_owner_needs_no_timer() -> None:
     story.do(pool.StopOwner())
     story.do(pool.RecordOwnerStopped())
     assert next_wake(story.world) is None
+
+
+def test_a_task_that_waits_for_money_needs_no_timer() -> None:
+    story = warmed(limit=100)
+    submit(story, 0, spec(max_budget=80))
+    submit(story, 1, spec(max_budget=80))
+    story.settle()
+    assert len(story.world.parked) == 1
+    assert next_wake(story.world) is None

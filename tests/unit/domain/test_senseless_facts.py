@@ -1,0 +1,104 @@
+"""A fact that makes no sense in a state leaves it unchanged."""
+
+from __future__ import annotations
+
+import pytest
+from claude_pool.domain import slot, task
+from claude_pool.domain.slot_events import (
+    ClearStarted,
+    LaunchFailed,
+    LaunchStarted,
+    LaunchSucceeded,
+    ProcessEnded,
+    ProcessReplaced,
+    SessionPrepared,
+    SlotAdded,
+    SlotClaimed,
+    SlotEvent,
+    SlotQuarantined,
+    SlotReleased,
+    SlotRevived,
+    SlotStopped,
+    StopStarted,
+)
+from claude_pool.domain.task_events import (
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    InterruptRequested,
+    SessionOpened,
+    TaskCancelled,
+    TaskCompleted,
+    TaskEvent,
+    TaskFailed,
+    TaskParked,
+    TaskSealed,
+    TaskSubmitted,
+    TaskUnparked,
+)
+
+from tests.support.domain_decider import given_slot, given_task
+from tests.support.domain_story import outcome, spec
+
+ID = "task-aaaaaaaaaaaaaaaa"
+COLD: tuple[SlotEvent, ...] = (SlotAdded("slot-0"),)
+STARTING: tuple[SlotEvent, ...] = (*COLD, LaunchStarted(1, "key", "s1"))
+IDLE: tuple[SlotEvent, ...] = (*STARTING, LaunchSucceeded(1, 100, ""))
+BUSY: tuple[SlotEvent, ...] = (*IDLE, SlotClaimed("task-a.1", "s1", 1, "key"))
+FAILED: tuple[SlotEvent, ...] = (*COLD, SlotQuarantined("slot_failed", ""))
+PENDING: tuple[TaskEvent, ...] = (TaskSubmitted(ID, spec(), "f", 5),)
+RUNNING: tuple[TaskEvent, ...] = (*PENDING, AttemptStarted(1, "slot-0", 10))
+
+
+@pytest.mark.parametrize(
+    ("before", "fact"),
+    [
+        (COLD, SlotAdded("slot-0")),
+        (IDLE, SlotAdded("slot-0")),
+        ((), ClearStarted()),
+        (BUSY, ClearStarted()),
+        (IDLE, SessionPrepared("s2")),
+        (COLD, LaunchSucceeded(1, 100, "")),
+        (IDLE, ProcessReplaced(2, 100, "")),
+        (IDLE, LaunchFailed(1, "slot_failed", "", 5)),
+        (BUSY, ProcessEnded(1, False, 1, 0, "", 5)),
+        (COLD, StopStarted("recycle")),
+        (IDLE, SlotQuarantined("slot_failed", "")),
+        (IDLE, SlotRevived()),
+        (FAILED, SlotStopped("shutdown")),
+        (BUSY, SlotClaimed("task-b.1", "s1", 1, "key")),
+        (IDLE, SlotReleased("task-a.1", True, 0, 0, "s1")),
+        (BUSY, SlotReleased("task-b.1", True, 0, 0, "s1")),
+    ],
+)
+def test_a_slot_stays_as_it_is(before: tuple[SlotEvent, ...], fact: SlotEvent) -> None:
+    state = given_slot(*before).state
+    assert slot.evolve(state, fact) == state
+
+
+@pytest.mark.parametrize(
+    ("before", "fact"),
+    [
+        (PENDING, TaskSubmitted(ID, spec(priority=3), "g", 6)),
+        (RUNNING, TaskSubmitted(ID, spec(priority=3), "g", 6)),
+        ((), TaskCancelled()),
+        (PENDING, AttemptStarted(2, "slot-0", 10)),
+        (RUNNING, AttemptStarted(1, "slot-1", 10)),
+        (PENDING, SessionOpened(1, "s1", "fresh", "/")),
+        (RUNNING, SessionOpened(2, "s1", "fresh", "/")),
+        (PENDING, AttemptSucceeded(1, outcome(), 20)),
+        (RUNNING, AttemptSucceeded(2, outcome(), 20)),
+        (RUNNING, TaskCompleted()),
+        (RUNNING, TaskFailed("turn_limit", "")),
+        (RUNNING, TaskCancelled()),
+        (PENDING, TaskSealed(1)),
+        (RUNNING, TaskParked("budget")),
+        (PENDING, TaskUnparked()),
+        (PENDING, CancelRequested(9)),
+        (PENDING, InterruptRequested(1, "interrupted", 9)),
+        (RUNNING, InterruptRequested(2, "interrupted", 9)),
+    ],
+)
+def test_a_task_stays_as_it_is(before: tuple[TaskEvent, ...], fact: TaskEvent) -> None:
+    state = given_task(*before).state
+    assert task.evolve(state, fact) == state
