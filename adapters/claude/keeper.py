@@ -17,7 +17,8 @@ last ``empty after <kills> kills``. The end of the pipe without that line says t
 Why it is complete on Linux: the keeper is a subreaper, so whatever its descendants do (sessions of their
 own, double forks), each death hands the orphans to the keeper; killing its direct children again and again
 until there are none ends the tree. Without subreapers (macOS) it kills the program's process group and the
-descendants that ``ps`` shows at that moment: a process that left both its group and its parent escapes.
+descendants that ``ps`` shows at that moment: a process that left both its group and its parent escapes,
+and a keeper that is itself killed leaves its program running.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Keeper:
         self.life = life
         self.status = status
         self.program = 0
-        self.kills = 0
+        self.group = 0
+        self.killed: set[int] = set()
         self.prctl = None
         for descriptor in (life, status):
             os.set_inheritable(descriptor, False)
@@ -74,7 +76,7 @@ class Keeper:
             os.waitpid(pid, 0)
             self.tell("failed " + failure.decode("utf-8", "replace"))
             return False
-        self.program = pid
+        self.program = self.group = pid
         self.tell(f"started {pid} {start_time(pid)}")
         quiet = os.open(os.devnull, os.O_RDWR)
         os.dup2(quiet, 0)
@@ -113,7 +115,7 @@ class Keeper:
             if self.life in ready and not self._obey(os.read(self.life, 64)):
                 break
         self.sweep()
-        self.tell(f"empty after {self.kills} kills")
+        self.tell(f"empty after {len(self.killed)} kills")
 
     def _obey(self, orders: bytes) -> bool:
         if not orders:
@@ -142,17 +144,16 @@ class Keeper:
 
     def sweep(self) -> None:
         """Kill until nothing is left. It cannot give up: a process in the kernel dies when it returns."""
-        group = self.program
         while self.reap():
             for pid in self.children():
                 self.kill(pid)
-            if self.prctl is None and group:
-                self.kill(-group)
+            if self.prctl is None:
+                self.kill(-self.group)
             time.sleep(SWEEP_STEP_SECONDS)
 
     def sweep_orphans(self) -> int:
-        """Kill the children other than the program, bounded in time; how many kills it took."""
-        before = self.kills
+        """Kill the children other than the program, bounded in time; how many there were."""
+        before = len(self.killed)
         until = time.monotonic() + ORPHAN_SWEEP_SECONDS
         while self.prctl is not None and self.reap() and self.program and time.monotonic() < until:
             orphans = [pid for pid in self.children() if pid != self.program]
@@ -161,7 +162,7 @@ class Keeper:
             for pid in orphans:
                 self.kill(pid)
             time.sleep(SWEEP_STEP_SECONDS)
-        return self.kills - before
+        return len(self.killed) - before
 
     def children(self) -> list[int]:
         """The direct children; where there is no subreaper, every descendant that `ps` shows."""
@@ -178,7 +179,7 @@ class Keeper:
         """SIGKILL one process or (negative) a group."""
         try:
             os.kill(pid, signal.SIGKILL)
-            self.kills += 1
+            self.killed.add(pid)
         except OSError as error:
             if error.errno not in (errno.ESRCH, errno.EPERM):
                 raise

@@ -15,11 +15,12 @@ from typing import Any
 from claude_pool.domain.ports import ProcessEnd, SlotFailure
 
 from . import tree
+from .environment import secrets_in
 from .stream import LineSplitter, LineTooLong
 
 _KEEPER = str(Path(__file__).with_name("keeper.py"))
 _STDERR_RING = 64 * 2**10
-_STDERR_TOLD = 4 * 2**10
+_STDERR_TOLD = 4 * 2**10  # characters
 _KILL_SECONDS = 5.0
 _ORPHANS_SECONDS = 3.0
 
@@ -184,8 +185,11 @@ class SlotProcess:
         return await asyncio.shield(self.ended)
 
     def stderr_tail(self) -> str:
-        """The last words on standard error, at most 4 KiB."""
-        return self._stderr[-_STDERR_TOLD:].decode("utf-8", "replace").strip()
+        """The last words on standard error (at most 4096 characters) without the environment's secrets."""
+        told = self._stderr.decode("utf-8", "replace")
+        for secret in secrets_in(self._spawn.environment):
+            told = told.replace(secret, "***")
+        return told.strip()[-_STDERR_TOLD:]
 
     def _order(self, order: bytes) -> None:
         if self._life >= 0:

@@ -23,7 +23,7 @@ from .outcome import Evidence, Failure, judge
 from .process import SlotProcess, Spawn, first_of
 from .strays import Strays
 from .stream import Message, parse, strings, text
-from .transcript import TranscriptFile
+from .transcript import TranscriptFile, open_between
 from .turn import Patience, RunningTurn, answers, prompt_line
 
 _LADDER_SECONDS = 2.0
@@ -71,7 +71,7 @@ class WarmSlot:
         self._settings = InProcessSettings(launch)
         self._accounts = CliAccounts(resumed=launch.resume is not None)
         self._strays = Strays(prices, lambda: self._controls.send("interrupt"), on_stray)
-        self._between = TranscriptFile(transcripts / f"{launch.slot_id}.jsonl", fresh=False)
+        self._between = open_between(transcripts / f"{launch.slot_id}.jsonl")
         self._transcripts = transcripts
         self._prices = prices
         self._limits = limits
@@ -98,9 +98,7 @@ class WarmSlot:
         except ControlRefused as refused:
             end = await self._kill()
             said = end.message or str(refused)
-            code = "timed_out_start" if refused.unanswered else "slot_failed"
-            if "No conversation found" in said:
-                code = "session_not_found"
+            code = "timed_out_start" if refused.unanswered else _start_problem(said)
             raise SlotFailure(code, said, end) from refused
         finally:
             self.busy = False
@@ -122,6 +120,9 @@ class WarmSlot:
         self.busy = True
         self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_budget)
         try:
+            if turn.session not in ("", self.session):
+                problem = f"The slot holds conversation {self.session} and not {turn.session}."
+                self._break(Failure("slot_failed", problem))
             await self._await_strays()
             await self._adjust(running)
             if not self._over(running):
@@ -303,7 +304,10 @@ class WarmSlot:
         if message is None:
             self._on_garbage(line)
         elif not self._controls.take(message):
-            self._on_message(message, running)
+            try:
+                self._on_message(message, running)
+            except Exception as fault:  # a fault of ours must not leave a turn that nobody ends
+                self._break(Failure("internal", f"{type(fault).__name__}: {fault}", retryable=False))
 
     def _on_message(self, message: Message, running: RunningTurn | None) -> None:
         kind = text(message, "type")
@@ -378,6 +382,13 @@ class WarmSlot:
 
 def _text(value: str) -> Text:
     return Text(inline=value, size=len(value.encode()))
+
+
+def _start_problem(said: str) -> str:
+    """The code for what a CLI said that did not start."""
+    if "No conversation found" in said:
+        return "session_not_found"
+    return "invalid_argument" if "not a valid JSON Schema" in said else "slot_failed"
 
 
 def _disk_failure(error: OSError) -> Failure:

@@ -66,7 +66,8 @@ class Strays:
             self._present = None
             stray.over.set_result(None)
             settled = settle(stray.meter, account, cut_off=True)
-            self._on_stray(
+            asyncio.get_running_loop().call_soon(
+                self._on_stray,
                 Outcome(
                     End.INTERRUPTED,
                     "interrupted",
@@ -75,7 +76,7 @@ class Strays:
                     cost=settled.cost,
                     estimated=settled.estimated,
                     tokens=settled.tokens,
-                )
+                ),
             )
 
     async def gone(self, ended: asyncio.Future[ProcessEnd]) -> bool:

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from claude_pool.domain.values import Transcript
+
+_KEPT_BYTES = 8 * 2**20
+
+
+def open_between(path: Path) -> TranscriptFile:
+    """The file of what a slot prints between turns, which goes on from process to process.
+
+    One that grew beyond 8 MiB becomes `<name>.old`, in place of an earlier one.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    with suppress(FileNotFoundError):
+        if path.lstat().st_size > _KEPT_BYTES:
+            path.replace(path.with_suffix(".old"))
+    return TranscriptFile(path, fresh=False)
 
 
 class TranscriptFile:

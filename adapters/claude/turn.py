@@ -146,7 +146,7 @@ class RunningTurn:
         budget = self.turn.budget
         if budget is not None and not self._budget_told and microdollars(self.meter.nanodollars) >= budget:
             self._budget_told = True
-            self._on_budget(self.turn.attempt)
+            self._loop.call_soon(self._on_budget, self.turn.attempt)  # its faults are not the slot's
 
     def _take_assistant(self, message: Message) -> None:
         if text(message, "error"):

@@ -151,6 +151,26 @@ def test_a_directory_that_is_not_there_fails_the_launch(play: Play) -> None:
     play(scene)
 
 
+def test_a_form_that_is_no_form_fails_the_launch(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        with pytest.raises(SlotFailure) as failure:
+            await bench.launch(json_schema='{"type": "strnig"}')
+        assert failure.value.code == "invalid_argument"
+
+    play(scene)
+
+
+def test_a_prompt_for_another_conversation_is_not_asked_in_this_one(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        turn = Turn(bench.next_attempt(), str(uuid4()), "hello", "haiku")
+        report = await bench.driver.run(SLOT, turn, lambda _: None)
+        assert (report.outcome.code, report.alive) == ("slot_failed", False)
+        assert bench.calls() == []
+
+    play(scene)
+
+
 # ---------------------------------------------------------------------------- settings of a turn
 
 

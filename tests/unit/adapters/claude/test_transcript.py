@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from claude_pool.adapters.claude.transcript import TranscriptFile
+from claude_pool.adapters.claude.transcript import TranscriptFile, open_between
 
 
 def test_the_evidence_is_of_the_bytes_in_the_file(tmp_path: Path) -> None:
@@ -57,3 +57,14 @@ def test_a_full_disk_is_an_error_at_the_line_that_no_longer_fits() -> None:
     with pytest.raises(OSError, match="No space left"):
         transcript.append(b"line")
     transcript.close()
+
+
+@pytest.mark.parametrize(("size", "moved"), [(8 * 2**20, False), (8 * 2**20 + 1, True)])
+def test_the_lines_between_turns_go_on_until_they_are_too_many(
+    tmp_path: Path, size: int, moved: bool
+) -> None:
+    path = tmp_path / "slot-0.jsonl"
+    path.write_bytes(b"x" * size)
+    open_between(path).close()
+    assert (tmp_path / "slot-0.old").exists() is moved
+    assert path.stat().st_size == (0 if moved else size)
