@@ -162,6 +162,7 @@ class Service:
                 if not job.done.done():
                     job.done.set_exception(error)
             try:
+                await asyncio.sleep(0)  # who waits for these facts goes first
                 await self._let_policies_react()
             except StoreError as error:
                 self._fail(error)
@@ -235,6 +236,7 @@ class Service:
             cause = Origin(Actor.POLICY, None, self.world.position)
             if not await self._carry_out(command, cause):
                 raise RuntimeError(f"a policy asks for what changes nothing: {command}")
+            await asyncio.sleep(0)  # so do the effects of these facts
         self._arm()
 
     def _arm(self) -> None:
