@@ -23,6 +23,8 @@ Timeout = Annotated[
 _ASK_SECONDS = 50.0
 _ANSWER_SECONDS = 60.0
 _STOP_NOW_SECONDS = 20.0
+_LAST_BREATH_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 
 
 def drain(shell: Shell, mode: Mode = "finish", timeout: Timeout = None) -> int:
@@ -61,6 +63,7 @@ def stop(
             with output.progress("stopping"):
                 ended = client.wait_for_end(_STOP_NOW_SECONDS if now else None)
             pid = client.welcome.get("pid")
+        ended = ended and _gone(pid)
     except NoOwner:
         output.note("no owner runs")
         ended, pid = True, None
@@ -69,6 +72,22 @@ def stop(
     elif not ended:
         output.note(f"[internal] the owner (pid {pid}) still runs after {_STOP_NOW_SECONDS:g} seconds")
     return exits.DONE if ended else exits.FAILED
+
+
+def _gone(pid: object) -> bool:
+    """Whether the owner's process itself has ended, soon after it let go of its callers."""
+    deadline = time.monotonic() + _LAST_BREATH_SECONDS
+    while isinstance(pid, int):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def resume(shell: Shell) -> None:
