@@ -11,7 +11,7 @@ _ANSWER_SECONDS = 10.0
 
 
 class InProcessSettings:
-    """The values in force in one process. What a turn leaves open is the CLI's default, not the last value."""
+    """The values in force in one process. What a turn leaves open is the CLI's own default."""
 
     def __init__(self, launch: Launch) -> None:
         """A process just launched has what its launch says."""
