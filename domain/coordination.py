@@ -31,6 +31,7 @@ from .errors import (
     WrongState,
 )
 from .records import Event, Fact
+from .slot_events import SlotEvent
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
 
@@ -271,9 +272,9 @@ def _recover(command: Recover, world: World) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[slot.SlotEvent, ...]:
+def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent, ...]:
     """A slot whose owner is gone: its attempt, if any, is over, and it has no process any more."""
-    released: tuple[slot.SlotEvent, ...] = ()
+    released: tuple[SlotEvent, ...] = ()
     if isinstance(at, slot.Busy):
         over = slot.ReleaseSlot(
             slot_id, at.attempt, alive=False, faulty=False, succeeded=False,

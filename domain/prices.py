@@ -30,7 +30,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Nanodollars per token. Above `long_above` tokens of context a call costs `long_factor` times as much."""
+    """Nanodollars per token; above `long_above` tokens of context a call costs `long_factor` times that."""
 
     input: int
     output: int

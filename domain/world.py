@@ -6,6 +6,7 @@ Finished tasks leave it; they are counted here and folded from their own stream 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
@@ -57,8 +58,8 @@ class World:
         self.sessions: dict[str, str] = {}
         self.completed = self.failed = self.cancelled = 0
         self.sealed = 0
-        self.shown: dict[str, int] = {}
-        self.homes: dict[str, Home] = {}
+        self.shown: OrderedDict[str, int] = OrderedDict()
+        self.homes: OrderedDict[str, Home] = OrderedDict()
 
     def apply(self, position: int, stream: str, version: int, event: Event) -> None:
         """Fold one event. Events must come in the order of their positions."""
@@ -148,8 +149,8 @@ class World:
         return self.pool if isinstance(self.pool, pool.Open) else pool.Open("")
 
 
-def _remember(known: dict[str, T], session: str, value: T) -> None:
-    known.pop(session, None)
+def _remember(known: OrderedDict[str, T], session: str, value: T) -> None:
     known[session] = value
+    known.move_to_end(session)
     if len(known) > SHOWN_SESSIONS:
-        del known[next(iter(known))]
+        known.popitem(last=False)

@@ -6,6 +6,7 @@ that never reached the model reports no error, and a turn that we stopped report
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 
@@ -157,3 +158,17 @@ def _structured(result: Message) -> str | None:
         return None
     plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return plain.encode("utf-8", "replace").decode()
+
+
+def start_problem(said: str) -> str:
+    """The code for what a CLI said that did not start."""
+    if "No conversation found" in said:
+        return "session_not_found"
+    return "invalid_argument" if "not a valid JSON Schema" in said else "slot_failed"
+
+
+def disk_failure(error: OSError) -> Failure:
+    """A turn whose evidence could not be kept."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    problem = f"The transcript could not be written: {error}."
+    return Failure("store_full" if full else "internal", problem, retryable=False)

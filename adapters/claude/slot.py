@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,19 @@ from uuid import uuid4
 
 from claude_pool.domain.ports import Launch, ProcessEnd, SlotFailure, Turn, TurnReport
 from claude_pool.domain.prices import PriceList
-from claude_pool.domain.values import Denial, End, Outcome, Text, is_session_id
+from claude_pool.domain.values import Denial, End, Outcome, is_session_id
 
 from . import tree
 from .adjust import InProcessSettings
 from .controls import ControlRefused, Controls
-from .meter import CliAccounts, settle
+from .meter import CliAccounts
 from .neutralise import shield_prompt
-from .outcome import Evidence, Failure, judge
+from .outcome import Failure, disk_failure, start_problem
 from .process import SlotProcess, Spawn, first_of
 from .strays import Strays
 from .stream import Message, parse, strings, text
 from .transcript import TranscriptFile, open_between
-from .turn import Patience, RunningTurn, answers, prompt_line
+from .turn import Patience, RunningTurn, answers, outcome_of, prompt_line
 
 _LADDER_SECONDS = 2.0
 _GARBAGE_LINES = 100
@@ -98,7 +97,7 @@ class WarmSlot:
         except ControlRefused as refused:
             end = await self._kill()
             said = end.message or str(refused)
-            code = "timed_out_start" if refused.unanswered else _start_problem(said)
+            code = "timed_out_start" if refused.unanswered else start_problem(said)
             raise SlotFailure(code, said, end) from refused
         finally:
             self.busy = False
@@ -111,7 +110,7 @@ class WarmSlot:
         try:
             transcript = TranscriptFile(self._transcripts / f"{turn.attempt}.jsonl", fresh=True)
         except OSError as error:
-            failure = _disk_failure(error)
+            failure = disk_failure(error)
             outcome = Outcome(End.FAILED, failure.code, failure.message, failure.retryable)
             return TurnReport(outcome, self.session, not self.process.ended.done())
         patience = Patience(
@@ -241,7 +240,6 @@ class WarmSlot:
 
     async def _report(self, running: RunningTurn) -> TurnReport:
         """The turn's outcome, once its evidence is on the disk and its left-overs are gone."""
-        result = running.done.result() if running.done.done() else None
         if running.spent:
             await self._kill()
         elif running.sent:
@@ -249,37 +247,10 @@ class WarmSlot:
         try:
             await asyncio.to_thread(running.transcript.sync)
         except OSError as error:
-            running.fail(_disk_failure(error))
+            running.fail(disk_failure(error))
         alive = not self.process.ended.done()
         end = None if alive else self.process.ended.result()
-        verdict = judge(
-            Evidence(
-                result=result,
-                api_error=running.api_error,
-                interrupted=running.interrupted,
-                failure=running.failure,
-                schema_asked=self.launch.json_schema is not None,
-                exited=end is not None,
-                exit_code=end.exit_code if end is not None else None,
-                stderr=end.message if end is not None else "",
-            )
-        )
-        settled = settle(running.meter, running.account, cut_off=result is None or running.interrupted)
-        outcome = Outcome(
-            verdict.end,
-            verdict.code,
-            verdict.message,
-            verdict.retryable,
-            _text(verdict.output),
-            _text(verdict.structured_output) if verdict.structured_output is not None else None,
-            verdict.turns,
-            running.meter.model,
-            settled.cost,
-            settled.estimated,
-            settled.tokens,
-            running.denials,
-            running.transcript.evidence(),
-        )
+        outcome = outcome_of(running, end, schema_asked=self.launch.json_schema is not None)
         rss = tree.resident_mb(self.process.pid, self.process.start_ticks) if alive else 0
         return TurnReport(outcome, self.session, alive, rss)
 
@@ -292,7 +263,7 @@ class WarmSlot:
         try:
             (running.transcript if running is not None else self._between).append(line)
         except OSError as error:
-            self._break(_disk_failure(error))
+            self._break(disk_failure(error))
             return
         if running is not None:
             running.hear()
@@ -378,20 +349,3 @@ class WarmSlot:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _text(value: str) -> Text:
-    return Text(inline=value, size=len(value.encode()))
-
-
-def _start_problem(said: str) -> str:
-    """The code for what a CLI said that did not start."""
-    if "No conversation found" in said:
-        return "session_not_found"
-    return "invalid_argument" if "not a valid JSON Schema" in said else "slot_failed"
-
-
-def _disk_failure(error: OSError) -> Failure:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    problem = f"The transcript could not be written: {error}."
-    return Failure("store_full" if full else "internal", problem, retryable=False)

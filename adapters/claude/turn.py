@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from claude_pool.domain.ports import Turn
+from claude_pool.domain.ports import ProcessEnd, Turn
 from claude_pool.domain.prices import PriceList, microdollars
-from claude_pool.domain.values import Denial
+from claude_pool.domain.values import Denial, Outcome, Text
 
-from .meter import Account, Meter
-from .outcome import Failure
+from .meter import Account, Meter, settle
+from .outcome import Evidence, Failure, judge
 from .stream import Message, objects, part, status, strings, text
 from .transcript import TranscriptFile
 
@@ -182,3 +182,40 @@ class RunningTurn:
         for refused in objects(message, "permission_denials"):
             self.deny(text(refused, "tool_use_id"), Denial(text(refused, "tool_name")))
         self.end(message)
+
+
+def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bool) -> Outcome:
+    """What came of a turn that is over. `end` tells of its process, where that is gone."""
+    result = running.done.result() if running.done.done() else None
+    verdict = judge(
+        Evidence(
+            result=result,
+            api_error=running.api_error,
+            interrupted=running.interrupted,
+            failure=running.failure,
+            schema_asked=schema_asked,
+            exited=end is not None,
+            exit_code=end.exit_code if end is not None else None,
+            stderr=end.message if end is not None else "",
+        )
+    )
+    settled = settle(running.meter, running.account, cut_off=result is None or running.interrupted)
+    return Outcome(
+        verdict.end,
+        verdict.code,
+        verdict.message,
+        verdict.retryable,
+        _text(verdict.output),
+        _text(verdict.structured_output) if verdict.structured_output is not None else None,
+        verdict.turns,
+        running.meter.model,
+        settled.cost,
+        settled.estimated,
+        settled.tokens,
+        running.denials,
+        running.transcript.evidence(),
+    )
+
+
+def _text(value: str) -> Text:
+    return Text(inline=value, size=len(value.encode()))

@@ -30,14 +30,14 @@ PROMPTS = (
 )
 
 
-def main(claude: str | None = None) -> int:
-    """Run the demonstration with the CLI at `claude`, by default the bundled one; the exit code."""
+def main() -> int:
+    """Run the demonstration with the bundled CLI; the exit code."""
     try:
-        cli = locate.inspect(claude or locate.bundled() or "", os.environ)
+        cli = locate.inspect(locate.bundled() or "", os.environ)
     except SlotFailure:
         sys.stderr.write(
-            "[cli_missing] The demonstration drives the Claude Code CLI that `pip install 'claude-pool[cli]'` "
-            "brings. Install it, or name another one with --claude PATH.\n"
+            "[cli_missing] The demonstration drives the Claude Code CLI that the extra `claude-pool[cli]` "
+            "brings. Install it with pip, then run this again.\n"
         )
         return 3
     folder = Path(tempfile.mkdtemp(prefix="claude-pool-demo-"))

@@ -1,4 +1,4 @@
-"""A pool's log in memory with its live view, driven as the service drives them: decide, append, fold, react."""
+"""A pool's log in memory with its live view, driven as a service does: decide, append, fold, react."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Story:
         """The events of one stream."""
         return [r.event for r in self.log if r.stream == stream]
 
-    def task(self, task_id: str) -> task.Task:
+    def state_of(self, task_id: str) -> task.Task:
         """A task in any state, folded from its own stream."""
         state: task.Task = task.ABSENT
         for event in self.events_of(task_id):

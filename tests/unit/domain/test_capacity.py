@@ -131,10 +131,10 @@ def test_a_drain_may_cancel_what_is_accepted() -> None:
     story.do(pool.StartDrain("cancel"))
     story.settle()
     assert story.running(live).cancel
-    assert isinstance(story.task(pending), task.Cancelled)
-    assert isinstance(story.task(parked), task.Cancelled)
+    assert isinstance(story.state_of(pending), task.Cancelled)
+    assert isinstance(story.state_of(parked), task.Cancelled)
     end(story, live, outcome(End.INTERRUPTED))
-    assert isinstance(story.task(live), task.Cancelled)
+    assert isinstance(story.state_of(live), task.Cancelled)
 
 
 def test_a_cold_slot_stops_with_the_drain_and_is_not_launched_meanwhile() -> None:
@@ -189,7 +189,7 @@ def test_a_stop_at_once_interrupts_and_seals() -> None:
     assert story.settle() == [task.InterruptAttempt(live, 1, "interrupted", NOW)]
     assert InterruptRequested(1, "interrupted", NOW) in story.events_of(live)
     end(story, live, outcome(End.INTERRUPTED))
-    assert isinstance(story.task(live), task.Sealed)
+    assert isinstance(story.state_of(live), task.Sealed)
 
 
 def test_a_cancelled_attempt_is_not_interrupted_again_by_a_stop() -> None:

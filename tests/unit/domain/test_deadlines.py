@@ -24,7 +24,7 @@ def test_an_attempt_that_ended_before_its_interruption_took_hold_has_succeeded()
     story.settle()
     story.settle(NOW + 4_000)
     end(story, task_id, outcome())
-    assert isinstance(story.task(task_id), task.Completed)
+    assert isinstance(story.state_of(task_id), task.Completed)
 
 
 def test_an_interrupted_attempt_failed_by_the_limit_it_reached() -> None:
@@ -33,7 +33,7 @@ def test_an_interrupted_attempt_failed_by_the_limit_it_reached() -> None:
     story.settle()
     story.settle(NOW + 4_000)
     end(story, task_id, outcome(End.INTERRUPTED))
-    after = story.task(task_id)
+    after = story.state_of(task_id)
     assert isinstance(after, task.Failed)
     assert (after.code, after.retryable) == ("timed_out_task", False)
     assert after.message == "The attempt ran longer than its timeout_seconds."
@@ -57,7 +57,7 @@ def test_a_task_that_finds_no_slot_in_time_is_given_up() -> None:
     story.settle()
     assert story.settle(NOW + 1_999) == []
     story.settle(NOW + 2_000)
-    after = story.task(second)
+    after = story.state_of(second)
     assert isinstance(after, task.Failed)
     assert after.code == "timed_out_queue"
 

@@ -66,7 +66,7 @@ def test_a_task_that_spent_its_whole_budget_is_given_up() -> None:
     story.settle()
     end(story, task_id, outcome(End.FAILED, retryable=True, cost=50))
     story.settle(NOW + 1_000)
-    after = story.task(task_id)
+    after = story.state_of(task_id)
     assert isinstance(after, task.Failed)
     assert (after.code, after.message) == (
         "task_budget_reached",
@@ -142,7 +142,7 @@ def test_a_parked_task_is_given_up_when_its_money_is_spent() -> None:
     story, rich, poor = short_of_money()
     end(story, rich, outcome(cost=80))
     story.settle()
-    after = story.task(poor)
+    after = story.state_of(poor)
     assert isinstance(after, task.Failed)
     assert (after.code, "80 microdollars spent" in after.message) == ("budget_exceeded", True)
 
@@ -154,7 +154,7 @@ def test_a_pending_task_is_given_up_when_its_money_is_spent() -> None:
     story.settle()
     end(story, rich, outcome(cost=80))
     story.settle()
-    assert isinstance(story.task(poor), task.Failed)
+    assert isinstance(story.state_of(poor), task.Failed)
 
 
 def test_a_task_that_cannot_be_paid_blocks_no_cheaper_one_behind_it() -> None:

@@ -29,7 +29,7 @@ NOBODY = (None, None, None)
 )
 def test_of_a_single_value_the_nearest_layer_wins(name: str) -> None:
     def layer(value: str) -> Options:
-        return replace(Options(), **{name: value})
+        return replace(Options(), **{name: value})  # type: ignore[arg-type]  # any value serves to tell layers apart
 
     nothing = Options()
     for task, slot, pool, expected in (

@@ -43,7 +43,7 @@ def test_a_live_attempt_is_sealed_and_its_slot_released_and_stopped() -> None:
     story, task_id = cut_off()
     session = story.running(task_id).session
     story.do(Recover({f"{task_id}.1": outcome(End.INTERRUPTED, cost=12)}, NOW))
-    assert isinstance(story.task(task_id), task.Sealed)
+    assert isinstance(story.state_of(task_id), task.Sealed)
     assert story.events_of("slot-0")[-3:] == [
         SlotReleased(f"{task_id}.1", False, 12, 0, session),
         ProcessEnded(1, True, None, 0, "owner_lost", NOW),
@@ -81,7 +81,7 @@ def test_a_cost_that_nobody_saw_is_an_estimate() -> None:
     story, task_id = cut_off()
     story.do(Recover({}, NOW))
     assert FundsSettled(f"{task_id}.1", 0, estimated=True) in story.events_of("pool")
-    sealed = story.task(task_id)
+    sealed = story.state_of(task_id)
     assert isinstance(sealed, task.Sealed)
     assert sealed.job.attempts[-1].outcome.estimated
 
@@ -90,13 +90,13 @@ def test_a_live_attempt_that_was_to_be_cancelled_is_cancelled() -> None:
     story, task_id = cut_off()
     story.do(task.CancelTask(task_id, NOW))
     story.do(Recover({}, NOW))
-    assert isinstance(story.task(task_id), task.Cancelled)
+    assert isinstance(story.state_of(task_id), task.Cancelled)
 
 
 def test_what_a_sealed_attempt_seemed_to_say_is_no_success() -> None:
     story, task_id = cut_off()
     story.do(Recover({f"{task_id}.1": outcome()}, NOW))
-    sealed = story.task(task_id)
+    sealed = story.state_of(task_id)
     assert isinstance(sealed, task.Sealed)
     last = sealed.job.attempts[-1].outcome
     assert (last.end, last.code, last.retryable) == (End.INTERRUPTED, "interrupted", False)

@@ -64,7 +64,7 @@ def test_a_task_whose_slot_leaves_service_before_it_ran_fails() -> None:
     story.do(slot.DrainSlot("slot-1"))
     end(story, first, alive=False)
     story.settle()
-    after = story.task(second)
+    after = story.state_of(second)
     assert isinstance(after, task.Failed)
     assert (after.code, after.message) == (
         "not_found",

@@ -14,7 +14,7 @@ from tests.support.domain_story import NOW, Story, end, outcome, spec, submit, w
 
 def card(story: Story, task_id: str, now: int = NOW) -> TaskCard:
     """The task's view."""
-    state = story.task(task_id)
+    state = story.state_of(task_id)
     assert not isinstance(state, task.Absent)
     return task_card(state, now, story.world)
 

@@ -1,0 +1,340 @@
+"""The whole core under random callers, processes, clocks and crashes; every invariant holds after each step.
+
+Each rule is one thing that may happen to a pool; see `domain_pool_model` for what is checked after it, and
+for how everything is healed at the end.
+"""
+
+from __future__ import annotations
+
+from claude_pool.domain import pool, slot, task
+from claude_pool.domain.coordination import Claim, Command, Submit
+from claude_pool.domain.pool_events import PoolEvent, Settings
+from claude_pool.domain.slot_events import SlotEvent
+from claude_pool.domain.task_events import TaskEvent
+from claude_pool.domain.values import End, Options, TaskSpec, Text
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from .domain_cli_model import Clearing, Effect, Launching, Stopping, Turning
+from .domain_events import pool_events, slot_events, task_events
+from .domain_pool_model import ROLES, PoolModel
+from .domain_story import outcome, session_name, task_name
+
+MOST_TASKS = 32
+QUIET_STEPS = 10
+PLAIN = TaskSpec(Text(inline="work", size=4))
+
+costs = st.sampled_from([0, 1, 7, 40, 100, 1_000])
+limits = st.sampled_from([None, None, None, 1, 100, 250, 1_000])
+picks = st.integers(0, 7)
+mostly = st.sampled_from([True, True, True, False])
+settings_drawn = st.builds(
+    Settings,
+    slots=st.integers(1, 3),
+    max_slots=st.just(4),
+    session=st.sampled_from(["fresh", "fresh", "slot"]),
+    task_budget=st.sampled_from([None, None, 60]),
+    task_timeout_ms=st.sampled_from([None, None, 30_000]),
+    queue_timeout_ms=st.sampled_from([None, None, None, 20_000]),
+    working_dir=st.just("/project"),
+    recycle_turns=st.sampled_from([3, 200]),
+)
+options_drawn = st.builds(
+    Options,
+    model=st.sampled_from([None, "opus"]),
+    system_prompt=st.sampled_from([None, None, "Be brief."]),
+    max_budget=st.sampled_from([None, None, None, 30, 90]),
+    timeout_ms=st.sampled_from([None, None, 5_000]),
+)
+changes = st.one_of(
+    st.builds(pool.SetBudget, limit=limits),
+    st.builds(pool.ResetBudget),
+    st.builds(pool.ChargeFunds, slot_id=st.just("slot-0"), cost=costs, why=st.just("unsolicited")),
+    st.builds(pool.SetContext, key=st.just("branch"), value=st.sampled_from(["a", "b"])),
+    st.builds(pool.DeleteContext, key=st.just("branch")),
+    st.builds(pool.SetTargetSlots, target=st.integers(0, 5)),
+    st.builds(pool.ScaleSlots, by=st.integers(-1, 1), key=st.sampled_from([None, "key"])),
+)
+ends_drawn = st.sampled_from(
+    [
+        (End.SUCCEEDED, None, False),
+        (End.SUCCEEDED, None, False),
+        (End.FAILED, "provider_error", True),
+        (End.FAILED, "turn_limit", False),
+        (End.FAILED, "not_logged_in", False),
+        (End.FAILED, "slot_failed", True),
+        (End.INTERRUPTED, None, False),
+    ]
+)
+
+
+class CoreMachine(RuleBasedStateMachine):
+    """See the module. A rule that makes no sense in the present state is held back by its precondition."""
+
+    def __init__(self) -> None:
+        """An empty log."""
+        super().__init__()
+        self.model = PoolModel()
+        self.submitted = 0
+        self.intact = False
+        self.calm = 0
+
+    def ask(self, command: Command) -> None:
+        """A caller wants something."""
+        self.intact = False
+        self.model.ask(command)
+
+    def tell(self, command: Command) -> None:
+        """Something happened."""
+        self.intact = False
+        self.model.tell(command)
+
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        """After every step."""
+        self.model.check()
+        self.intact = True
+        self.calm += 1
+
+    def teardown(self) -> None:
+        """All accepted work comes to its end; not after a failure, which is what is to be reported."""
+        if self.intact and self.model.owners:
+            self.model.finish()
+
+    # Owners.
+
+    @initialize(settings=settings_drawn, limit=limits, warm=st.booleans())
+    def an_owner_starts(self, settings: Settings, limit: int | None, warm: bool) -> None:
+        """The log begins."""
+        self.model.start(settings, limit)
+        if warm:
+            self.model.all_well(cost=0)
+
+    def quiet(self) -> bool:
+        """Whether nothing disturbed the pool for some steps: else it would hardly get any work done."""
+        return self.calm >= QUIET_STEPS
+
+    @precondition(quiet)
+    @rule(settings=settings_drawn, limit=limits, steps=st.integers(0, 4), cost=costs)
+    def it_crashes(self, settings: Settings, limit: int | None, steps: int, cost: int) -> None:
+        """The owner dies between any two appends, perhaps with a task just accepted; another one starts."""
+        self.intact, self.calm = False, 0
+        accepted = self.submission(PLAIN) if self.submitted < MOST_TASKS else None
+        self.model.crash(accepted, steps, cost)
+        self.model.start(settings, limit)
+
+    @precondition(quiet)
+    @rule(now=st.booleans())
+    def a_caller_stops_the_owner(self, now: bool) -> None:
+        """In order, or at once."""
+        self.calm = 0
+        self.ask(pool.StopOwner(now))
+
+    @precondition(lambda self: self.model.world.open_pool().stopping is not None)
+    @rule(settings=settings_drawn, limit=limits)
+    def the_owner_ends(self, settings: Settings, limit: int | None) -> None:
+        """When no slot has a process any more; some day another owner starts."""
+        self.intact = False
+        self.model.work_until(self.model.has_stopped)
+        self.model.end_owner()
+        self.model.start(settings, limit)
+
+    # Callers.
+
+    @precondition(lambda self: self.submitted < MOST_TASKS)
+    @rule(
+        options=options_drawn,
+        session=st.sampled_from([None, None, None, "fresh", "slot", "resume", "fork"]),
+        which=picks,
+        where=st.sampled_from([None, None, None, None, "slot-0", "slot-1", "slot-2", *ROLES]),
+        priority=st.integers(-1, 1),
+        retries=st.integers(0, 2),
+    )
+    def a_caller_submits(
+        self,
+        options: Options,
+        session: str | None,
+        which: int,
+        where: str | None,
+        priority: int,
+        retries: int,
+    ) -> None:
+        """Any task."""
+        if session in ("resume", "fork"):
+            session = f"{session}:{self.model.sessions[-1 - which % len(self.model.sessions)]}"
+        prompt = Text(inline="work", size=4)
+        self.ask(
+            self.submission(
+                TaskSpec(prompt, options, session=session, slot=where, priority=priority, retries=retries)
+            )
+        )
+
+    @precondition(lambda self: self.submitted + 3 <= MOST_TASKS)
+    @rule(number=st.integers(1, 3))
+    def a_caller_fans_out(self, number: int) -> None:
+        """Some plain tasks at once."""
+        for _ in range(number):
+            self.ask(self.submission(PLAIN))
+
+    def submission(self, spec: TaskSpec) -> Submit:
+        """The next task."""
+        self.submitted += 1
+        return Submit(task_name(self.submitted - 1), spec, "fingerprint", self.model.now)
+
+    @precondition(lambda self: bool(self.model.world.tasks))
+    @rule(which=picks)
+    def a_caller_cancels(self, which: int) -> None:
+        """Any task that is not finished."""
+        names = list(self.model.world.tasks)
+        self.ask(task.CancelTask(names[which % len(names)], self.model.now))
+
+    @rule(command=changes)
+    def a_caller_changes_the_pool(self, command: Command) -> None:
+        """Its budget, its context, its number of slots; or a turn that nobody asked for costs something."""
+        self.ask(command)
+
+    @precondition(lambda self: bool(self.model.world.slots))
+    @rule(which=picks, role=st.sampled_from([None, *ROLES, "slot-1"]), revive=st.booleans())
+    def a_caller_changes_a_slot(self, which: int, role: str | None, revive: bool) -> None:
+        """Its role, which may read like a slot's id; or revives it, where it is stopped or failed."""
+        slot_id = self._slot(which)
+        self.ask(slot.ReviveSlot(slot_id) if revive else slot.ConfigureSlot(slot_id, role=role))
+
+    def _slot(self, which: int) -> str:
+        return list(self.model.world.slots)[which % len(self.model.world.slots)]
+
+    @precondition(quiet)
+    @rule(how=st.sampled_from(["finish", "cancel", None, 0, 3_000]))
+    def a_caller_holds_the_pool(self, how: str | int | None) -> None:
+        """By a drain, or by a pause for some time or until someone lifts it."""
+        self.calm = 0
+        if isinstance(how, str):
+            self.ask(pool.StartDrain(how))
+        else:
+            until = None if how is None else self.model.now + how
+            self.ask(pool.PausePool("provider_limit", until))
+
+    @precondition(lambda self: self.model.held())
+    @rule()
+    def a_caller_lets_the_pool_go(self) -> None:
+        """Lifts the drain and the pause."""
+        self.ask(pool.LiftDrain())
+        self.ask(pool.ResumePool())
+
+    @precondition(lambda self: self.model.world.pending and self.model.world.slots)
+    @rule(which=picks, where=picks)
+    def a_caller_claims_by_hand(self, which: int, where: int) -> None:
+        """The ordinary decision for one slot: it bypasses nothing."""
+        task_id = self.model.world.pending[which % len(self.model.world.pending)][2]
+        before = self.model.world.open_pool()
+        self.ask(Claim(task_id, self._slot(where), "", self.model.now))
+        claimed = task_id in self.model.world.running
+        assert not claimed or (before.paused is None and before.stopping is None)
+
+    # What happens in the world.
+
+    def _at(self, kind: type[Effect], which: int) -> str:
+        slots = self.model.at_work(kind)
+        return slots[which % len(slots)]
+
+    @precondition(lambda self: self.model.at_work(Launching))
+    @rule(which=picks, works=mostly)
+    def a_launch_ends(self, which: int, works: bool) -> None:
+        """The process answers, or it does not come up; also one that a claim asked for."""
+        slot_id, cli = self._at(Launching, which), self.model.cli
+        end = cli.launched if works else cli.launch_failed
+        self.tell(end(slot_id, self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Turning))
+    @rule(which=picks, how=ends_drawn, cost=costs, alive=mostly, rss_mb=st.sampled_from([100, 900]))
+    def an_attempt_ends(
+        self, which: int, how: tuple[End, str | None, bool], cost: int, alive: bool, rss_mb: int
+    ) -> None:
+        """Well or badly; with or without its process."""
+        end, code, retryable = how
+        what = outcome(end, code, cost=cost, retryable=retryable)
+        slot_id = self._at(Turning, which)
+        self.tell(self.model.cli.turn_ended(slot_id, what, alive=alive, rss_mb=rss_mb, now=self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Turning))
+    @rule(which=picks)
+    def an_attempt_reaches_its_cap(self, which: int) -> None:
+        """Its slot says so once; the attempt is interrupted."""
+        effect = self.model.cli.effects[self._at(Turning, which)]
+        assert isinstance(effect, Turning)
+        task_id, _, number = effect.claim.attempt.rpartition(".")
+        self.tell(task.InterruptAttempt(task_id, int(number), "task_budget_reached", self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Clearing))
+    @rule(which=picks, works=mostly)
+    def a_clear_ends(self, which: int, works: bool) -> None:
+        """With an empty conversation, or with the end of the process."""
+        slot_id = self._at(Clearing, which)
+        self.tell(
+            self.model.cli.cleared_now(slot_id)
+            if works
+            else self.model.cli.gone(slot_id, expected=False, now=self.model.now)
+        )
+
+    @precondition(lambda self: self.model.at_work(Stopping))
+    @rule(which=picks)
+    def a_process_has_stopped(self, which: int) -> None:
+        """As it was told to."""
+        self.tell(self.model.cli.gone(self._at(Stopping, which), expected=True, now=self.model.now))
+
+    @precondition(lambda self: self.quiet() and self.model.idle())
+    @rule(which=picks)
+    def an_idle_process_dies(self, which: int) -> None:
+        """By itself."""
+        idle = self.model.idle()
+        self.tell(self.model.cli.gone(idle[which % len(idle)], expected=False, now=self.model.now))
+
+    @precondition(lambda self: bool(self.model.cli.effects))
+    @rule(cost=costs, rounds=st.integers(1, 4))
+    def all_goes_well(self, cost: int, rounds: int) -> None:
+        """Everything that is under way ends well, and what follows from it, too."""
+        self.intact = False
+        for _ in range(rounds):
+            self.model.all_well(cost)
+
+    @precondition(quiet)
+    @rule(which=picks, launch=st.integers(1, 3))
+    def an_old_word_arrives_late(self, which: int, launch: int) -> None:
+        """About a process or a conversation that is long gone: nothing changes."""
+        slot_id = self._slot(which)
+        at = self.model.world.slots[slot_id]
+        before = len(self.model.story.log)
+        if at.card.launches > launch:
+            self.tell(slot.RecordLaunched(slot_id, launch, 1, "2.1.330"))
+            self.tell(slot.RecordLaunchFailed(slot_id, launch, "slot_failed", "", self.model.now))
+        if not isinstance(at, slot.Clearing):
+            self.tell(slot.RecordCleared(slot_id, session_name(9)))
+        if not isinstance(at, (slot.Idle, slot.Clearing, slot.Stopping)):
+            self.tell(slot.RecordProcessEnded(slot_id, False, 1, 0, "", self.model.now))
+        assert len(self.model.story.log) == before
+
+    @precondition(quiet)
+    @rule(which=picks)
+    def a_conversation_is_lost(self, which: int) -> None:
+        """Someone deleted the file of one that no process holds."""
+        held = {process.holds for process in self.model.cli.processes.values()}
+        lost = [session for session in self.model.cli.disk if session not in held]
+        if lost:
+            del self.model.cli.disk[lost[which % len(lost)]]
+
+    @rule(ms=st.sampled_from([1, 900, 900, 4_000, 60_000]))
+    def time_passes(self, ms: int) -> None:
+        """And the owner's timer rings if it has to."""
+        self.model.now += ms
+        self.tell(pool.ChargeFunds("slot-0", 0, "nothing"))
+
+    @precondition(quiet)
+    @rule(of_pool=pool_events, of_slot=slot_events, of_task=task_events)
+    def any_fact_can_be_folded(self, of_pool: PoolEvent, of_slot: SlotEvent, of_task: TaskEvent) -> None:
+        """Onto every state that was reached; nothing is recorded."""
+        world = self.model.world
+        pool.evolve(world.pool, of_pool)
+        for at in world.slots.values():
+            slot.evolve(at, of_slot)
+        for state in world.tasks.values():
+            task.evolve(state, of_task)
