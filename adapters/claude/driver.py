@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,8 +146,18 @@ class ClaudeDriver:
         self._on_stray = callback
 
     async def sweep_leftovers(self) -> int:
-        """Kill processes of this pool that outlived their keeper; how many. Only before the first launch."""
-        return await asyncio.to_thread(tree.sweep, f"{self._settings.pool}.")
+        """End what an owner that was killed left behind: processes of this pool and their private folders.
+
+        Only before the first launch. Returns how many processes it killed.
+        """
+        return await asyncio.to_thread(self._sweep)
+
+    def _sweep(self) -> int:
+        kills = tree.sweep(f"{self._settings.pool}.")
+        with suppress(FileNotFoundError):
+            for folder in self._settings.runtime_dir.iterdir():
+                shutil.rmtree(folder, ignore_errors=True)
+        return kills
 
     async def close(self) -> None:
         """Stop all slots at once; nothing can be launched any more."""

@@ -163,10 +163,12 @@ def test_leftovers_of_an_owner_and_its_keeper_are_swept_at_the_next_start(tmp_pa
     async def scene() -> None:
         async with fake_bench(tmp_path) as bench:
             cookie = f"{bench.settings.pool}.slot-3.7"
+            (bench.settings.runtime_dir / "3-7").mkdir()
             environment = {"CLAUDE_POOL_COOKIE": cookie, "PATH": "/usr/bin:/bin"}
             with subprocess.Popen(["sleep", "600"], env=environment) as leftover:
                 assert await bench.driver.sweep_leftovers() == 1
                 assert leftover.wait(10) == -signal.SIGKILL
+            assert list(bench.settings.runtime_dir.iterdir()) == []
 
     asyncio.run(scene())
 
