@@ -1,0 +1,230 @@
+"""A pool with everything around it: callers' words, processes, a clock, owners that come and go.
+
+`PoolModel` drives `World`, `coordination.decide` and `policies.next_command` as the owner's service does, and
+answers effects from `CliModel`. `check` holds after every step; `finish` heals all and brings all to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from claude_pool.domain import pool, slot, task
+from claude_pool.domain.coordination import Command, Recover
+from claude_pool.domain.errors import PoolError
+from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.records import Fact
+from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared
+from claude_pool.domain.task_events import SessionOpened
+from claude_pool.domain.values import End, Outcome
+from claude_pool.domain.world import World
+
+from .domain_claims import check_rest, check_views, check_wake
+from .domain_cli_model import Clearing, CliModel, Effect, Launching, Stopping, Turning
+from .domain_ledger import Ledger
+from .domain_story import NOW, Story, outcome, session_name
+
+HEALING_ROUNDS = 400
+ROLES = ("builder", "reviewer")
+EXPLAINED = frozenset(
+    {
+        "task.completed",
+        "task.cancelled",
+        "task_budget_reached",
+        "timed_out_queue",
+        "session_not_found",
+        "not_found",
+    }
+)
+"""How work may end once all is well. These failures are of the task's own making: money, slot, session."""
+
+
+class PoolModel:
+    """See the module."""
+
+    def __init__(self) -> None:
+        """An empty log at the beginning of the stories' time."""
+        self.story = Story()
+        self.cli = CliModel()
+        self.ledger = Ledger()
+        self.story.watchers += [self.ledger.observe, self.cli.observe, self._learn]
+        self.now = NOW
+        self.owners = 0
+        self.sessions = [session_name(1)]
+
+    @property
+    def world(self) -> World:
+        """The live view."""
+        return self.story.world
+
+    def _learn(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact.event, (SessionOpened, LaunchStarted, SessionPrepared)):
+                self.sessions.append(fact.event.session)
+
+    def tell(self, command: Command) -> None:
+        """Record what happened in the world: that is never refused. Then let the policies react."""
+        self.story.do(command)
+        self.story.settle(self.now)
+
+    def ask(self, command: Command) -> None:
+        """What a caller asks for may be refused; then nothing has changed."""
+        before = len(self.story.log)
+        try:
+            self.story.do(command)
+        except PoolError:
+            assert len(self.story.log) == before
+        self.story.settle(self.now)
+
+    # What is true after every step.
+
+    def check(self) -> None:
+        """Facts, live view, its replay, the processes and the views of callers agree."""
+        assert repr(vars(self.story.replayed())) == repr(vars(self.world))
+        self.ledger.check(self.world)
+        self._check_processes()
+        check_rest(self.story, self.now)
+        check_wake(self.story, self.now)
+        check_views(self.story, self.now)
+
+    def _check_processes(self) -> None:
+        for slot_id, at in self.world.slots.items():
+            process, effect = self.cli.processes.get(slot_id), self.cli.effects.get(slot_id)
+            match at:
+                case slot.Idle(_, believed):
+                    assert process is not None and effect is None
+                    assert (process.launch, process.holds) == (believed.launch, believed.holds)
+                case slot.Clearing():
+                    assert isinstance(effect, Clearing)
+                case slot.Stopping():
+                    assert isinstance(effect, Stopping)
+                case slot.Starting():
+                    assert isinstance(effect, Launching)
+                case slot.Busy():
+                    assert isinstance(effect, Turning if at.process is not None else Launching)
+                case slot.Cold() | slot.Failed() | slot.Stopped():
+                    assert process is None and effect is None, f"{slot_id} has a process nobody knows of"
+
+    # Owners.
+
+    def start(self, settings: Settings, limit: int | None) -> None:
+        """An owner starts."""
+        self.owners += 1
+        owner, given = f"owner-{self.owners}", limit is not None
+        self.tell(pool.StartOwner("pool-1", owner, 10, "0.1.0", settings, limit, given, self.now))
+
+    def crash(self, unsettled: Command | None, steps: int, cost: int) -> None:
+        """The owner dies after a command and so many reactions to it; then it is recovered, twice over."""
+        if unsettled is not None:
+            with suppress(PoolError):
+                self.story.do(unsettled)
+        for _ in range(steps):
+            command = self.story.wanted(self.now)
+            if command is None:
+                break
+            self.story.do(command)
+        self.cli.crash()
+        seen = self._transcripts(cost)
+        self.story.do(Recover(seen, self.now))
+        assert self.story.do(Recover(seen, self.now)) == (), "recovery is not idempotent"
+
+    def _transcripts(self, cost: int) -> Mapping[str, Outcome]:
+        """Every other attempt left one."""
+        running = [state for state in self.world.tasks.values() if isinstance(state, task.Running)]
+        return {task.live_attempt_id(state): outcome(End.INTERRUPTED, cost=cost) for state in running[::2]}
+
+    def has_stopped(self) -> bool:
+        """Whether an owner that is stopping may end."""
+        done = (slot.Stopped, slot.Failed)
+        slots = self.world.slots.values()
+        return self.world.open_pool().stopping is not None and all(isinstance(at, done) for at in slots)
+
+    def held(self) -> bool:
+        """Whether a drain or a pause keeps the pool from work."""
+        at = self.world.open_pool()
+        return at.draining is not None or at.paused is not None
+
+    def end_owner(self) -> None:
+        """An owner that has stopped its slots ends, and leaves nothing to recover."""
+        self.tell(pool.RecordOwnerStopped())
+        assert not self.cli.processes and not self.cli.effects, "an owner ended and left processes behind"
+        assert not self.world.running
+        assert check_wake(self.story, self.now) is None
+        assert self.story.do(Recover({}, self.now)) == (), "an orderly end needs no recovery"
+
+    # Processes.
+
+    def at_work(self, kind: type[Effect]) -> list[str]:
+        """The slots with an effect of this kind under way."""
+        return [slot_id for slot_id, effect in self.cli.effects.items() if isinstance(effect, kind)]
+
+    def idle(self) -> list[str]:
+        """The slots whose process waits for work."""
+        return [slot_id for slot_id in self.cli.processes if slot_id not in self.cli.effects]
+
+    def all_well(self, cost: int) -> None:
+        """Everything that is under way ends well."""
+        for slot_id, effect in list(self.cli.effects.items()):
+            match effect:
+                case Launching():
+                    self.tell(self.cli.launched(slot_id, self.now))
+                case Turning():
+                    what = outcome(cost=cost)
+                    self.tell(self.cli.turn_ended(slot_id, what, alive=True, rss_mb=100, now=self.now))
+                case Clearing():
+                    self.tell(self.cli.cleared_now(slot_id))
+                case Stopping():
+                    self.tell(self.cli.gone(slot_id, expected=True, now=self.now))
+
+    # The end.
+
+    def finish(self) -> None:
+        """Heal everything: all accepted work comes to its end, and an owner ends with nothing left behind."""
+        if self.world.open_pool().stopping is not None:
+            self.work_until(self.has_stopped)
+            self.end_owner()
+            self.start(Settings(slots=3, max_slots=4, working_dir="/project"), None)
+        self._heal()
+        waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
+        self.work_until(lambda: not (self.world.pending or self.world.parked or self.world.running))
+        ends = {name: self.ledger.finished[name] for name in waiting}
+        unexplained = {name: last for name, last in ends.items() if last not in EXPLAINED}
+        assert not unexplained, f"accepted work did not end well: {unexplained}"
+        for name in list(self.world.tasks):
+            self.tell(task.CancelTask(name, self.now))
+        assert not self.world.tasks
+        self.tell(pool.StopOwner())
+        self.work_until(self.has_stopped)
+        self.end_owner()
+        self.check()
+
+    def _heal(self) -> None:
+        for command in (pool.LiftDrain(), pool.ResumePool(), pool.SetBudget(None), pool.SetTargetSlots(4)):
+            self.ask(command)
+        for slot_id, at in list(self.world.slots.items()):
+            if isinstance(at, slot.Failed):
+                self.ask(slot.ReviveSlot(slot_id))
+        serving = [name for name, at in self.world.slots.items() if not isinstance(at, slot.Stopped)]
+        for role, slot_id in zip(ROLES, reversed(serving), strict=False):
+            self.ask(slot.ConfigureSlot(slot_id, role=role))
+
+    def work_until(self, done: Callable[[], bool]) -> None:
+        """All goes well, and time passes where nothing else happens, until it is `done`."""
+        for _ in range(HEALING_ROUNDS):
+            if done():
+                return
+            if self.cli.effects:
+                self.all_well(cost=1)
+                continue
+            wake = check_wake(self.story, self.now)
+            assert wake is not None, f"nothing will ever happen again, but {self.world.tasks} wait"
+            self.now = wake
+            self.story.settle(self.now)
+        raise AssertionError(f"the pool does not come to an end: {self.world.tasks}")
+
+
+def _is_unhurt(state: task.Known) -> bool:
+    """Neither sealed nor being interrupted: from here on it has to end well."""
+    if isinstance(state, task.Running):
+        return state.live.interrupt is None
+    return not isinstance(state, task.Sealed)
