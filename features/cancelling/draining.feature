@@ -43,6 +43,15 @@ Feature: A drain lets the pool run empty
       | slot   | state | restarts |
       | slot-0 | idle  | 0        |
 
+  Scenario: A retry that waits for its time is accepted work
+    Given a pool of 1 slot
+    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+      | retries | 1 |
+    Then A is parked because of "backoff"
+    When the coordinator drains the pool to finish
+    And 1 second passes
+    Then A answers "a"
+
   Scenario: A new owner ends a drain
     Given a pool of 1 slot with
       | log | file |

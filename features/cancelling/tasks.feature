@@ -28,6 +28,18 @@ Feature: Any task that has not ended can be cancelled
       | A    | cancelled | slot-0 | 1       |
       | B    | succeeded | slot-0 | 1       |
 
+  @real
+  Scenario: A task is cancelled while its process is being started
+    Given a pool of 1 slot
+    When the coordinator submits A, which answers "a", with
+      | system prompt | Be brief. |
+    And the coordinator cancels A
+    Then the tasks are
+      | task | state     | cost | answer |
+      | A    | cancelled | $0   |        |
+    When the coordinator runs B, which answers "b"
+    Then B is completed
+
   Scenario: A task that waits for its next attempt ends at once
     Given a pool of 1 slot
     When the coordinator submits A, which is refused with status 529 once and answers "a", with

@@ -59,6 +59,17 @@ Feature: A task may continue or branch off a conversation that it names
     When A is released
     Then B remembers A
 
+  Scenario: Two that resume one conversation follow one another
+    Given a pool of 2 slots
+    When the coordinator runs A, which answers "a"
+    And the coordinator submits B, which works until it is released, with
+      | session | resume A |
+    And the coordinator submits C, which recalls its conversation, with
+      | session | resume A |
+    Then C is pending because of "session_busy"
+    When B is released
+    Then C remembers A and B
+
   Scenario: A busy conversation cannot be forked
     Given a pool of 2 slots
     When the coordinator submits A, which works until it is released

@@ -17,6 +17,17 @@ Feature: A slot may be somebody
       | slot-0 | Ada  | writer | Reads every line | idle  |
       | slot-1 |      |        |                  | idle  |
 
+  Scenario: A change holds from the next task on
+    Given a pool of 1 slot
+    When the coordinator submits A, which works until it is released and says whether it was told "Ada"
+    And A is at work
+    And the coordinator configures slot-0 with
+      | name | Ada |
+    And A is released
+    And the coordinator runs B, which says whether it was told "Ada"
+    Then A answers "no"
+    And B answers "yes"
+
   @real
   Scenario: A conversation is told whose it is
     Given a pool of 1 slot

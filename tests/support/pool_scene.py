@@ -209,7 +209,7 @@ class Scene:
     def busy(self) -> bool:
         """Whether a task runs or waits."""
         status = self.see("pool_status")
-        return bool(status["running_tasks"] or status["pending_tasks"])
+        return any(status[f"{state}_tasks"] for state in ("running", "pending", "parked"))
 
     def budget_row(self) -> Mapping[str, str]:
         """The budget as a row."""
