@@ -23,7 +23,7 @@ from claude_pool.domain.world import World
 
 from .application import Application
 from .check import check_log
-from .claude import locate, tree
+from .claude import locate
 from .claude.driver import ClaudeDriver, DriverSettings
 from .claude.locate import Cli
 from .claude.meter import meter_transcript
@@ -129,10 +129,10 @@ async def running_pool(
     cli: Cli | None = None
     if driver is None:
         driver, cli = make_driver(workshop, pool_id, store.transcripts)
-    if cli is not None and isinstance(known, pool.Open) and known.owner is not None:
-        # The last owner ended without a word. Its keepers end its slots; this is for lost keepers.
-        await asyncio.to_thread(tree.sweep, f"{pool_id}.")
-    texts = ProjectTexts(project_text, lambda: _account(workshop, cli))
+    if isinstance(driver, ClaudeDriver):
+        # Keepers end the slots of a dead owner; this is for what lost keepers left.
+        await driver.sweep_leftovers()
+    texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
     runtime = Runtime(service, driver, store.texts, system, texts.text)
     service.start()
@@ -167,6 +167,11 @@ async def _end(service: Service, runtime: Runtime) -> None:
     with contextlib.suppress(PoolError):
         await service.handle(pool.RecordOwnerStopped(), RECOVERY)
     await service.close()
+
+
+def _untold(_directory: str) -> str | None:
+    """The CLI of a trusted project reads the project's text itself."""
+    return None
 
 
 async def _recover(service: Service, store: Store, system: System) -> None:

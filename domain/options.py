@@ -76,12 +76,13 @@ def launch_key(options: Options, identity: tuple[str | None, ...], surroundings:
 
     `identity` is the slot's name, role and description, which its process is told once. `surroundings`
     digests what the adapter adds: the project's text, the environment, the account.
-    Model, effort and permission mode are not in it: they change in process.
+    Model, effort and permission mode are not in it: they change in process, but for the mode
+    `bypassPermissions`, which a process must be started with.
     """
     parts = (
         options.working_dir, options.system_prompt, options.allowed_tools, options.disallowed_tools,
         options.tools, options.mcp_servers, options.json_schema, options.max_turns, options.fallback_model,
-        identity, surroundings,
+        identity, surroundings, options.permission_mode == "bypassPermissions",
     )  # fmt: skip
     return sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -172,3 +172,11 @@ def test_a_derived_session_is_an_id_and_depends_on_every_part() -> None:
     assert session == derived_session("owner", "task-a.1")
     assert len({session, derived_session("owner", "task-a.2"), derived_session("other", "task-a.1")}) == 3
     assert derived_session("a", "bc") != derived_session("ab", "c")
+
+
+def test_a_task_that_bypasses_permissions_needs_a_process_of_its_own() -> None:
+    careful = launch_key(Options(permission_mode="acceptEdits"), (None,), "")
+    bypassing = launch_key(Options(permission_mode="bypassPermissions"), (None,), "")
+
+    assert careful == launch_key(Options(permission_mode="plan"), (None,), "")
+    assert careful != bypassing
