@@ -11,10 +11,21 @@ from claude_pool import domain
 
 PURE = frozenset(
     {
-        "__future__", "bisect", "collections.abc", "dataclasses", "enum", "functools", "hashlib", "heapq",
-        "itertools", "math", "re", "typing",
+        "__future__",
+        "bisect",
+        "collections",
+        "collections.abc",
+        "dataclasses",
+        "enum",
+        "functools",
+        "hashlib",
+        "heapq",
+        "itertools",
+        "math",
+        "re",
+        "typing",
     }
-)  # fmt: skip
+)
 AGGREGATES = frozenset({"pool", "slot", "task"})
 IMPURE_CALLS = frozenset({"open", "input", "print", "eval", "exec", "__import__", "id", "hash", "breakpoint"})
 MODULES = sorted(Path(next(iter(domain.__path__))).glob("*.py"))
