@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import msgspec
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard
 from claude_pool.domain.values import Text
 
+from .store.codec import plain
 from .store.index import TaskRow
 
 View = dict[str, Any]
@@ -92,20 +92,20 @@ def row_view(row: TaskRow) -> View:
 
 
 def event_view(recorded: Recorded) -> View:
-    """One event of the log with its envelope."""
+    """One event as JSON values: its envelope, and its data as the log holds them."""
     meta = recorded.meta
     return {
         "position": recorded.position,
-        "at": meta.recorded_at,
         "stream": recorded.stream,
         "version": recorded.version,
-        "event": recorded.event.NAME,
+        "name": recorded.event.NAME,
         "event_version": recorded.event.VERSION,
-        "actor": meta.actor.value,
+        "recorded_at": meta.recorded_at,
+        "command_id": meta.command_id,
         "cause": meta.cause,
-        "command": meta.command_id,
         "correlation": meta.correlation,
-        "data": msgspec.to_builtins(recorded.event),
+        "actor": meta.actor.value,
+        "data": plain(recorded.event),
         "hash": recorded.hash.hex(),
     }
 

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.records import Recorded
 
 from ..store.codec import plain
+from ..views import event_view
 from . import output
 
 _WIDEST_VALUE = 48
@@ -44,25 +45,6 @@ class Wanted(NamedTuple):
         if self.until is not None and recorded.position > self.until:
             return True
         return self.before is not None and recorded.meta.recorded_at > self.before
-
-
-def event_view(recorded: Recorded) -> dict[str, Any]:
-    """One event as JSON values: its envelope, and its data as the log holds them."""
-    meta = recorded.meta
-    return {
-        "position": recorded.position,
-        "stream": recorded.stream,
-        "version": recorded.version,
-        "name": recorded.event.NAME,
-        "event_version": recorded.event.VERSION,
-        "recorded_at": meta.recorded_at,
-        "command_id": meta.command_id,
-        "cause": meta.cause,
-        "correlation": meta.correlation,
-        "actor": meta.actor.value,
-        "data": plain(recorded.event),
-        "hash": recorded.hash.hex(),
-    }
 
 
 def event_json(recorded: Recorded) -> str:

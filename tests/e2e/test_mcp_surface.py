@@ -387,7 +387,7 @@ def test_every_event_can_be_replayed_and_explained(era: str, tmp_path: Path) -> 
             events += page["events"]
         assert [e["position"] for e in events] == list(range(1, len(events) + 1))
         of_task = (await me.view("pool_replay", task=task_id))["events"]
-        assert of_task[0]["event"] == "task.submitted"
+        assert of_task[0]["name"] == "task.submitted"
         assert {e["stream"] for e in of_task} == {task_id}
         last = events[-1]["position"]
         assert (await me.view("pool_replay", until=3, after=1))["events"] == events[1:3]

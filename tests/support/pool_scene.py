@@ -196,7 +196,7 @@ class Scene:
         at = before[-1]["position"]
         self.pool.until(
             lambda: any(
-                event["event"] == "slot.process_ended" and event["position"] > at
+                event["name"] == "slot.process_ended" and event["position"] > at
                 for event in self.events(slot=slot)
             ),
             f"{slot} lost its process",

@@ -95,7 +95,7 @@ def attempt_rows(events: Sequence[View], names: Mapping[str, str]) -> list[Row]:
     conversations: dict[str, int] = {}
     for event in events:
         data, stream = event["data"], event["stream"]
-        match event["event"]:
+        match event["name"]:
             case "slot.claimed":
                 task_id, _, number = data["attempt"].rpartition(".")
                 if task_id in names:
@@ -116,7 +116,7 @@ def attempt_rows(events: Sequence[View], names: Mapping[str, str]) -> list[Row]:
                 stream in names
             ):
                 row = rows[f"{stream}.{data['attempt']}"]
-                row["end"] = event["event"].removeprefix("attempt.")
+                row["end"] = event["name"].removeprefix("attempt.")
                 row["cost"] = dollars(data["outcome"]["cost"])
             case _:
                 pass

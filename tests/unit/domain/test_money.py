@@ -12,7 +12,7 @@ from claude_pool.domain.task import Job
 from claude_pool.domain.task_events import TaskParked
 from claude_pool.domain.values import End, TaskSpec
 
-from tests.support.domain_story import NOW, Story, end, outcome, spec, submit, warmed
+from tests.support.domain_story import NOW, Story, answer_launches, end, outcome, spec, submit, warmed
 
 KEEP = Settings(slots=2, session="slot")
 """Two slots that need no clearing between tasks."""
@@ -227,3 +227,24 @@ def test_a_limit_below_what_is_spent_stops_new_attempts_only() -> None:
     assert rich in story.world.running
     assert budget_status(story.world).free == 0
     assert poor in story.world.parked
+
+
+def test_a_task_that_can_be_paid_again_but_not_run_stays_parked() -> None:
+    story = warmed(KEEP, limit=100)
+    talks = submit(story, 0, spec(max_budget=10))
+    rich = submit(story, 1, spec(max_budget=80))
+    story.settle()
+    poor = submit(story, 2, spec(max_budget=30, session=f"resume:{story.running(talks).session}"))
+    spare = submit(story, 3, spec(max_budget=5))
+    story.do(pool.SetTargetSlots(3))
+    story.settle()
+    answer_launches(story)
+    story.settle()
+    assert poor in story.world.parked
+    end(story, rich)
+    end(story, spare)
+    story.settle()
+    assert poor in story.world.parked
+    end(story, talks)
+    story.settle()
+    assert poor in story.world.running

@@ -194,3 +194,20 @@ def test_a_callers_conversation_that_is_not_found_leaves_the_slots_own() -> None
     story.settle()
     end(story, failing, outcome(End.FAILED, "session_not_found", turns=0), alive=False)
     assert conversation(story) == session
+
+
+def test_a_task_waits_while_its_slots_conversation_runs_elsewhere() -> None:
+    story = warmed(Settings(slots=2, session="slot"))
+    first = submit(story, 0, spec(slot="slot-0"))
+    story.settle()
+    session = story.running(first).session
+    end(story, first)
+    elsewhere = submit(story, 1, spec(session=f"resume:{session}", slot="slot-1"))
+    story.settle()
+    waits = submit(story, 2, spec(slot="slot-0"))
+    story.settle()
+    assert list(story.world.running) == [elsewhere]
+    answer_launches(story)
+    end(story, elsewhere)
+    story.settle()
+    assert story.running(waits).session == session
