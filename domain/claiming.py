@@ -86,10 +86,12 @@ def wanted_session(pool: Open, spec: TaskSpec, card: slot.Card) -> str | None:
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
     pool = world.open_pool()
+    policy = task.session_policy(job.spec, default_session(pool))
+    if policy.session in world.sessions:
+        return None  # before any digest: a long queue may wait for one conversation
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
     key = launch_key(resolved.options, at.card.identity, surroundings)
     wanted = wanted_session(pool, job.spec, at.card)
-    policy = task.session_policy(job.spec, default_session(pool))
     home = world.homes.get(wanted or "")
     if policy.mode is SessionMode.SLOT and (home is None or home.directory != resolved.options.working_dir):
         wanted = None  # a conversation never leaves its directory; the slot has none in this one

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import merge
 
 from . import pool, slot, task
-from .claiming import ClaimPlan, Fit, Funding, Unaffordable, claim_plan, eligible, funding, pool_options
+from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options
 from .coordination import Claim, Command
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
@@ -116,15 +116,11 @@ def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
 
 
 def _unparkings(world: World, now: int) -> Iterator[Command]:
-    """End the parks whose time has come, and the wait for money that will never come."""
+    """End the parks whose time has come."""
     for task_id in world.parked:
         state = world.tasks[task_id]
         if isinstance(state, task.Parked) and state.until is not None and state.until <= now:
             yield task.UnparkTask(task_id)
-    for _, _, task_id in _short_of_money(world):
-        funds = funding(world, world.tasks[task_id].job)
-        if isinstance(funds, Unaffordable) and funds.why != "reserved":
-            yield _give_up(world, task_id, funds)
 
 
 def _short_of_money(world: World) -> list[Rank]:
@@ -135,13 +131,6 @@ def _short_of_money(world: World) -> list[Rank]:
         for task_id, state in parked
         if isinstance(state, task.Parked) and state.reason == "budget"
     )
-
-
-def _give_up(world: World, task_id: str, funds: Unaffordable) -> Command:
-    if funds.why == "task":
-        return task.FailTask(task_id, "task_budget_reached", "Its earlier attempts spent its whole budget.")
-    refusal = pool.budget_exceeded(world.open_pool().budget, funds.needed)
-    return task.FailTask(task_id, "budget_exceeded", refusal.message)
 
 
 def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
@@ -187,23 +176,37 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
     if not free:
         return
     soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
+    retired = {slot_id for slot_id, at in world.slots.items() if isinstance(at, slot.Stopped) and at.retired}
+    targets = {None, *retired, *free, *(state.card.role for state in free.values())}
     for _, _, task_id in merge(world.pending, _short_of_money(world)):
         state = world.tasks[task_id]
-        home = world.slots.get(state.job.spec.slot or "")
+        target = state.job.spec.slot
+        if target not in targets:
+            continue
         funds = funding(world, state.job)
-        if isinstance(home, slot.Stopped) and home.retired:
-            message = f"{home.card.slot_id} left service before the task could run there."
+        if target in retired:
+            message = f"{target} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message)
-        elif isinstance(state, task.Parked):
-            # one at a time, as it can be claimed: to let all go and park most again would flood the log
-            if isinstance(funds, Funding) and _plans(world, state.job, free, surroundings):
-                yield task.UnparkTask(task_id)
-        elif isinstance(funds, Funding):
+        elif isinstance(funds, Unaffordable):
+            yield from _without_money(world, state, funds)
+        elif isinstance(state, task.Pending):
             yield from _claim_best(world, state.job, free, soon, surroundings, now)
-        elif funds.why == "reserved":
-            yield task.ParkTask(task_id, "budget")
-        else:
-            yield _give_up(world, task_id, funds)
+        elif _plans(world, state.job, free, surroundings):
+            # one at a time, as it can be claimed: to let all go and park most again would flood the log
+            yield task.UnparkTask(task_id)
+
+
+def _without_money(world: World, state: task.Known, funds: Unaffordable) -> Iterator[Command]:
+    """Park it while others hold reservations; give it up when its money will never come."""
+    task_id = state.job.task_id
+    if funds.why == "task":
+        message = "Its earlier attempts spent its whole budget."
+        yield task.FailTask(task_id, "task_budget_reached", message)
+    elif funds.why == "spent":
+        refusal = pool.budget_exceeded(world.open_pool().budget, funds.needed)
+        yield task.FailTask(task_id, "budget_exceeded", refusal.message)
+    elif isinstance(state, task.Pending):
+        yield task.ParkTask(task_id, "budget")
 
 
 def _plans(
