@@ -7,6 +7,6 @@ from .shell import Shell
 
 def demo(_shell: Shell) -> int:
     """Run real slots against a scripted API on this machine, then show what happened."""
-    from ..demo.run import main
+    from .demonstration import main
 
     return main()

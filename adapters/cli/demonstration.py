@@ -18,10 +18,10 @@ from claude_pool.domain.ports import SlotFailure
 from ..claude import locate
 from ..client import Client
 from ..config.settings import settle
+from ..demo.scripted_api import running_api
 from ..handover import greeting, reach
 from ..places import Places
 from ..wiring import check_log, open_reader
-from .scripted_api import running_api
 
 PROMPTS = (
     "[[reply: 4]] What is two plus two?",
@@ -106,7 +106,7 @@ def _stop(places: Places) -> None:
 
 
 def _replay(places: Places) -> None:
-    from ..cli.replay_view import event_line
+    from .replay_view import event_line
 
     reader = open_reader(places)
     try:
