@@ -287,7 +287,7 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
 
 
 def waiting_for(world: World, state: task.Known) -> str | None:
-    """Why a task does not run: `slot`, `session_busy`, `paused`, `draining`, or what it is parked for."""
+    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, or what it is parked for."""
     match state:
         case task.Parked(_, reason, _):
             return reason
@@ -299,9 +299,18 @@ def waiting_for(world: World, state: task.Known) -> str | None:
                 return f"paused: {at.paused.reason}"
             if at.stopping is not None:
                 return "stopping"
-            policy = parse_session(job.spec.session or "")
-            if policy is not None and policy.session in world.sessions:
+            if _waits_for_a_session(world, job.spec):
                 return "session_busy"
             return "slot" if job.spec.slot is None else f"slot {job.spec.slot}"
         case _:
             return None
+
+
+def _waits_for_a_session(world: World, spec: TaskSpec) -> bool:
+    """Whether the conversation that the task names is busy, or that of each free slot which it could take."""
+    policy = parse_session(spec.session or "")
+    if policy is not None and policy.session in world.sessions:
+        return True
+    free = (at for at in world.slots.values() if isinstance(at, (slot.Idle, slot.Cold)))
+    wanted = [wanted_session(world.open_pool(), spec, at.card) for at in free if eligible(spec, at.card)]
+    return bool(wanted) and all(session in world.sessions for session in wanted)

@@ -211,3 +211,17 @@ def test_a_task_waits_while_its_slots_conversation_runs_elsewhere() -> None:
     end(story, elsewhere)
     story.settle()
     assert story.running(waits).session == session
+
+
+def test_a_task_that_waits_for_its_slots_busy_conversation_says_so() -> None:
+    story = warmed(Settings(slots=2, session="slot"))
+    first = submit(story, 0, spec(slot="slot-0"))
+    story.settle()
+    session = story.running(first).session
+    waits = submit(story, 1, spec(slot="slot-0"))
+    story.settle()
+    assert waiting_for(story.world, story.world.tasks[waits]) == "slot slot-0"
+    submit(story, 2, spec(session=f"resume:{session}", slot="slot-1", priority=1))
+    end(story, first)
+    story.settle()
+    assert waiting_for(story.world, story.world.tasks[waits]) == "session_busy"
