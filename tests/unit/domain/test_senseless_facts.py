@@ -57,6 +57,7 @@ RUNNING: tuple[TaskEvent, ...] = (*PENDING, AttemptStarted(1, "slot-0", 10))
         (IDLE, SlotAdded("slot-0")),
         ((), ClearStarted()),
         (BUSY, ClearStarted()),
+        (IDLE, LaunchStarted(2, "key", "s2")),
         (IDLE, SessionPrepared("s2")),
         (COLD, LaunchSucceeded(1, 100, "")),
         (IDLE, ProcessReplaced(2, 100, "")),

@@ -80,13 +80,14 @@ def test_a_fact_of_a_stream_of_another_kind_is_left_to_others() -> None:
     assert story.world.slots == before
 
 
-def test_a_request_to_a_running_task_leaves_it_in_its_conversation() -> None:
+def test_a_request_to_a_running_task_leaves_it_where_it_is() -> None:
     story = warmed()
-    task_id = submit(story, 0)
+    first, second = submit(story, 0), submit(story, 1)
     story.settle()
     sessions = dict(story.world.sessions)
-    story.do(task.CancelTask(task_id, 0))
+    story.do(task.CancelTask(first, 0))
     assert story.world.sessions == sessions
+    assert list(story.world.running) == [first, second]
 
 
 def test_a_replay_gives_the_same_view() -> None:
