@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard
 from claude_pool.domain.values import Text
 
-from .store.codec import plain
 from .store.index import TaskRow
 
 View = dict[str, Any]
@@ -92,7 +92,7 @@ def row_view(row: TaskRow) -> View:
 
 
 def event_view(recorded: Recorded) -> View:
-    """One event as JSON values: its envelope, and its data as the log holds them."""
+    """One event as JSON values: its envelope, and all of its data, defaults included."""
     meta = recorded.meta
     return {
         "position": recorded.position,
@@ -105,7 +105,7 @@ def event_view(recorded: Recorded) -> View:
         "cause": meta.cause,
         "correlation": meta.correlation,
         "actor": meta.actor.value,
-        "data": plain(recorded.event),
+        "data": msgspec.to_builtins(recorded.event),
         "hash": recorded.hash.hex(),
     }
 

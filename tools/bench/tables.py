@@ -58,6 +58,7 @@ class Table:
         self.rows: list[Row] = []
         self._as_json = as_json
         if not as_json:
+            print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
             self._print(Row("what", "ours", baseline, "relation", "target"))
 
     def add(self, row: Row) -> None:
