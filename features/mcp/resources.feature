@@ -24,7 +24,7 @@ Feature: The pool can be read at its own addresses
       | pool://budget    | spent_microdollars   | 400           |
       | pool://context   | branch               | "release-7"   |
       | pool://results/A | state                | "completed"   |
-      | pool://events/1  | event                | "pool.opened" |
+      | pool://events/1  | name                 | "pool.opened" |
 
   Scenario: A result is whole at its address
     When a coordinator connects

@@ -151,7 +151,7 @@ def test_a_lock_without_an_owner_that_answers_is_named(bench: Bench, monkeypatch
     document = settle({}, bench.environ, str(bench.work)).document()
 
     with pytest.raises(Unavailable) as refused:
-        reach(bench.places, greeting("shell"), document, 1.0)
+        reach(bench.places, greeting("shell"), document, 4.0)
 
     assert (refused.value.code, refused.value.message) == ("store_in_use", "held by another owner (pid 7).")
 
