@@ -166,9 +166,9 @@ def test_of_two_tasks_only_one_waits_for_the_one_process_that_is_nearly_ready() 
     assert isinstance(starting, slot.Starting)
     story.do(slot.RecordLaunchFailed("slot-1", starting.launch, "slot_failed", "", NOW))
     submit(story, 0)
-    submit(story, 1)
+    second = submit(story, 1)
     claims = [command for command in story.settle() if isinstance(command, Claim)]
-    assert [claim.slot_id for claim in claims] == ["slot-1"]
+    assert [(claim.task_id, claim.slot_id) for claim in claims] == [(second, "slot-1")]
 
 
 def test_a_conversation_that_is_resumed_does_not_wait_for_an_empty_one() -> None:

@@ -48,7 +48,7 @@ def test_a_task_without_a_limit_takes_an_equal_share_for_each_free_slot() -> Non
 
 
 def test_the_last_microdollar_can_be_reserved() -> None:
-    assert price(warmed(Settings(slots=3), limit=2), spec()) == Funding(1, None)
+    assert price(warmed(Settings(slots=3), limit=1), spec()) == Funding(1, None)
 
 
 def test_an_attempt_may_reserve_what_its_earlier_ones_left() -> None:

@@ -159,6 +159,14 @@ def test_a_retryable_failure_parks_the_task_for_a_while() -> None:
     assert after.job.next_attempt == 2
 
 
+def test_each_retryable_failure_doubles_the_wait() -> None:
+    first = (AttemptFailed(1, BROKEN, 20), TaskParked("backoff", 1_020), TaskUnparked())
+    second = (AttemptStarted(2, "slot-0", 30), SessionOpened(2, "s2", "fresh", "/"))
+    given_task(*RUNNING, *first, *second).when(ended(BROKEN, 2)).then(
+        AttemptFailed(2, BROKEN, 20), TaskParked("backoff", 2_020)
+    )
+
+
 def test_the_last_retryable_failure_fails_the_task() -> None:
     again: tuple[TaskEvent, ...] = ()
     for number in (1, 2):

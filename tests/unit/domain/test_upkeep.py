@@ -45,6 +45,21 @@ def test_slots_are_launched_ahead_of_work() -> None:
     assert [type(at) for at in story.world.slots.values()] == [slot.Starting, slot.Starting]
 
 
+def test_each_launch_of_each_owner_begins_a_conversation_of_its_own() -> None:
+    sessions: set[str] = set()
+    for owner in ("owner-1", "owner-2"):
+        story = opened(Settings(slots=2), owner=owner)
+        story.settle()
+        for slot_id in ("slot-0", "slot-1"):
+            starting = story.world.slots[slot_id]
+            assert isinstance(starting, slot.Starting)
+            sessions.add(starting.session)
+            story.do(slot.RecordLaunchFailed(slot_id, starting.launch, "slot_failed", "", NOW))
+        story.settle()
+        sessions |= {at.session for at in story.world.slots.values() if isinstance(at, slot.Starting)}
+    assert len(sessions) == 8
+
+
 def test_an_idle_process_is_given_an_empty_conversation_ahead_of_work() -> None:
     story = warmed()
     task_id = submit(story, 0)
