@@ -151,6 +151,17 @@ def test_the_end_of_a_process_that_nobody_knows_changes_nothing(before: tuple[Sl
     given_slot(*before).when(RecordProcessEnded("slot-0", False, 1, 0, "", 50)).then()
 
 
+def test_a_process_that_was_meant_to_end_does_not_fail_a_slot_that_had_its_failures() -> None:
+    after = (
+        given_slot(*IDLE, died(0), LaunchStarted(2, "key", "s2"), LaunchFailed(2, "slot_failed", "", 1))
+        .and_(LaunchStarted(3, "key", "s3"), LaunchSucceeded(3, 100, "2.1.330"))
+        .when(RecordProcessEnded("slot-0", True, 0, 0, "", 50))
+        .then(ProcessEnded(3, True, 0, 0, "", 50))
+    )
+    assert isinstance(after, Cold)
+    assert after.card.failures == (0, 1)
+
+
 def test_a_used_conversation_is_cleared() -> None:
     after = given_slot(*USED).when(StartClear("slot-0")).then(ClearStarted())
     assert isinstance(after, Clearing)
