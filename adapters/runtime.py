@@ -15,6 +15,7 @@ from typing import Any
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd
+from claude_pool.domain.errors import StoreError
 from claude_pool.domain.options import resolve
 from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, SlotFailure, Turn, TurnReport
 from claude_pool.domain.records import Actor, Recorded
@@ -162,7 +163,11 @@ class Runtime:
         except Exception as fault:  # a fault of ours must not leave an attempt open
             report = _nothing(claimed, "internal", f"{type(fault).__name__}: {fault}", retryable=False)
             await self._driver.stop(slot_id)
-        outcome = await self._externalised(report.outcome)
+        try:
+            outcome = await self._externalised(report.outcome)
+        except StoreError as error:
+            self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
+            return
         command = RecordEnd(
             task_id, number, slot_id, outcome, report.session, report.alive, report.rss_mb, self._system.now()
         )

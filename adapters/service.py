@@ -165,13 +165,19 @@ class Service:
                 await asyncio.sleep(0)  # who waits for these facts goes first
                 await self._let_policies_react()
             except StoreError as error:
-                self._fail(error)
+                self.fail(error)
             except Exception:
                 # A pool whose policies do not work would accept work and never do it: rather end it.
                 _log.exception("the policies failed")
-                self._fail(PoolError())
+                self.fail(PoolError())
 
-    def _fail(self, error: PoolError) -> None:
+    @property
+    def failed(self) -> bool:
+        """Whether the owner has to end because of `failure`."""
+        return self._failed is not None and self._failed.done()
+
+    def fail(self, error: PoolError) -> None:
+        """End the owner: what happened cannot be recorded, or what must happen cannot be decided."""
         self.policies_on = False
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(error)
@@ -191,7 +197,7 @@ class Service:
             raise
         except StoreError as error:
             if origin.actor in (Actor.SLOT, Actor.RECOVERY):
-                self._fail(error)
+                self.fail(error)
             raise
         self._fold(recorded, correlation)
         return recorded

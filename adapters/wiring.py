@@ -161,11 +161,13 @@ async def _end(service: Service, runtime: Runtime) -> None:
     with contextlib.suppress(PoolError, TimeoutError):
         if not runtime.stopped.is_set():
             await service.handle(pool.StopOwner(now=True), RECOVERY)
-        await asyncio.wait_for(runtime.stopped.wait(), END_SECONDS)
+        if not service.failed:
+            await asyncio.wait_for(runtime.stopped.wait(), END_SECONDS)
     service.policies_on = False
     await runtime.close()
-    with contextlib.suppress(PoolError):
-        await service.handle(pool.RecordOwnerStopped(), RECOVERY)
+    if not service.failed:
+        with contextlib.suppress(PoolError):
+            await service.handle(pool.RecordOwnerStopped(), RECOVERY)
     await service.close()
 
 

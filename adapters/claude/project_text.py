@@ -45,7 +45,7 @@ def project_text(directory: str) -> str | None:
 
 def _root(here: Path) -> Path:
     for folder in (here, *here.parents):
-        if (folder / ".git").exists():
+        if os.path.exists(folder / ".git"):
             return folder
     return here
 
@@ -83,6 +83,8 @@ class _Reader:
     def _inside(self, path: Path) -> Path | None:
         """The real path, where it lies in the repository and not in what git keeps there."""
         with suppress(OSError, RuntimeError, ValueError):
+            if not os.path.lexists(path):
+                return None  # as most are; to resolve them would cost ten times as much
             real = path.resolve(strict=True)
             if real.is_relative_to(self._root) and ".git" not in real.relative_to(self._root).parts:
                 return real

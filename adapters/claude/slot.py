@@ -240,19 +240,24 @@ class WarmSlot:
 
     async def _report(self, running: RunningTurn) -> TurnReport:
         """The turn's outcome, once its evidence is on the disk and its left-overs are gone."""
-        if running.spent:
-            await self._kill()
-        elif running.sent:
-            await self.process.sweep_orphans()
-        try:
-            await asyncio.to_thread(running.transcript.sync)
-        except OSError as error:
-            running.fail(disk_failure(error))
+        await asyncio.gather(self._make_durable(running), self._clean_up(running))
         alive = not self.process.ended.done()
         end = None if alive else self.process.ended.result()
         outcome = outcome_of(running, end, schema_asked=self.launch.json_schema is not None)
         rss = tree.resident_mb(self.process.pid, self.process.start_ticks) if alive else 0
         return TurnReport(outcome, self.session, alive, rss)
+
+    async def _make_durable(self, running: RunningTurn) -> None:
+        try:
+            await asyncio.to_thread(running.transcript.sync)
+        except OSError as error:
+            running.fail(disk_failure(error))
+
+    async def _clean_up(self, running: RunningTurn) -> None:
+        if running.spent:
+            await self._kill()
+        elif running.sent:
+            await self.process.sweep_orphans()
 
     # ---------------------------------------------------------------- lines
 
