@@ -137,8 +137,11 @@ def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
     """Bring the number of slots in service to the target: revive in number order, add, or drain the last."""
     if at.draining is not None:
         return
-    serving = [s for s in world.slots.values() if not isinstance(s, slot.Stopped) and not _leaving(s)]
+    present = [s for s in world.slots.values() if not isinstance(s, slot.Stopped)]
+    serving = [s for s in present if not _leaving(s)]
     if len(serving) < at.target:
+        if len(present) >= max(at.target, at.settings.max_slots):
+            return  # those on their way out still hold a process each
         for slot_id, state in world.slots.items():
             if isinstance(state, slot.Stopped) and not state.retired:
                 yield slot.ReviveSlot(slot_id)

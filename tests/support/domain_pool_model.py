@@ -88,6 +88,8 @@ class PoolModel:
         check_views(self.story, self.now)
 
     def _check_processes(self) -> None:
+        at_most = self.world.open_pool().settings.max_slots
+        assert len({*self.cli.processes, *self.cli.effects}) <= at_most, "too many processes"
         for slot_id, at in self.world.slots.items():
             process, effect = self.cli.processes.get(slot_id), self.cli.effects.get(slot_id)
             match at:
@@ -184,8 +186,9 @@ class PoolModel:
             self.work_until(self.has_stopped)
             self.end_owner()
             self.start(Settings(slots=3, max_slots=4, working_dir="/project"), None)
-        self._heal()
+        self.ask(pool.SetBudget(None))
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
+        self._heal()
         self.work_until(lambda: not (self.world.pending or self.world.parked or self.world.running))
         ends = {name: self.ledger.finished[name] for name in waiting}
         unexplained = {name: last for name, last in ends.items() if last not in EXPLAINED}
@@ -199,11 +202,12 @@ class PoolModel:
         self.check()
 
     def _heal(self) -> None:
-        for command in (pool.LiftDrain(), pool.ResumePool(), pool.SetBudget(None), pool.SetTargetSlots(4)):
+        for command in (pool.LiftDrain(), pool.ResumePool(), pool.SetTargetSlots(4)):
             self.ask(command)
         for slot_id, at in list(self.world.slots.items()):
             if isinstance(at, slot.Failed):
                 self.ask(slot.ReviveSlot(slot_id))
+        self.work_until(lambda: not self.cli.effects)
         serving = [name for name, at in self.world.slots.items() if not isinstance(at, slot.Stopped)]
         for role, slot_id in zip(ROLES, reversed(serving), strict=False):
             self.ask(slot.ConfigureSlot(slot_id, role=role))

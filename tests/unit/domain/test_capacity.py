@@ -227,3 +227,20 @@ def test_a_pool_without_an_owner_wants_nothing() -> None:
     story.append(*opened().do(pool.RecordOwnerStopped()))
     assert story.wanted() is None
     assert not any(isinstance(r.event, SlotAdded) for r in story.log)
+
+
+def test_slots_on_their_way_out_count_towards_the_most_that_may_run() -> None:
+    story = warmed(Settings(slots=1, max_slots=2))
+    submit(story, 0)
+    scale(story, 2)
+    answer_launches(story)
+    last = submit(story, 1)
+    story.settle()
+    scale(story, 1)
+    scale(story, 2)
+    assert in_service(story) == ["slot-0"]
+    assert list(story.world.slots) == ["slot-0", "slot-1"]
+    end(story, last)
+    story.settle()
+    stop_processes(story)
+    assert in_service(story) == ["slot-0", "slot-2"]
