@@ -60,6 +60,16 @@ def test_each_launch_of_each_owner_begins_a_conversation_of_its_own() -> None:
     assert len(sessions) == 8
 
 
+def test_each_owner_gives_an_attempt_a_conversation_of_its_own() -> None:
+    sessions: set[str] = set()
+    for owner in ("owner-1", "owner-2"):
+        story = opened(Settings(slots=1), owner=owner)
+        task_id = submit(story, 0)
+        story.settle()
+        sessions.add(story.running(task_id).session)
+    assert len(sessions) == 2
+
+
 def test_an_idle_process_is_given_an_empty_conversation_ahead_of_work() -> None:
     story = warmed()
     task_id = submit(story, 0)

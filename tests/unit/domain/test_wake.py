@@ -82,3 +82,12 @@ def test_a_task_that_waits_for_money_needs_no_timer() -> None:
     story.settle()
     assert len(story.world.parked) == 1
     assert next_wake(story.world) is None
+
+
+def test_waiting_for_money_does_not_hide_another_time() -> None:
+    story = warmed(limit=100)
+    submit(story, 0, spec(max_budget=80))
+    submit(story, 1, spec(max_budget=80))
+    story.settle()
+    story.do(pool.PausePool("provider_limit", NOW + 500))
+    assert check_wake(story, NOW) == NOW + 500
