@@ -43,6 +43,9 @@ LINE_BYTES = 32 * 1024 * 1024
 
 GREETING_SECONDS = 10.0
 
+SWITCH_SECONDS = 0.0005
+"""How long the loop may keep the log's thread waiting, and the other way round: a durable write is short."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Greeting:
@@ -375,6 +378,7 @@ def _report(error: PoolError) -> None:
 
 def main() -> int:
     """Own the pool that the settings on standard input describe; the exit code."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         document = json.loads(sys.stdin.read())
         effective = Effective.from_document(document)
