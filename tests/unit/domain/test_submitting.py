@@ -105,6 +105,12 @@ def test_a_budget_of_nothing_is_refused(amount: int) -> None:
     refused(warmed(), spec(max_budget=amount), InvalidArgument, "max_budget_usd: a budget is above 0")
 
 
+def test_a_budget_of_one_microdollar_is_a_budget() -> None:
+    story = warmed()
+    submit(story, 0, spec(max_budget=1))
+    assert len(story.world.pending) == 1
+
+
 def test_forking_a_busy_conversation_is_refused() -> None:
     story = warmed()
     task_id = submit(story, 0)
