@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from claude_pool.domain import pool, slot, task
-from claude_pool.domain.claiming import claim_plan, pool_options
+from claude_pool.domain.budgets import budget_status
 from claude_pool.domain.coordination import Claim, Submit
 from claude_pool.domain.errors import (
     IdempotencyConflict,
@@ -21,8 +21,10 @@ from claude_pool.domain.errors import (
     VersionConflict,
     WrongState,
 )
+from claude_pool.domain.policies import claim_for
 from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
 from claude_pool.domain.slot import ConfigureSlot, Present
+from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
 from claude_pool.domain.why import story
@@ -314,7 +316,7 @@ class Application:
 
     def budget_now(self) -> View:
         """The budget."""
-        budget = self._service.world.open_pool().budget
+        budget = budget_status(self._service.world)
         return {
             "limit_usd": None if budget.limit is None else usd(budget.limit),
             "limit_microdollars": budget.limit,
@@ -371,15 +373,8 @@ class Application:
         self, slot_id: str, identity: ConfigureSlot, options: Options, origin: Origin = CALLER
     ) -> View:
         """Change a slot's name, role, description and options; what is None stays as it is."""
-        present = self._present(slot_id).card.options
-        merged = Options(
-            model=options.model or present.model,
-            effort=options.effort or present.effort,
-            system_prompt=options.system_prompt or present.system_prompt,
-            permission_mode=options.permission_mode or present.permission_mode,
-            allowed_tools=options.allowed_tools or present.allowed_tools,
-        )
-        command = ConfigureSlot(slot_id, identity.name, identity.role, identity.description, merged)
+        self._present(slot_id)
+        command = replace(identity, slot_id=slot_id, options=options)
         await self._service.handle(command, origin)
         return self.slot(slot_id)
 
@@ -394,32 +389,17 @@ class Application:
 
     async def claim(self, slot_id: str, origin: Origin = CALLER) -> View:
         """Give the slot the first pending task that may run there, if the ordinary rules allow it now."""
-        world = self._service.world
-        state = self._present(slot_id)
-        if not isinstance(state, (slot.Idle, slot.Cold)):
-            return {"claimed": False, "reason": f"{slot_id} is {slot_state(state)}"}
-        if world.open_pool().paused is not None:
-            return {"claimed": False, "reason": "the pool is paused"}
-        for _, _, task_id in list(world.pending):
-            pending = world.tasks[task_id]
-            spec = pending.job.spec
-            if spec.slot not in (None, slot_id, state.card.role):
-                continue
-            base = pool_options(world.open_pool()).working_dir
-            where = spec.options.working_dir or state.card.options.working_dir or base or ""
-            digest = self._service.surroundings_of(where)
-            plan = claim_plan(world, pending.job, state, digest)
-            if plan is None or not plan.session:
-                continue
-            try:
-                await self._service.handle(partial(self._claim_now, task_id, slot_id, digest), origin)
-            except PoolError as error:
-                return {"claimed": False, "reason": error.message}
-            return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
-        return {"claimed": False, "reason": "no pending task can run there now"}
+        self._present(slot_id)
+        try:
+            recorded = await self._service.handle(partial(self._claim_for, slot_id), origin)
+        except PoolError as error:
+            return {"claimed": False, "reason": error.message}
+        claimed = next(r.event for r in recorded if isinstance(r.event, SlotClaimed))
+        task_id = claimed.attempt.rpartition(".")[0]
+        return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
 
-    def _claim_now(self, task_id: str, slot_id: str, digest: str) -> Claim:
-        return Claim(task_id, slot_id, digest, self._system.now())
+    def _claim_for(self, slot_id: str) -> Claim:
+        return claim_for(self._service.world, slot_id, self._service.surroundings(), self._system.now())
 
     async def set_target_slots(self, target: int, origin: Origin = CALLER) -> View:
         """Want so many slots in service; the status."""

@@ -88,7 +88,6 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[PoolError] | None = None
-        self._surroundings: Mapping[str, str] = {}
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.policies_on = False
         self.world = World()
@@ -236,8 +235,7 @@ class Service:
     async def _let_policies_react(self) -> None:
         if not self.policies_on:
             return
-        self._surroundings = self.refresh_surroundings()
-        surroundings = Surroundings(self._surroundings)
+        surroundings = self.surroundings()
         while (command := next_command(self.world, surroundings, self._system.now())) is not None:
             cause = Origin(Actor.POLICY, None, self.world.position)
             if not await self._carry_out(command, cause):
@@ -254,9 +252,9 @@ class Service:
             delay = min(max(wake - self._system.now(), 0), LONGEST_TIMER_MS) / 1000
             self._timer = asyncio.get_running_loop().call_later(delay, self.react)
 
-    def surroundings_of(self, directory: str) -> str:
-        """The digest of what a process in `directory` is told beside its options."""
-        return Surroundings(self._surroundings).at(directory)
+    def surroundings(self) -> Surroundings:
+        """What processes are told of their directories beside their options, as digests, read now."""
+        return Surroundings(self.refresh_surroundings())
 
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 
 from .values import Options
@@ -65,6 +65,12 @@ def resolve(task: Options, slot: Options, pool: Options) -> Resolved:
         **chosen,  # type: ignore[arg-type]  # names and types are those of Options, read above
     )
     return Resolved(options, sources)
+
+
+def overlaid(present: Options, given: Options) -> Options:
+    """`present` with what `given` sets; what is None or empty there stays as it is."""
+    changes = {field.name: value for field in fields(given) if (value := getattr(given, field.name))}
+    return replace(present, **changes)
 
 
 def _union(*layers: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from heapq import merge
 from . import pool, slot, task
 from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options
 from .coordination import Claim, Command
+from .errors import Paused, WrongState
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .values import Options
@@ -34,6 +35,28 @@ class Surroundings:
 def next_command(world: World, surroundings: Surroundings, now: int) -> Command | None:
     """The first command that the state asks for, or None."""
     return next(_wanted(world, surroundings, now), None)
+
+
+def claim_for(world: World, slot_id: str, surroundings: Surroundings, now: int) -> Claim:
+    """The claim of the first task in the queue that the ordinary rules let run in one slot now.
+
+    Raises:
+        WrongState: the slot is not free, or no pending task can run there. Paused: the pool is paused.
+    """
+    at, state = world.open_pool(), world.slots.get(slot_id, slot.ABSENT)
+    if not isinstance(state, (slot.Idle, slot.Cold)):
+        raise WrongState(subject=slot_id, state=type(state).__name__.lower(), problem="it is not free")
+    if at.paused is not None:
+        raise Paused(reason=at.paused.reason)
+    for _, _, task_id in world.pending:
+        job = world.tasks[task_id].job
+        if isinstance(funding(world, job), Unaffordable):
+            continue
+        plans = _plans(world, job, {slot_id: state}, surroundings)
+        if plans and plans[0].session:
+            directory = plans[0].resolved.options.working_dir
+            return Claim(task_id, slot_id, surroundings.at(directory), now)
+    raise WrongState(subject=slot_id, state="free", problem="no pending task can run there now")
 
 
 def next_wake(world: World) -> int | None:

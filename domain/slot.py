@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from .errors import WrongState
+from .options import overlaid
 from .slot_events import (
     ClearStarted,
     LaunchFailed,
@@ -181,7 +182,7 @@ class ReviveSlot:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureSlot:
-    """Change who a slot is. None leaves a field as it is."""
+    """Change who a slot is. None leaves a field as it is; so does an option that is not set."""
 
     slot_id: str
     name: str | None = None
@@ -369,16 +370,10 @@ def _configure(command: ConfigureSlot, state: Slot) -> tuple[SlotEvent, ...]:
         card.name if command.name is None else command.name,
         card.role if command.role is None else command.role,
         card.description if command.description is None else command.description,
-        card.options if command.options is None else command.options,
+        card.options if command.options is None else overlaid(card.options, command.options),
     )
-    if (changed.name, changed.role, changed.description, changed.options) == (
-        card.name,
-        card.role,
-        card.description,
-        card.options,
-    ):
-        return ()
-    return (changed,)
+    same = SlotConfigured(card.name, card.role, card.description, card.options)
+    return () if changed == same else (changed,)
 
 
 def _launched(command: RecordLaunched, state: Slot) -> tuple[SlotEvent, ...]:

@@ -7,7 +7,7 @@ that is itself a Claude Code session cannot leak its session, sockets or tokens 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 COOKIE = "CLAUDE_POOL_COOKIE"
@@ -39,7 +39,6 @@ _NAMES = frozenset(
 _PREFIXES = ("LC_", "ANTHROPIC_")
 _BEDROCK_PREFIXES = ("AWS_", "CLAUDE_CODE_SKIP_BEDROCK_")
 _VERTEX_PREFIXES = ("GOOGLE_", "GCLOUD_", "CLOUDSDK_", "CLOUD_ML_", "VERTEX_", "CLAUDE_CODE_SKIP_VERTEX_")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTH", re.IGNORECASE)
 _SECRET_LENGTH = 8
 _OFF = ("", "0", "false", "no", "off")
@@ -99,11 +98,6 @@ def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
         value for name, value in environment.items() if _SECRET.search(name) and len(value) >= _SECRET_LENGTH
     }
     return tuple(sorted(found, key=len, reverse=True))
-
-
-def bad_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of `names` that cannot name a variable."""
-    return tuple(name for name in names if not _NAME.fullmatch(name))
 
 
 def _on(environ: Mapping[str, str], name: str) -> bool:

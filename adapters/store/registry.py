@@ -15,9 +15,9 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 
 def all_events() -> tuple[type[Event], ...]:
     """Every class of the domain that may stand in the log."""
-    from claude_pool.domain import pool_events, slot_events, task_events
+    from claude_pool.domain.catalogue import EVENTS
 
-    return (*pool_events.EVENTS, *slot_events.EVENTS, *task_events.EVENTS)
+    return EVENTS
 
 
 @cache
