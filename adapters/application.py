@@ -12,7 +12,7 @@ from functools import partial
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.budgets import budget_status
-from claude_pool.domain.coordination import Claim, Submit
+from claude_pool.domain.coordination import Claim, Resume, Submit
 from claude_pool.domain.errors import (
     IdempotencyConflict,
     InvalidArgument,
@@ -300,10 +300,7 @@ class Application:
 
     async def resume(self, origin: Origin = CALLER) -> View:
         """Lift a pause, and take failed slots back into service."""
-        await self._service.handle(pool.ResumePool(), origin)
-        for slot_id, state in list(self._service.world.slots.items()):
-            if isinstance(state, slot.Failed):
-                await self._service.handle(slot.ReviveSlot(slot_id), origin)
+        await self._service.handle(Resume(), origin)
         return self.status()
 
     async def budget(self, limit: int | None, reset: bool, origin: Origin = CALLER) -> View:

@@ -72,6 +72,11 @@ class RecordEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """Someone has mended what was wrong: lift the pause and take failed slots back into service."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recover:
     """A new owner closes everything a dead one left open.
 
@@ -82,7 +87,9 @@ class Recover:
     now: int
 
 
-Command = Submit | Claim | RecordEnd | Recover | pool.PoolCommand | slot.SlotCommand | task.TaskCommand
+Command = (
+    Submit | Claim | RecordEnd | Resume | Recover | pool.PoolCommand | slot.SlotCommand | task.TaskCommand
+)
 
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
 """An attempt of a dead owner that left no transcript: what it cost is not known to be nothing."""
@@ -103,6 +110,8 @@ def decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _claim(command, world)
         case RecordEnd():
             return _end(command, world)
+        case Resume():
+            return _resume(world)
         case Recover():
             return _recover(command, world)
         case _:
@@ -254,6 +263,14 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
         *_on(POOL, pool.decide(settled, world.pool)),
         *_on(command.slot_id, slot.decide(released, at)),
     )
+
+
+def _resume(world: World) -> tuple[Fact, ...]:
+    facts = list(_on(POOL, pool.decide(pool.ResumePool(), world.pool)))
+    for slot_id, at in world.slots.items():
+        if isinstance(at, slot.Failed):
+            facts += _on(slot_id, slot.decide(slot.ReviveSlot(slot_id), at))
+    return tuple(facts)
 
 
 def _recover(command: Recover, world: World) -> tuple[Fact, ...]:
