@@ -12,11 +12,10 @@ from tests.support.domain_story import warmed
 
 def test_resuming_lifts_the_pause_and_revives_failed_slots_only() -> None:
     story = warmed(Settings(slots=2))
-    for at in range(slot.RESTART_INTENSITY):
-        story.world.slots["slot-0"] = slot.Cold(story.world.slots["slot-0"].card)
-        story.do(slot.StartLaunch("slot-0", "key", f"session-{at}"))
-        launch = story.world.slots["slot-0"].card.launches
-        story.do(slot.RecordLaunchFailed("slot-0", launch, "slot_failed", "it died", at))
+    story.do(slot.RecordProcessEnded("slot-0", False, -9, 0, "it died", 0))
+    for launch in range(2, slot.RESTART_INTENSITY + 1):
+        story.do(slot.StartLaunch("slot-0", "key", f"session-{launch}"))
+        story.do(slot.RecordLaunchFailed("slot-0", launch, "slot_failed", "it died", launch))
     story.do(pool.PausePool("a wrong key"))
     assert isinstance(story.world.slots["slot-0"], slot.Failed)
 
