@@ -7,14 +7,14 @@ Feature: A claim asks for the pool's ordinary decision
   Scenario: Nothing waits
     Given a pool of 1 slot
     When the coordinator claims work for slot-0
-    Then nothing is claimed because "no pending task can run there now"
+    Then nothing is claimed because "slot-0 is free: no pending task can run there now"
 
   Scenario: The slot is busy
     Given a pool of 1 slot
     When the coordinator submits A, which works until it is released
     And the coordinator submits B, which answers "b"
     And the coordinator claims work for slot-0
-    Then nothing is claimed because "slot-0 is busy"
+    Then nothing is claimed because "slot-0 is busy: it is not free"
     And B is pending because of "slot"
 
   Scenario: There is no such slot
