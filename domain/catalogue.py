@@ -5,4 +5,7 @@ from __future__ import annotations
 from . import pool_events, slot_events, task_events
 from .records import Event
 
-EVENTS: tuple[type[Event], ...] = (*pool_events.EVENTS, *slot_events.EVENTS, *task_events.EVENTS)
+# An inbox's facts stand in two kinds of streams.
+EVENTS: tuple[type[Event], ...] = tuple(
+    dict.fromkeys((*pool_events.EVENTS, *slot_events.EVENTS, *task_events.EVENTS))
+)

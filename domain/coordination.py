@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from . import pool, slot, task
+from . import messaging, pool, slot, task
 from .claiming import (
     Funding,
     Unaffordable,
@@ -88,8 +88,9 @@ class Recover:
 
 
 Command = (
-    Submit | Claim | RecordEnd | Resume | Recover | pool.PoolCommand | slot.SlotCommand | task.TaskCommand
-)
+    Submit | Claim | RecordEnd | Resume | Recover | messaging.MessageCommand | pool.PoolCommand
+    | slot.SlotCommand | task.TaskCommand
+)  # fmt: skip
 
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
 """An attempt of a dead owner that left no transcript: what it cost is not known to be nothing."""
@@ -116,6 +117,8 @@ def decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _recover(command, world)
         case _:
             pass
+    if isinstance(command, messaging.MessageCommand):
+        return messaging.decide(command, world)
     if isinstance(command, pool.PoolCommand):
         return _on(POOL, pool.decide(command, world.pool))
     if isinstance(command, slot.SlotCommand):
@@ -255,7 +258,7 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
     session = "" if outcome.code == "session_not_found" else command.session or None
     released = slot.ReleaseSlot(
         command.slot_id, attempt, command.alive, faulty, outcome.end is End.SUCCEEDED, outcome.cost,
-        command.rss_mb, outcome.message or "", command.now, session,
+        command.rss_mb, outcome.message or "", command.now, session, _is_unserved(outcome),
     )  # fmt: skip
     settled = pool.SettleFunds(attempt, outcome.cost, outcome.estimated)
     return (
@@ -263,6 +266,11 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
         *_on(POOL, pool.decide(settled, world.pool)),
         *_on(command.slot_id, slot.decide(released, at)),
     )
+
+
+def _is_unserved(outcome: Outcome) -> bool:
+    """Whether no model can have been shown the attempt's prompt."""
+    return outcome.end is not End.SUCCEEDED and not outcome.tokens.total
 
 
 def _resume(world: World) -> tuple[Fact, ...]:
@@ -293,9 +301,10 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
     """A slot whose owner is gone: its attempt, if any, is over, and it has no process any more."""
     released: tuple[SlotEvent, ...] = ()
     if isinstance(at, slot.Busy):
+        seen = command.seen.get(at.attempt, _UNSEEN)
         over = slot.ReleaseSlot(
-            slot_id, at.attempt, alive=False, faulty=False, succeeded=False,
-            cost=command.seen.get(at.attempt, _UNSEEN).cost, rss_mb=0, problem="owner_lost", now=command.now,
+            slot_id, at.attempt, alive=False, faulty=False, succeeded=False, cost=seen.cost, rss_mb=0,
+            problem="owner_lost", now=command.now, unserved=_is_unserved(seen),
         )  # fmt: skip
         released = slot.decide(over, at)
     for event in released:

@@ -3,7 +3,7 @@
 `PoolError`
 ├── `InvalidArgument`, `NotFound`, `WrongState`
 ├── `BudgetExceeded`, `Draining`, `Paused`, `SlotsFailed`, `CliMissing`
-├── `SessionBusy`, `IdempotencyConflict`, `ConfigConflict`
+├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`
 └── `StoreError`
     ├── `VersionConflict` (decide again), `StoreInUse`, `StoreUnreadable`, `StoreFull`
     └── `LogBroken`, `LogNewer`
@@ -99,6 +99,13 @@ class SessionBusy(PoolError):
     """Session {session} has a live attempt ({attempt}). Wait for it, or resume another session."""
 
     code = "session_busy"
+
+
+class InboxFull(PoolError):
+    """The inbox of {owner} is full: {messages} messages of {bytes} bytes wait in it. Have them read with
+    pool_read_messages, or let the slot run a task, then send again."""
+
+    code = "wrong_state"
 
 
 class IdempotencyConflict(PoolError):

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from . import inbox
 from .errors import BudgetExceeded, IdempotencyConflict, InvalidArgument, NotFound, WrongState
+from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .pool_events import (
     BudgetLimitChanged,
     BudgetOpened,
@@ -98,6 +100,7 @@ class Open:
     owners: int = 0
     cli: CliIdentified | None = None
     scalings: dict[str, int] = field(default_factory=dict[str, int])
+    inbox: inbox.Inbox = inbox.EMPTY
 
 
 Pool = Unopened | Open
@@ -408,6 +411,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
         case TargetSlotsSet(target, by, key):
             scalings = state.scalings if key is None else {**state.scalings, key: by}
             return replace(state, target=target, scalings=dict(list(scalings.items())[-KEYS_KEPT:]))
+        case MessageAccepted() | MessagesDelivered() | MessagesReturned() | MessagesRead():
+            return replace(state, inbox=inbox.evolve(state.inbox, event))
         case _:
             assert_never(event)
 

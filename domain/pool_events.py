@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .message_events import EVENTS as MESSAGE_EVENTS
+from .message_events import MessageEvent
 from .values import Options
 
 
@@ -198,10 +200,12 @@ PoolEvent = (
     PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
     | BudgetLimitChanged | FundsReserved | FundsSettled | FundsCharged | ContextValueSet
     | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed | TargetSlotsSet
+    | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
     PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
     BudgetLimitChanged, FundsReserved, FundsSettled, FundsCharged, ContextValueSet,
     ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed, TargetSlotsSet,
+    *MESSAGE_EVENTS,
 )  # fmt: skip

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from . import inbox
 from .errors import WrongState
+from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .options import overlaid
 from .slot_events import (
     ClearStarted,
@@ -58,6 +60,7 @@ class Card:
     cost: int = 0
     conversation: str | None = None
     draining: bool = False
+    inbox: inbox.Inbox = inbox.EMPTY
 
     @property
     def identity(self) -> tuple[str | None, str | None, str | None]:
@@ -237,6 +240,7 @@ class ReleaseSlot:
     """The attempt ended. `alive`: its process is still there. `faulty`: its end was not our doing.
 
     `session` is the conversation that it ran in (None: the one it was to run in; empty: that does not exist).
+    `unserved`: no model was shown its prompt.
     """
 
     slot_id: str
@@ -249,6 +253,7 @@ class ReleaseSlot:
     problem: str
     now: int
     session: str | None = None
+    unserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +402,8 @@ def _claim(command: ClaimSlot, state: Slot) -> tuple[SlotEvent, ...]:
     if isinstance(state, Cold) and not command.replaces:
         raise _refusal(command.slot_id, state, "a slot without a process needs a new one")
     launch = state.card.launches + 1 if command.replaces or isinstance(state, Cold) else state.process.launch
-    return (SlotClaimed(command.attempt, command.session, launch, command.key, command.replaces),)
+    claimed = SlotClaimed(command.attempt, command.session, launch, command.key, command.replaces)
+    return (claimed, *inbox.deliver(state.card.inbox, command.attempt))
 
 
 def _release(command: ReleaseSlot, state: Slot) -> tuple[SlotEvent, ...]:
@@ -412,7 +418,8 @@ def _release(command: ReleaseSlot, state: Slot) -> tuple[SlotEvent, ...]:
             *(_quarantine(state.card, "slot_failed", command.problem, command.now) if command.faulty else ()),
         )
     retired: tuple[SlotEvent, ...] = (SlotRetired(),) if state.card.draining and not command.alive else ()
-    return (released, *ended, *retired)
+    returned = inbox.give_back(state.card.inbox, command.attempt) if command.unserved else ()
+    return (*returned, released, *ended, *retired)
 
 
 def _stop(command: StartStop, state: Slot, reason: str) -> tuple[SlotEvent, ...]:
@@ -533,6 +540,8 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
             return state if isinstance(state, (Failed, Stopped)) else Stopped(state.card)
         case SlotRetired():
             return Stopped(state.card, retired=True)
+        case MessageAccepted() | MessagesDelivered() | MessagesReturned() | MessagesRead():
+            return replace(state, card=replace(state.card, inbox=inbox.evolve(state.card.inbox, event)))
         case SlotAdded():
             return state
         case _:
@@ -558,7 +567,7 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     card = Card(
         old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
         old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost,
-        _conversation_after(state, event), old.draining,
+        _conversation_after(state, event), old.draining, inbox.settled(old.inbox),
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .message_events import EVENTS as MESSAGE_EVENTS
+from .message_events import MessageEvent
 from .values import Options
 
 
@@ -186,11 +188,11 @@ class SlotStopped:
 SlotEvent = (
     SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced
     | LaunchFailed | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
-    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped
+    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[SlotEvent], ...] = (
     SlotAdded, SlotRevived, SlotConfigured, LaunchStarted, LaunchSucceeded, ProcessReplaced, LaunchFailed,
     SlotClaimed, SlotReleased, ClearStarted, SessionPrepared, StopStarted, ProcessEnded,
-    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped,
+    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped, *MESSAGE_EVENTS,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Claim, Command, Submit
+from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
 from claude_pool.domain.pool_events import PoolEvent, Settings
 from claude_pool.domain.slot_events import SlotEvent
 from claude_pool.domain.task_events import TaskEvent
@@ -46,6 +47,7 @@ options_drawn = st.builds(
     max_budget=st.sampled_from([None, None, None, 30, 90]),
     timeout_ms=st.sampled_from([None, None, 5_000]),
 )
+addresses = st.sampled_from(["slot-0", "slot-0", "slot-1", "slot-9", COORDINATOR, "all"])
 changes = st.one_of(
     st.builds(pool.SetBudget, limit=limits),
     st.builds(pool.ResetBudget),
@@ -192,6 +194,22 @@ class CoreMachine(RuleBasedStateMachine):
     def a_caller_changes_the_pool(self, command: Command) -> None:
         """Its budget, its context, its number of slots; or a turn that nobody asked for costs something."""
         self.ask(command)
+
+    @rule(
+        sender=addresses, to=addresses, size=st.sampled_from([0, 5, 5, 5, 16_384]), number=st.integers(0, 9)
+    )
+    def someone_sends_a_message(self, sender: str, to: str, size: int, number: int) -> None:
+        """To one or to all; perhaps the same once more."""
+        message_id, content = f"msg-{number}", Text(inline="x" * size, size=size)
+        if to == "all":
+            self.ask(BroadcastMessage(f"{message_id}-all", sender, content, self.model.now))
+        else:
+            self.ask(SendMessage(message_id, sender, to, content, self.model.now))
+
+    @rule(owner=addresses, only=st.sampled_from([None, None, "msg-1"]))
+    def someone_reads_messages(self, owner: str, only: str | None) -> None:
+        """All that wait, or one."""
+        self.ask(ReadMessages(owner, COORDINATOR, self.model.now, only))
 
     @precondition(lambda self: bool(self.model.world.slots))
     @rule(which=picks, role=st.sampled_from([None, *ROLES, "slot-1"]), revive=st.booleans())

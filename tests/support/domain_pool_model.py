@@ -22,6 +22,7 @@ from claude_pool.domain.world import World
 from .domain_claims import check_rest, check_views, check_wake
 from .domain_cli_model import Clearing, CliModel, Effect, Launching, Stopping, Turning
 from .domain_ledger import Ledger
+from .domain_messages import Post
 from .domain_story import NOW, Story, outcome, session_name
 
 HEALING_ROUNDS = 400
@@ -47,7 +48,8 @@ class PoolModel:
         self.story = Story()
         self.cli = CliModel()
         self.ledger = Ledger()
-        self.story.watchers += [self.ledger.observe, self.cli.observe, self._learn]
+        self.post = Post()
+        self.story.watchers += [self.ledger.observe, self.cli.observe, self.post.observe, self._learn]
         self.now = NOW
         self.owners = 0
         self.sessions = [session_name(1)]
@@ -82,6 +84,7 @@ class PoolModel:
         """Facts, live view, its replay, the processes and the views of callers agree."""
         assert repr(vars(self.story.replayed())) == repr(vars(self.world))
         self.ledger.check(self.world)
+        self.post.check(self.world)
         self._check_processes()
         check_rest(self.story, self.now)
         check_wake(self.story, self.now)
