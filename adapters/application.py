@@ -32,6 +32,7 @@ from claude_pool.domain.why import story
 from .metrics import session_metrics
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
+from .reviews import Reviews
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
@@ -62,6 +63,7 @@ class Application:
         self._index = index
         self._system = system
         self._version = version
+        self.reviews = Reviews(service, texts, system)
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.
@@ -78,7 +80,7 @@ class Application:
         known = await self._session_dir(request)
         spec = TaskSpec(
             prompt, request.options, request.session, request.slot, request.priority, request.tags,
-            request.retries, request.on_interrupt,
+            request.retries, request.on_interrupt, request.review,
         )  # fmt: skip
         try:
             await self._service.handle(
@@ -131,7 +133,8 @@ class Application:
         """
         _require_task_id(task_id)
         card = await self._service.card(task_id)
-        if all(text is None or text.blob is None for text in (card.output, card.structured_output)):
+        refused = (text for each in card.rejections for text in (each.output, each.feedback))
+        if all(text is None or text.blob is None for text in (card.output, card.structured_output, *refused)):
             return task_view(card, self._texts.get)
         return await self._service.on_log(lambda: task_view(card, self._texts.get))
 
@@ -236,6 +239,26 @@ class Application:
 
     async def _attention(self, after: int, task_ids: Sequence[str] | None, limit: int) -> tuple[TaskRow, ...]:
         return await self._service.on_log(lambda: self._index.attention_since(after, task_ids, limit))
+
+    async def approve(self, task_id: str, origin: Origin = CALLER) -> View:
+        """Accept a result under review; the task's view.
+
+        Raises:
+            InvalidArgument, NotFound: no such task. WrongState: it waits for no verdict.
+        """
+        _require_task_id(task_id)
+        await self.reviews.approve(task_id, origin)
+        return await self.view(task_id)
+
+    async def reject(self, task_id: str, feedback: str, origin: Origin = CALLER) -> View:
+        """Refuse a result under review; the view shows whether the task runs again or failed for good.
+
+        Raises:
+            InvalidArgument: the feedback is empty, or not a task's id. NotFound, WrongState: as `approve`.
+        """
+        _require_task_id(task_id)
+        await self.reviews.reject(task_id, feedback, origin)
+        return await self.view(task_id)
 
     async def cancel(self, task_id: str, origin: Origin = CALLER) -> View:
         """Cancel a task and wait, at most 10 s, until it has ended; its view.

@@ -27,7 +27,7 @@ def session_metrics(rows: Sequence[TaskRow]) -> View:
     }
 
 
-_STATES = ("pending", "parked", "running", "sealed", "completed", "failed", "cancelled")
+_STATES = ("pending", "parked", "running", "pending_review", "sealed", "completed", "failed", "cancelled")
 
 
 def _figures(rows: Sequence[TaskRow]) -> View:

@@ -27,6 +27,7 @@ class TaskRequest:
     tags: tuple[str, ...] = ()
     retries: int = 0
     on_interrupt: str = "resume"
+    review: int | None = None
     idempotency_key: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
 

@@ -23,7 +23,8 @@ from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClai
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, Text
 
-from .prompting import compose_prompt, slot_introduction
+from .prompting import compose_prompt, compose_review, slot_introduction
+from .reviews import refused_texts
 from .service import Origin, Service
 from .store.blobs import Texts
 from .system import System
@@ -186,6 +187,8 @@ class Runtime:
             launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
             await self._note_replacement(slot_id, claimed.launch, launched)
         prompt = await whole(self._service, self._texts, spec.prompt)
+        if state.job.rejections:
+            prompt = compose_review(prompt, await refused_texts(self._service, self._texts, state.job))
         if state.live.context is not None:
             prompt = compose_prompt(self._service.world.open_pool().context, prompt)
         now = self._service.world.tasks.get(state.job.task_id)

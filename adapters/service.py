@@ -21,7 +21,14 @@ from claude_pool.domain.policies import Surroundings, next_command, next_wake
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.records import Actor, Fact, Meta, Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
-from claude_pool.domain.task_events import TaskCancelled, TaskCompleted, TaskEvent, TaskFailed, TaskSealed
+from claude_pool.domain.task_events import (
+    ReviewRequested,
+    TaskCancelled,
+    TaskCompleted,
+    TaskEvent,
+    TaskFailed,
+    TaskSealed,
+)
 from claude_pool.domain.world import World
 
 from .system import System
@@ -30,7 +37,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed)
+ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested)
 """The facts after which a task is finished or needs someone."""
 
 FINISHING = (TaskCompleted, TaskFailed, TaskCancelled)

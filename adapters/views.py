@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.task_board import TaskCard
+from claude_pool.domain.task_board import Refused, TaskCard
 from claude_pool.domain.values import Text
 
 from .store.index import TaskRow
@@ -55,9 +55,17 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         )
         if card.output.size > OUTPUT_SHOWN_BYTES:
             view["output_ref"] = f"pool://results/{card.task_id}"
+    if card.rejections:
+        view["rejections"] = [_refused_view(each, read) for each in card.rejections]
     if card.structured_output is not None:
         view["structured_output"] = json.loads(read(card.structured_output))
     return view
+
+
+def _refused_view(refused: Refused, read: Callable[[Text], str]) -> View:
+    output, feedback = refused.output, read(refused.feedback)
+    short = output.inline if output.blob is None else f"{output.head}… ({output.size} bytes)"
+    return {"attempt": refused.attempt, "feedback": feedback, "output": short or "", "at": refused.at}
 
 
 def _beginning(text: Text) -> str:

@@ -77,21 +77,21 @@ def eligible(spec: TaskSpec, card: slot.Card) -> bool:
     return spec.slot == (card.slot_id if is_slot_id(spec.slot) else card.role)
 
 
-def wanted_session(pool: Open, spec: TaskSpec, card: slot.Card) -> str | None:
+def wanted_session(pool: Open, job: task.Job, card: slot.Card) -> str | None:
     """The conversation that the task would continue or fork in this slot; None: it begins a new one."""
-    policy = task.session_policy(spec, default_session(pool))
+    policy = task.session_policy(job, default_session(pool))
     return card.conversation if policy.mode is SessionMode.SLOT else policy.session
 
 
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
     pool = world.open_pool()
-    policy = task.session_policy(job.spec, default_session(pool))
+    policy = task.session_policy(job, default_session(pool))
     if policy.session in world.sessions:
         return None  # before any digest: a long queue may wait for one conversation
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
     key = launch_key(resolved.options, at.card.identity, surroundings)
-    wanted = wanted_session(pool, job.spec, at.card)
+    wanted = wanted_session(pool, job, at.card)
     home = world.homes.get(wanted or "")
     if policy.mode is SessionMode.SLOT and (home is None or home.directory != resolved.options.working_dir):
         wanted = None  # a conversation never leaves its directory; the slot has none in this one

@@ -14,6 +14,7 @@ from .claiming import (
     Funding,
     Unaffordable,
     claim_plan,
+    default_session,
     eligible,
     funding,
     pool_options,
@@ -195,7 +196,7 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     _check_claim(world, state.job.spec, at)
     plan = claim_plan(world, state.job, at, command.surroundings)
     if plan is None:
-        session = wanted_session(world.open_pool(), state.job.spec, at.card) or ""
+        session = wanted_session(world.open_pool(), state.job, at.card) or ""
         raise SessionBusy(session=session, attempt=world.sessions[session])
     if not plan.session:
         raise WrongState(
@@ -319,24 +320,25 @@ def waiting_for(world: World, state: task.Known) -> str | None:
             return reason
         case task.Sealed():
             return "sealed"
+        case task.PendingReview():
+            return "review"
         case task.Pending(job):
             at = world.open_pool()
             if at.paused is not None:
                 return f"paused: {at.paused.reason}"
             if at.stopping is not None:
                 return "stopping"
-            if _waits_for_a_session(world, job.spec):
+            if _waits_for_a_session(world, job):
                 return "session_busy"
             return "slot" if job.spec.slot is None else f"slot {job.spec.slot}"
         case _:
             return None
 
 
-def _waits_for_a_session(world: World, spec: TaskSpec) -> bool:
+def _waits_for_a_session(world: World, job: task.Job) -> bool:
     """Whether the conversation that the task names is busy, or that of each free slot which it could take."""
-    policy = parse_session(spec.session or "")
-    if policy is not None and policy.session in world.sessions:
+    if task.session_policy(job, default_session(world.open_pool())).session in world.sessions:
         return True
     free = (at for at in world.slots.values() if isinstance(at, (slot.Idle, slot.Cold)))
-    wanted = [wanted_session(world.open_pool(), spec, at.card) for at in free if eligible(spec, at.card)]
+    wanted = [wanted_session(world.open_pool(), job, at.card) for at in free if eligible(job.spec, at.card)]
     return bool(wanted) and all(session in world.sessions for session in wanted)

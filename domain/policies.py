@@ -132,7 +132,7 @@ def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
                 yield task.InterruptAttempt(task_id, state.live.number, "interrupted", now)
     if at.draining == "cancel":
         for task_id, state in world.tasks.items():
-            if isinstance(state, (task.Pending, task.Parked)) or (
+            if isinstance(state, (task.Pending, task.Parked, task.PendingReview)) or (
                 isinstance(state, task.Running) and not state.live.cancel
             ):
                 yield task.CancelTask(task_id, now)

@@ -118,7 +118,7 @@ def pool_status(world: World, version: str) -> PoolStatus:
         running_tasks=len(world.running),
         parked_tasks=len(world.parked),
         sealed_tasks=world.sealed,
-        pending_review_tasks=0,
+        pending_review_tasks=world.in_review,
         completed_tasks=world.completed,
         failed_tasks=world.failed,
         cancelled_tasks=world.cancelled,

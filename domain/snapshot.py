@@ -16,7 +16,11 @@ def canonical(world: World) -> str:
     lines += [f"pending {world.pending!r}", f"parked {sorted(world.parked)!r}"]
     lines += [f"running {sorted(world.running)!r}", f"sessions {sorted(world.sessions.items())!r}"]
     lines += [f"shown {list(world.shown.items())!r}", f"homes {list(world.homes.items())!r}"]
-    lines += [f"ranks {sorted(world.ranks.items())!r}", f"sealed {world.sealed}"]
+    lines += [
+        f"ranks {sorted(world.ranks.items())!r}",
+        f"sealed {world.sealed}",
+        f"in review {world.in_review}",
+    ]
     lines += [f"finished {world.completed} {world.failed} {world.cancelled}"]
     return "\n".join(lines)
 

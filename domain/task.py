@@ -18,17 +18,20 @@ from .task_events import (
     AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
+    ReviewRequested,
     SessionOpened,
+    TaskApproved,
     TaskCancelled,
     TaskCompleted,
     TaskEvent,
     TaskFailed,
     TaskParked,
+    TaskRejected,
     TaskSealed,
     TaskSubmitted,
     TaskUnparked,
 )
-from .values import End, Outcome, SessionPolicy, TaskSpec, attempt_id, parse_session
+from .values import End, Outcome, SessionPolicy, TaskSpec, Text, attempt_id, parse_session
 
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_CAP_MS = 60_000
@@ -70,14 +73,30 @@ class EndedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """A verdict: which attempt's result was refused, and why."""
+
+    attempt: int
+    feedback: Text
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """What stays with a task through its states: its order and its ended attempts."""
+    """What stays with a task through its states: its order, its ended attempts, and what was refused."""
 
     task_id: str
     spec: TaskSpec
     fingerprint: str
     submitted_at: int
     attempts: tuple[EndedAttempt, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+
+    @property
+    def failures(self) -> int:
+        """How many attempts since the last rejection (or the start) failed in a way that may pass."""
+        judged = self.rejections[-1].attempt if self.rejections else 0
+        return sum(attempt.outcome.retryable for attempt in self.attempts if attempt.number > judged)
 
     @property
     def cost(self) -> int:
@@ -127,6 +146,13 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingReview:
+    """The last attempt has a result. A verdict or a cancel ends it; a crash leaves it as it is."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """Terminal: the last attempt succeeded."""
 
@@ -152,13 +178,15 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """Between an attempt's end and what it means for the task: exists only inside one append."""
+    """Between an attempt's end, or a verdict, and what it means for the task: only inside one append."""
 
     job: Job
 
 
-Task = Absent | Pending | Parked | Running | Settling | Sealed | Completed | Failed | Cancelled
-Known = Pending | Parked | Running | Settling | Sealed | Completed | Failed | Cancelled
+Task = (
+    Absent | Pending | Parked | Running | Settling | Sealed | PendingReview | Completed | Failed | Cancelled
+)
+Known = Pending | Parked | Running | Settling | Sealed | PendingReview | Completed | Failed | Cancelled
 Terminal = Completed | Failed | Cancelled
 
 ABSENT = Absent()
@@ -256,9 +284,26 @@ class FailTask:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class ApproveTask:
+    """Accept the result under review."""
+
+    task_id: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectTask:
+    """Refuse the result under review: the task runs again, or fails with its last allowed rejection."""
+
+    task_id: str
+    feedback: Text
+    now: int
+
+
 TaskCommand = (
     SubmitTask | ParkTask | UnparkTask | StartAttempt | CancelTask | InterruptAttempt
-    | RecordAttemptEnded | SealAttempt | FailTask
+    | RecordAttemptEnded | SealAttempt | FailTask | ApproveTask | RejectTask
 )  # fmt: skip
 
 _INTERRUPTS = {
@@ -303,6 +348,14 @@ def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
             if isinstance(state, (Pending, Parked)):
                 return (TaskFailed(code, message),)
             raise _refusal(command.task_id, state, "only a waiting task can be given up")
+        case ApproveTask(task_id, now):
+            if isinstance(state, PendingReview):
+                return (TaskApproved(now), TaskCompleted())
+            raise _refusal(task_id, state, "only a result under review can be approved")
+        case RejectTask(task_id, feedback, now):
+            if isinstance(state, PendingReview):
+                return _reject(state.job, feedback, now)
+            raise _refusal(task_id, state, "only a result under review can be rejected")
         case _:
             assert_never(command)
 
@@ -325,7 +378,7 @@ def _start(command: StartAttempt, state: Task) -> tuple[TaskEvent, ...]:
 
 def _cancel(command: CancelTask, state: Task) -> tuple[TaskEvent, ...]:
     match state:
-        case Pending() | Parked() | Sealed():
+        case Pending() | Parked() | Sealed() | PendingReview():
             return (TaskCancelled(),)
         case Running(_, live):
             return () if live.cancel else (CancelRequested(command.now),)
@@ -340,7 +393,7 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         raise _refusal(command.task_id, state, f"attempt {command.attempt} is not live")
     live, outcome, now = state.live, command.outcome, command.now
     if outcome.end is End.SUCCEEDED:
-        return (AttemptSucceeded(live.number, outcome, now), TaskCompleted())
+        return (AttemptSucceeded(live.number, outcome, now), _succeeded(state, now))
     if live.cancel:
         return (
             AttemptCancelled(live.number, replace(outcome, code=None, message=None), now),
@@ -354,10 +407,27 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         )
     failed = AttemptFailed(live.number, outcome, now)
     code, message = outcome.code or "no_result", outcome.message or "The attempt was interrupted."
-    failures = sum(attempt.outcome.retryable for attempt in state.job.attempts)
+    failures = state.job.failures
     if outcome.retryable and failures < state.job.spec.retries:
         return (failed, TaskParked("backoff", now + backoff_ms(failures + 1)))
     return (failed, TaskFailed(code, message, outcome.retryable))
+
+
+def _succeeded(state: Running, now: int) -> TaskEvent:
+    if state.job.spec.review is None:
+        return TaskCompleted()
+    # nobody is asked for a verdict on what is not wanted any more
+    return TaskCancelled() if state.live.cancel else ReviewRequested(state.live.number, now)
+
+
+def _reject(job: Job, feedback: Text, now: int) -> tuple[TaskEvent, ...]:
+    number = len(job.rejections) + 1
+    rejected = TaskRejected(number, feedback, now)
+    if number < (job.spec.review or 0):
+        return (rejected,)
+    times = "once" if number == 1 else f"{number} times"
+    message = f"Its result was rejected {times}, as often as its max_rejections allows."
+    return (rejected, TaskFailed("review_rejected", message))
 
 
 def backoff_ms(failures: int) -> int:
@@ -401,12 +471,18 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
             return _on_ended(state, event)
         case TaskCompleted():
             return Completed(state.job) if isinstance(state, Settling) else state
+        case ReviewRequested():
+            return PendingReview(state.job) if isinstance(state, Settling) else state
+        case TaskApproved():
+            return Settling(state.job) if isinstance(state, PendingReview) else state
+        case TaskRejected(_, feedback, at):
+            return _on_rejected(state, feedback, at)
         case TaskFailed(code, message, retryable):
             if not isinstance(state, (Settling, Pending, Parked)):
                 return state
             return Failed(state.job, code, message, retryable)
         case TaskCancelled():
-            if not isinstance(state, (Settling, Pending, Parked, Sealed)):
+            if not isinstance(state, (Settling, Pending, Parked, Sealed, PendingReview)):
                 return state
             return Cancelled(state.job)
         case TaskSealed():
@@ -446,8 +522,15 @@ def _on_ended(
         return state
     live = state.live
     ended = EndedAttempt(live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome)
+    return Settling(replace(state.job, attempts=(*state.job.attempts, ended)))
+
+
+def _on_rejected(state: Known, feedback: Text, at: int) -> Task:
+    if not isinstance(state, PendingReview):
+        return state
     job = state.job
-    return Settling(Job(job.task_id, job.spec, job.fingerprint, job.submitted_at, (*job.attempts, ended)))
+    rejection = Rejection(len(job.attempts), feedback, at)
+    return Pending(replace(job, rejections=(*job.rejections, rejection)))
 
 
 def live_attempt_id(state: Running) -> str:
@@ -455,6 +538,8 @@ def live_attempt_id(state: Running) -> str:
     return attempt_id(state.job.task_id, state.live.number)
 
 
-def session_policy(spec: TaskSpec, default: SessionPolicy) -> SessionPolicy:
-    """The conversation a task asks for, or the pool's `default`."""
-    return default if spec.session is None else parse_session(spec.session) or default
+def session_policy(job: Job, default: SessionPolicy) -> SessionPolicy:
+    """The conversation a task asks for, or the pool's `default`; after a rejection always a fresh one."""
+    if job.rejections:
+        return SessionPolicy()
+    return default if job.spec.session is None else parse_session(job.spec.session) or default

@@ -21,6 +21,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A result that was rejected: of which attempt, what it said, why not, and when."""
+
+    attempt: int
+    output: Text
+    feedback: Text
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCard:
     """A task's view. Costs, tokens, turns and times cover all its attempts; the output is the last one's."""
 
@@ -44,6 +54,7 @@ class TaskCard:
     denials: tuple[Denial, ...]
     reason: str | None
     prompt: Text
+    rejections: tuple[Refused, ...] = ()
 
 
 def state_name(state: task.Known) -> str:
@@ -57,6 +68,8 @@ def state_name(state: task.Known) -> str:
             return "running"
         case task.Sealed():
             return "sealed"
+        case task.PendingReview():
+            return "pending_review"
         case task.Completed():
             return "completed"
         case task.Failed():
@@ -103,6 +116,16 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         denials=tuple(denial for a in job.attempts for denial in a.outcome.denials),
         reason=waiting_for(world, state),
         prompt=job.spec.prompt,
+        rejections=refused_results(job),
+    )
+
+
+def refused_results(job: task.Job) -> tuple[Refused, ...]:
+    """The results that were rejected, in order."""
+    outcomes = [job.attempts[r.attempt - 1].outcome for r in job.rejections]
+    return tuple(
+        Refused(r.attempt, o.output if o.output.size else o.structured_output or Text(), r.feedback, r.at)
+        for r, o in zip(job.rejections, outcomes, strict=True)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .values import Outcome, TaskSpec
+from .values import Outcome, TaskSpec, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +174,44 @@ class TaskSealed:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewRequested:
+    """The attempt has a result that counts only once somebody approves it."""
+
+    NAME: ClassVar[str] = "task.review_requested"
+    VERSION: ClassVar[int] = 1
+    attempt: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskApproved:
+    """Somebody accepted the result under review."""
+
+    NAME: ClassVar[str] = "task.approved"
+    VERSION: ClassVar[int] = 1
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRejected:
+    """Somebody refused the result under review, for the `number`th time, and said why."""
+
+    NAME: ClassVar[str] = "task.rejected"
+    VERSION: ClassVar[int] = 1
+    number: int
+    feedback: Text
+    at: int
+
+
 TaskEvent = (
     TaskSubmitted | TaskParked | TaskUnparked | AttemptStarted | SessionOpened | CancelRequested
     | InterruptRequested | AttemptSucceeded | AttemptFailed | AttemptCancelled | AttemptSealed
-    | TaskCompleted | TaskFailed | TaskCancelled | TaskSealed
+    | TaskCompleted | TaskFailed | TaskCancelled | TaskSealed | ReviewRequested | TaskApproved | TaskRejected
 )  # fmt: skip
 
 EVENTS: tuple[type[TaskEvent], ...] = (
     TaskSubmitted, TaskParked, TaskUnparked, AttemptStarted, SessionOpened, CancelRequested,
     InterruptRequested, AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed,
-    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed,
+    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, TaskApproved, TaskRejected,
 )  # fmt: skip

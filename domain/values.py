@@ -175,7 +175,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """One piece of work as it was accepted: a prompt and everything the caller chose about it."""
+    """One piece of work as it was accepted: a prompt and everything the caller chose about it.
+
+    `review` is the number of the rejection with which the task fails (1, 2, 3 …); None: nobody reviews it.
+    """
 
     prompt: Text
     options: Options = Options()
@@ -185,3 +188,4 @@ class TaskSpec:
     tags: tuple[str, ...] = ()
     retries: int = 0
     on_interrupt: str = "resume"
+    review: int | None = None

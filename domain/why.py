@@ -16,9 +16,11 @@ from .task_events import (
     AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
+    ReviewRequested,
     SessionOpened,
     TaskFailed,
     TaskParked,
+    TaskRejected,
     TaskSubmitted,
 )
 
@@ -70,6 +72,10 @@ def _sentence(event: object) -> str:
             return (
                 f"attempt {number} ended after {outcome.turns} turns, cost {outcome.cost} microdollars{why}"
             )
+        case ReviewRequested(number):
+            return f"the result of attempt {number} waits for a verdict"
+        case TaskRejected(number, feedback):
+            return f"rejection {number}: {feedback.inline or feedback.head}"
         case TaskFailed(code, message):
             return f"failed: {code}: {message}"
         case SlotClaimed(attempt, session, launch, _, replaces):

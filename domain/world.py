@@ -57,7 +57,7 @@ class World:
         self.running: dict[str, None] = {}
         self.sessions: dict[str, str] = {}
         self.completed = self.failed = self.cancelled = 0
-        self.sealed = 0
+        self.sealed = self.in_review = 0
         self.shown: OrderedDict[str, int] = OrderedDict()
         self.homes: OrderedDict[str, Home] = OrderedDict()
 
@@ -113,6 +113,8 @@ class World:
                 self.sessions.pop(live.session, None)
             case task.Sealed():
                 self.sealed -= 1
+            case task.PendingReview():
+                self.in_review -= 1
             case _:
                 pass
 
@@ -127,6 +129,8 @@ class World:
                 self.running[stream] = None
             case task.Sealed():
                 self.sealed += 1
+            case task.PendingReview():
+                self.in_review += 1
             case _:
                 pass
 

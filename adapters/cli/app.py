@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from ..config.options import OPTIONS
 from ..handover import VERSION
-from . import context, control, doctor, looking, replay, tasks
+from . import context, control, doctor, looking, replay, reviewing, tasks
 from .demo import demo
 from .flags import add, parameter
 from .serve import serve as serve_coordinator
 from .shell import Shell
-from .task_flags import TASK_FLAGS
+from .task_flags import TASK_FLAGS, with_review
 
 _POOL_FLAGS = tuple(option for option in OPTIONS if option.name not in ("state_dir", "working_dir"))
 _RUN_FLAGS = tuple(option for option in _POOL_FLAGS if option.task is None)
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     add(app, tasks.submit, more=TASK_FLAGS)
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
+        *(reviewing.approve, reviewing.reject),
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)
@@ -62,7 +64,7 @@ def build() -> typer.Typer:
 
 def run() -> int:
     """Run the command line of this process; ends it with the exit code."""
-    build()()
+    build()(with_review(sys.argv[1:]))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from claude_pool.domain.errors import InvalidArgument
@@ -14,6 +14,9 @@ from ..config.layers import home
 from ..config.options import OPTIONS, Option
 from ..config.values import read, split_list
 from .flags import parameter
+
+REVIEW = "--review"
+REJECTIONS = 3
 
 _OF_POOL = {option.task: option for option in OPTIONS if option.task}
 
@@ -48,6 +51,7 @@ TASK_FLAGS: tuple[inspect.Parameter, ...] = (
     parameter("fallback_model", str, "Used while the model is overloaded.", "--fallback-model"),
     parameter("retries", int, "Attempts more after a passing error.", "--retries"),
     parameter("on_interrupt", str, "If the pool dies while it runs: resume, rerun or ask.", "--on-interrupt"),
+    parameter("max_rejections", int, f"Review its result: fail with this rejection [{REJECTIONS}].", REVIEW),
     parameter("slot", str, "Id of its slot, or role of its slots.", "--slot"),
     parameter("priority", int, "Higher runs earlier.", "--priority"),
     parameter("tags", list[str], "Label to find it by; may be repeated.", "--tag"),
@@ -56,8 +60,20 @@ TASK_FLAGS: tuple[inspect.Parameter, ...] = (
 """Every argument of a task but its prompt."""
 
 
+def with_review(words: Sequence[str]) -> list[str]:
+    """The words of a command line, a bare `--review` completed by its usual number."""
+    flags = words[: words.index("--")] if "--" in words else words
+    complete = [f"{REVIEW}={REJECTIONS}" if word == REVIEW else word for word in flags]
+    return [*complete, *words[len(flags) :]]
+
+
+def submission(arguments: Mapping[str, object]) -> str:
+    """The tool that accepts a task with these arguments."""
+    return "pool_submit_with_review" if "max_rejections" in arguments else "pool_submit"
+
+
 def task_arguments(prompt: str, given: Mapping[str, object]) -> dict[str, object]:
-    """The arguments of `pool_submit`. What was not given is left out.
+    """The arguments of the tool that `submission` names. What was not given is left out.
 
     Raises:
         InvalidArgument: the prompt is empty, or a value cannot be what its flag wants.

@@ -16,7 +16,7 @@ from ..client import Client
 from . import exits, output
 from .embedding import embedded
 from .shell import Shell, View, given_text
-from .task_flags import task_arguments
+from .task_flags import submission, task_arguments
 
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="The work in full; - reads standard input.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Tasks, chains [all that live].")]
@@ -38,7 +38,7 @@ def run(shell: Shell, prompt: Prompt, **task: Any) -> int:
         task_id = ""
         try:
             with interrupts.held():
-                task_id = str(client.call("pool_submit", wanted)["task_id"])
+                task_id = str(client.call(submission(wanted), wanted)["task_id"])
             _wait_for(client, [task_id], None)
         except KeyboardInterrupt:
             # On a connection of its own: this one may have been interrupted in the middle of a line.
@@ -53,7 +53,7 @@ def submit(shell: Shell, prompt: Prompt, **task: Any) -> None:
     """Accept one task and print its id; it runs whether or not anyone waits."""
     wanted = task_arguments(given_text(prompt), task)
     with shell.owner() as client:
-        accepted = client.call("pool_submit", wanted)
+        accepted = client.call(submission(wanted), wanted)
     if shell.json:
         output.as_json(accepted)
     else:

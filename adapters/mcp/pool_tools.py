@@ -135,9 +135,10 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_wait",
         "core",
-        "Wait until any of many tasks has ended or needs someone (a sealed one needs a decision), and "
-        "return those since the cursor, with the next cursor. Returns at once if there are some already. "
-        "Call it again with that cursor for the rest: nothing is told twice and nothing is missed.",
+        "Wait until any of many tasks has ended or needs someone (pending_review: a verdict; sealed: a "
+        "decision), and return those since the cursor, with the next cursor. Returns at once if there "
+        "are some already. Call it again with that cursor for the rest: nothing is told twice and nothing "
+        "is missed.",
         WaitArguments,
         result_schema("tasks", "cursor", tasks="array", chains="array", cursor="integer"),
         _wait,

@@ -81,10 +81,12 @@ class TaskArguments(TaskOptions):
     prompt: Prompt = Field(description="The work in full: it sees nothing of your conversation.")
 
 
-def task_request(task: TaskOptions, prompt: str, working_dir: str | None = None) -> TaskRequest:
+def task_request(
+    task: TaskOptions, prompt: str, working_dir: str | None = None, review: int | None = None
+) -> TaskRequest:
     """What the application is asked for. `prompt` is the task's, wherever it comes from.
 
-    `working_dir` is where it runs unless it says.
+    `working_dir` is where it runs unless it says; `review` is how often its result may be rejected.
     """
     return TaskRequest(
         prompt=prompt,
@@ -95,6 +97,7 @@ def task_request(task: TaskOptions, prompt: str, working_dir: str | None = None)
         tags=tuple(task.tags),
         retries=task.retries,
         on_interrupt=task.on_interrupt,
+        review=review,
         idempotency_key=task.idempotency_key,
         arguments=meaning(task),
     )

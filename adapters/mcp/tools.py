@@ -7,11 +7,19 @@ from typing import Any
 from .context_tools import CONTEXT_TOOLS
 from .debug_tools import DEBUG_TOOLS
 from .pool_tools import POOL_TOOLS
+from .review_tools import REVIEW_TOOLS
 from .run_tools import RUN_TOOLS
 from .slot_tools import SLOT_TOOLS
 from .tool import Tool
 
-TOOLS: tuple[Tool[Any], ...] = (*RUN_TOOLS, *POOL_TOOLS, *CONTEXT_TOOLS, *SLOT_TOOLS, *DEBUG_TOOLS)
+TOOLS: tuple[Tool[Any], ...] = (
+    *RUN_TOOLS,
+    *POOL_TOOLS,
+    *REVIEW_TOOLS,
+    *CONTEXT_TOOLS,
+    *SLOT_TOOLS,
+    *DEBUG_TOOLS,
+)
 """Every tool, in the order in which clients are told of them."""
 
 BY_NAME = {tool.name: tool for tool in TOOLS}

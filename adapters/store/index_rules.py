@@ -163,6 +163,8 @@ RULES: Mapping[str, Rule] = {
     facts.AttemptCancelled.NAME: _attempt_ended,
     facts.AttemptSealed.NAME: _attempt_ended,
     facts.TaskSealed.NAME: _needs_someone("sealed"),
+    facts.ReviewRequested.NAME: _needs_someone("pending_review"),
+    facts.TaskRejected.NAME: _waits("pending"),
     facts.TaskCompleted.NAME: _terminal("completed"),
     facts.TaskFailed.NAME: _terminal("failed"),
     facts.TaskCancelled.NAME: _terminal("cancelled"),

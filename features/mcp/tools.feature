@@ -8,29 +8,32 @@ Feature: A coordinator finds the pool's tools by their names
     Given a pool of 1 slot
     When a coordinator connects
     Then it is offered the tools
-      | tool                  | changes nothing |
-      | pool_run              | no              |
-      | pool_submit           | no              |
-      | pool_fan_out          | no              |
-      | pool_result           | yes             |
-      | pool_wait             | yes             |
-      | pool_cancel           | no              |
-      | pool_list_tasks       | yes             |
-      | pool_status           | yes             |
-      | pool_session_metrics  | yes             |
-      | pool_drain            | no              |
-      | pool_resume           | no              |
-      | pool_budget           | no              |
-      | context_set           | no              |
-      | context_get           | yes             |
-      | context_delete        | no              |
-      | context_list          | yes             |
-      | pool_configure_slot   | no              |
-      | pool_find_slots       | yes             |
-      | pool_claim            | no              |
-      | pool_scale_up         | no              |
-      | pool_scale_down       | no              |
-      | pool_set_target_slots | no              |
+      | tool                    | changes nothing |
+      | pool_run                | no              |
+      | pool_submit             | no              |
+      | pool_fan_out            | no              |
+      | pool_result             | yes             |
+      | pool_wait               | yes             |
+      | pool_cancel             | no              |
+      | pool_list_tasks         | yes             |
+      | pool_status             | yes             |
+      | pool_session_metrics    | yes             |
+      | pool_drain              | no              |
+      | pool_resume             | no              |
+      | pool_budget             | no              |
+      | pool_submit_with_review | no              |
+      | pool_approve_result     | no              |
+      | pool_reject_result      | no              |
+      | context_set             | no              |
+      | context_get             | yes             |
+      | context_delete          | no              |
+      | context_list            | yes             |
+      | pool_configure_slot     | no              |
+      | pool_find_slots         | yes             |
+      | pool_claim              | no              |
+      | pool_scale_up           | no              |
+      | pool_scale_down         | no              |
+      | pool_set_target_slots   | no              |
 
   Scenario: A toolset of its own
     Given a pool of 1 slot

@@ -10,6 +10,7 @@ from claude_pool.adapters.places import Places
 from claude_pool.adapters.reading import LogReader
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
+from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.adapters.views import status_view
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.world import World
@@ -39,6 +40,7 @@ def test_a_status_that_skips_finished_tasks_equals_the_full_fold(state: Path) ->
 
 
 def test_reading_alive_events_leaves_finished_tasks_out(state: Path) -> None:
+    SqliteEventLog.open(state / "log.sqlite", default_codec()).close()  # an owner brings the index up to date
     log = open_reader(state / "log.sqlite", default_codec())
 
     streams = {stream for _, stream, *_ in log.read_alive()}

@@ -50,9 +50,8 @@ def check_views(story: Story, now: int) -> None:
     world = story.world
     status = pool_status(world, "0.1.0")
     assert status.total_slots == len(status.slots)
-    assert status.pending_tasks + status.parked_tasks + status.running_tasks + status.sealed_tasks == len(
-        world.tasks
-    )
+    waiting = status.pending_tasks + status.parked_tasks + status.sealed_tasks + status.pending_review_tasks
+    assert waiting + status.running_tasks == len(world.tasks)
     assert status.busy_slots == status.running_tasks
     money = budget_status(world)
     assert money.reserved == status.reserved_microdollars == sum(amount for _, amount in money.reservations)

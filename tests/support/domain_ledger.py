@@ -146,6 +146,7 @@ class Ledger:
         assert set(world.parked) == {name for name, kind in kinds.items() if kind is task.Parked}
         assert set(world.running) == {name for name, kind in kinds.items() if kind is task.Running}
         assert world.sealed == sum(kind is task.Sealed for kind in kinds.values())
+        assert world.in_review == sum(kind is task.PendingReview for kind in kinds.values())
         assert task.Settling not in kinds.values()
         assert set(kinds) == set(self.attempts) - set(self.finished)
         assert set(world.ranks) <= set(kinds)

@@ -151,6 +151,7 @@ class CoreMachine(RuleBasedStateMachine):
         where=st.sampled_from([None, None, None, None, "slot-0", "slot-1", "slot-2", *ROLES]),
         priority=st.integers(-1, 1),
         retries=st.integers(0, 2),
+        review=st.sampled_from([None, None, 1, 2]),
     )
     def a_caller_submits(
         self,
@@ -160,16 +161,14 @@ class CoreMachine(RuleBasedStateMachine):
         where: str | None,
         priority: int,
         retries: int,
+        review: int | None,
     ) -> None:
         """Any task."""
         if session in ("resume", "fork"):
             session = f"{session}:{self.model.sessions[-1 - which % len(self.model.sessions)]}"
         prompt = Text(inline="work", size=4)
-        self.ask(
-            self.submission(
-                TaskSpec(prompt, options, session=session, slot=where, priority=priority, retries=retries)
-            )
-        )
+        spec = TaskSpec(prompt, options, session, where, priority, retries=retries, review=review)
+        self.ask(self.submission(spec))
 
     @precondition(lambda self: self.submitted + 3 <= MOST_TASKS)
     @rule(number=st.integers(1, 3))
@@ -189,6 +188,12 @@ class CoreMachine(RuleBasedStateMachine):
         """Any task that is not finished."""
         names = list(self.model.world.tasks)
         self.ask(task.CancelTask(names[which % len(names)], self.model.now))
+
+    @precondition(lambda self: self.model.world.in_review)
+    @rule(approves=st.booleans())
+    def a_caller_judges(self, approves: bool) -> None:
+        """The first result that waits for a verdict."""
+        self.ask(self.model.verdict(approves))
 
     @rule(command=changes)
     def a_caller_changes_the_pool(self, command: Command) -> None:

@@ -16,7 +16,7 @@ from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared
 from claude_pool.domain.task_events import SessionOpened
-from claude_pool.domain.values import End, Outcome
+from claude_pool.domain.values import End, Outcome, Text
 from claude_pool.domain.world import World
 
 from .domain_claims import check_rest, check_views, check_wake
@@ -157,6 +157,12 @@ class PoolModel:
         assert check_wake(self.story, self.now) is None
         assert self.story.do(Recover({}, self.now)) == (), "an orderly end needs no recovery"
 
+    def verdict(self, approves: bool) -> Command:
+        """What someone says of the first result that waits for a verdict."""
+        task_id = next(n for n, state in self.world.tasks.items() if isinstance(state, task.PendingReview))
+        why = Text(inline="not yet", size=7)
+        return task.ApproveTask(task_id, self.now) if approves else task.RejectTask(task_id, why, self.now)
+
     # Processes.
 
     def at_work(self, kind: type[Effect]) -> list[str]:
@@ -193,6 +199,8 @@ class PoolModel:
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
         self._heal()
         self.work_until(lambda: not (self.world.pending or self.world.parked or self.world.running))
+        while self.world.in_review:
+            self.tell(self.verdict(approves=True))
         ends = {name: self.ledger.finished[name] for name in waiting}
         unexplained = {name: last for name, last in ends.items() if last not in EXPLAINED}
         assert not unexplained, f"accepted work did not end well: {unexplained}"

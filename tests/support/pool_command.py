@@ -25,10 +25,18 @@ COMMAND = Path(sys.executable).parent / "claude-pool"
 
 _POLL_SECONDS = 0.02
 _CODED = re.compile(r"\[([a-z_]+)\] (.*)", re.DOTALL)
-_FLAGS = {"max_budget_usd": "--task-budget-usd", "timeout_seconds": "--task-timeout", "tags": "--tag"}
+_FLAGS = {
+    "max_budget_usd": "--task-budget-usd",
+    "timeout_seconds": "--task-timeout",
+    "tags": "--tag",
+    "max_rejections": "--review",
+}
 _VERBS: dict[str, tuple[str, ...]] = {
     "pool_run": ("run",),
     "pool_submit": ("submit",),
+    "pool_submit_with_review": ("submit", "--review"),
+    "pool_approve_result": ("approve",),
+    "pool_reject_result": ("reject",),
     "pool_result": ("task",),
     "pool_cancel": ("cancel",),
     "pool_list_tasks": ("tasks",),
@@ -39,7 +47,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "context_delete": ("context", "delete"),
     "context_list": ("context", "list"),
 }
-_POSITIONAL = ("prompt", "task_id", "id", "key", "value")
+_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value")
 _OF_CALLS_ONLY = ("wait_seconds", "after", "limit")
 
 

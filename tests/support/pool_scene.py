@@ -112,7 +112,7 @@ class Scene:
 
     def _option(self, wish: str, value: str) -> object:
         match wish:
-            case "priority" | "retries" | "max turns":
+            case "priority" | "retries" | "max turns" | "max rejections":
                 return int(value)
             case "timeout seconds" | "wait seconds":
                 return float(value)
@@ -177,7 +177,7 @@ class Scene:
 
     def await_end(self, name: str) -> View:
         """Wait until a task has ended or needs someone; its view."""
-        ended = (*TERMINAL, "sealed")
+        ended = (*TERMINAL, "sealed", "pending_review")
         self.pool.until(lambda: self.view(name)["state"] in ended, f"{name} ended")
         return self.view(name)
 

@@ -31,13 +31,16 @@ def _behaviour() -> str:
     return rf"(?:{clause})(?: and (?:{clause}))*"
 
 
+_CALLS = {"runs": "pool_run", "submits": "pool_submit", "submits for review": "pool_submit_with_review"}
 _SCALES = {"adds": "pool_scale_up", "removes": "pool_scale_down", "wants": "pool_set_target_slots"}
 
 KINDS = {
     "Task": _kind(r"[A-Z]\b", lambda text: text),
     "Tasks": _kind(r"[A-Z](?:(?:, | and )[A-Z])*|nothing", _tasks),
     "Are": _kind(r"is|are", lambda text: text),
-    "State": _kind(r"pending|parked|running|sealed|completed|failed|cancelled", lambda text: text),
+    "State": _kind(
+        r"pending_review|pending|parked|running|sealed|completed|failed|cancelled", lambda text: text
+    ),
     "Text": _kind(r'"[^"]*"', _text),
     "Code": _kind(r"[a-z_]+", lambda text: text),
     "Money": _kind(r"\$[0-9.]+", lambda text: text),
@@ -53,7 +56,7 @@ KINDS = {
     "Scales": _kind(r"adds|removes|wants", lambda text: _SCALES[text]),
     "Slots": _kind(r"slots?", lambda text: text),
     "Seconds": _kind(r"seconds pass|second passes", lambda text: text),
-    "Calls": _kind(r"runs|submits", lambda text: {"runs": "pool_run", "submits": "pool_submit"}[text]),
+    "Calls": _kind(r"runs|submits for review|submits", lambda text: _CALLS[text]),
     "Many": _kind(r"one task|two tasks", lambda text: text),
     "How": _kind(r"for now|for good", lambda text: text),
     "Behaviour": _kind(_behaviour(), lambda text: text),

@@ -14,6 +14,7 @@ from claude_pool.domain.task import (
     Failed,
     FailTask,
     InterruptAttempt,
+    Job,
     LiveAttempt,
     Parked,
     ParkTask,
@@ -323,8 +324,8 @@ def test_what_is_over_stays_as_it_is(over: tuple[TaskEvent, ...], command: TaskC
 
 def test_a_task_runs_in_the_conversation_it_names_or_the_pools() -> None:
     default = SessionPolicy(SessionMode.SLOT)
-    assert session_policy(spec(), default) == default
-    assert session_policy(spec(session="fresh"), default) == SessionPolicy(SessionMode.FRESH)
-    assert session_policy(spec(session="nonsense"), default) == default
+    assert session_policy(Job(ID, spec(), "f", 5), default) == default
+    assert session_policy(Job(ID, spec(session="fresh"), "f", 5), default) == SessionPolicy(SessionMode.FRESH)
+    assert session_policy(Job(ID, spec(session="nonsense"), "f", 5), default) == default
     named = SessionPolicy(SessionMode.FORK, session_name(1))
-    assert session_policy(spec(session=f"fork:{session_name(1)}"), default) == named
+    assert session_policy(Job(ID, spec(session=f"fork:{session_name(1)}"), "f", 5), default) == named

@@ -489,3 +489,32 @@ def test_progress_is_shown_on_a_terminal_only_and_colours_obey_no_color(
     assert b"waiting" in shown
     assert (b"\x1b[32m" in shown) is coloured
     assert out.startswith(b"TASK")
+
+
+def test_a_task_may_be_submitted_for_review(bench: Bench) -> None:
+    bench.script(results={"pool_submit_with_review": [{"task_id": ID}, {"task_id": ID}]})
+
+    for words, rejections in (("--review", 3), ("--review=5", 5)):
+        assert bench.run("submit", words, "x").stdout == f"{ID}\n"
+        assert bench.calls()[-1] == ("pool_submit_with_review", {"prompt": "x", "max_rejections": rejections})
+
+
+def test_a_prompt_after_two_dashes_may_look_like_a_flag(bench: Bench) -> None:
+    bench.script(results={"pool_submit": [{"task_id": ID}]})
+
+    bench.run("submit", "--", "--review")
+
+    assert bench.calls() == [("pool_submit", {"prompt": "--review"})]
+
+
+def test_verdicts_are_given_with_their_words(bench: Bench) -> None:
+    bench.script(
+        results={"pool_approve_result": [task("completed")], "pool_reject_result": [task("pending")]}
+    )
+
+    assert bench.run("approve", ID).stdout == f"{ID} completed\n"
+    assert bench.run("reject", ID, "-", stdin="too short").stdout == f"{ID} pending\n"
+    assert bench.calls() == [
+        ("pool_approve_result", {"task_id": ID}),
+        ("pool_reject_result", {"task_id": ID, "feedback": "too short"}),
+    ]

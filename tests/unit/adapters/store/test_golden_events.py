@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -34,8 +35,17 @@ def test_a_golden_event_still_means_the_same(path: Path) -> None:
         event, meta = codec.decode(topic, example["envelope"].encode())
         if topic in CURRENT:
             changed = f"{topic} has changed: give it a new VERSION and an upcaster, and keep this file"
-            assert json.loads(json.dumps(msgspec.to_builtins(event))) == example["means"], changed
+            now = json.loads(json.dumps(msgspec.to_builtins(event)))
+            assert _as_then(now, example["means"]) == example["means"], changed
             assert codec.encode(event, meta) == (topic, example["envelope"].encode()), changed
+
+
+def _as_then(now: object, then: object) -> object:
+    """`now` without the fields that have come since, whose defaults show in the encoding."""
+    if not (isinstance(now, dict) and isinstance(then, dict)):
+        return cast(object, now)
+    present, past = cast("dict[str, object]", now), cast("dict[str, object]", then)
+    return {name: _as_then(present[name], past[name]) for name in present if name in past}
 
 
 def test_a_golden_file_is_never_written_again(tmp_path: Path) -> None:

@@ -19,10 +19,13 @@ from claude_pool.domain.task_events import (
     AttemptSealed,
     AttemptStarted,
     AttemptSucceeded,
+    ReviewRequested,
+    TaskApproved,
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
     TaskParked,
+    TaskRejected,
     TaskSealed,
     TaskSubmitted,
     TaskUnparked,
@@ -108,6 +111,9 @@ def test_a_finished_task_sums_up_its_attempts(log: Log) -> None:
         ((TaskFailed("timed_out_queue", "late"),), "failed", 2),
         ((started(), AttemptSealed(1, outcome(), AT), TaskSealed(1)), "sealed", 4),
         ((started(), AttemptSealed(1, outcome(), AT), TaskSealed(1), TaskCancelled()), "cancelled", 5),
+        ((started(), AttemptSucceeded(1, outcome(), AT), ReviewRequested(1, AT)), "pending_review", 4),
+        ((started(), ReviewRequested(1, AT), TaskRejected(1, Text("no", size=2), AT)), "pending", None),
+        ((started(), ReviewRequested(1, AT), TaskApproved(AT), TaskCompleted()), "completed", 5),
     ],
 )
 def test_a_task_is_in_the_state_of_its_last_event(
