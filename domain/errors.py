@@ -3,7 +3,7 @@
 `PoolError`
 ├── `InvalidArgument`, `NotFound`, `WrongState`
 ├── `BudgetExceeded`, `Draining`, `Paused`, `SlotsFailed`, `CliMissing`
-├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`
+├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`, `IsolationFailed`
 └── `StoreError`
     ├── `VersionConflict` (decide again), `StoreInUse`, `StoreUnreadable`, `StoreFull`
     └── `LogBroken`, `LogNewer`
@@ -119,6 +119,12 @@ class ConfigConflict(PoolError):
     this server with the same options."""
 
     code = "config_conflict"
+
+
+class IsolationFailed(PoolError):
+    """{problem} {hint}"""
+
+    code = "isolation_failed"
 
 
 class StoreError(PoolError):
