@@ -29,6 +29,7 @@ from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
 from claude_pool.domain.why import story
 
+from .messages import Messages
 from .metrics import session_metrics
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
@@ -56,14 +57,23 @@ class Waited:
 class Application:
     """The verbs of the pool. Errors are `PoolError`s."""
 
-    def __init__(self, service: Service, texts: Texts, index: Index, system: System, version: str) -> None:
-        """`index` answers lists over history; `version` is the program's."""
+    def __init__(
+        self,
+        service: Service,
+        texts: Texts,
+        index: Index,
+        system: System,
+        version: str,
+        messages: Messages,
+    ) -> None:
+        """`index` answers lists over history; `version` is the program's; `messages` has verbs of its own."""
         self._service = service
         self._texts = texts
         self._index = index
         self._system = system
         self._version = version
         self.reviews = Reviews(service, texts, system)
+        self.messages = messages
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.

@@ -9,6 +9,8 @@ from typing import Any
 
 from claude_pool.domain import task
 from claude_pool.domain.errors import InvalidArgument, NotFound
+from claude_pool.domain.inbox import latest
+from claude_pool.domain.messaging import inbox_of
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import task_card
@@ -21,7 +23,7 @@ from .places import Places
 from .store.blobs import BlobStore
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
-from .views import View, status_view, task_view
+from .views import View, message_view, status_view, task_view
 
 TERMINAL_STATES = ("completed", "failed", "cancelled")
 
@@ -63,6 +65,16 @@ class LogReader:
         """The shared context."""
         at = self.world().open_pool()
         return {"values": dict(sorted(at.context.items())), "version": at.context_version}
+
+    def messages(self, owner: str) -> View:
+        """The latest messages of an inbox, oldest first, and how many wait.
+
+        Raises:
+            NotFound: there is no such slot.
+        """
+        inbox = inbox_of(self.world(), owner)
+        shown = [message_view(owner, each, self._texts.get(each.content)) for each in latest(inbox)]
+        return {"messages": shown, "waiting": len(inbox.waiting)}
 
     def task(self, task_id: str) -> View:
         """A task's view.

@@ -23,6 +23,8 @@ from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClai
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, Text
 
+from .message_block import with_messages
+from .messages import Messages
 from .prompting import compose_prompt, compose_review, slot_introduction
 from .reviews import refused_texts
 from .service import Origin, Service
@@ -43,7 +45,13 @@ class Runtime:
     """Drives the slots of one owner. `stopped` is set when it is stopping and no slot has a process."""
 
     def __init__(
-        self, service: Service, driver: SlotDriver, texts: Texts, system: System, project_text: Surroundings
+        self,
+        service: Service,
+        driver: SlotDriver,
+        texts: Texts,
+        system: System,
+        project_text: Surroundings,
+        messages: Messages,
     ) -> None:
         """Effects begin with `start`; `project_text` gives what a process is told of its directory."""
         self._service = service
@@ -51,6 +59,7 @@ class Runtime:
         self._texts = texts
         self._system = system
         self._project_text = project_text
+        self._messages = messages
         self._effects: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
 
@@ -189,6 +198,7 @@ class Runtime:
         prompt = await whole(self._service, self._texts, spec.prompt)
         if state.job.rejections:
             prompt = compose_review(prompt, await refused_texts(self._service, self._texts, state.job))
+        prompt = with_messages(await self._messages.tell(card.inbox.carried), prompt)
         if state.live.context is not None:
             prompt = compose_prompt(self._service.world.open_pool().context, prompt)
         now = self._service.world.tasks.get(state.job.task_id)

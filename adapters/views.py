@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
+from claude_pool.domain.inbox import Message
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import Refused, TaskCard
@@ -116,6 +117,19 @@ def event_view(recorded: Recorded) -> View:
         "data": msgspec.to_builtins(recorded.event),
         "hash": recorded.hash.hex(),
     }
+
+
+def message_view(owner: str, message: Message, content: str | None = None) -> View:
+    """A message in the inbox of `owner`; without `content` what its sender is told."""
+    view: View = {
+        "message_id": message.message_id,
+        "from": message.sender,
+        "to": owner,
+        "kind": message.kind,
+        "state": message.state,
+        "at": message.at,
+    }
+    return view if content is None else {**view, "content": content}
 
 
 def slot_view(status: SlotStatus) -> View:

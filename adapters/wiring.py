@@ -31,6 +31,7 @@ from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
 from .locking import owner_lock
+from .messages import Messages
 from .places import Places, find, prepare, socket_folder
 from .reading import LogReader
 from .runtime import Runtime
@@ -134,7 +135,8 @@ async def running_pool(
         await driver.sweep_leftovers()
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
-    runtime = Runtime(service, driver, store.texts, system, texts.text)
+    messages = Messages(service, store.texts, system)
+    runtime = Runtime(service, driver, store.texts, system, texts.text, messages)
     service.start()
     try:
         await _recover(service, store, system)
@@ -147,9 +149,8 @@ async def running_pool(
         await service.handle(owner, RECOVERY)
         runtime.start()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
-        yield Running(
-            Application(service, store.texts, store.index, system, VERSION), service, runtime, store, system
-        )
+        application = Application(service, store.texts, store.index, system, VERSION, messages)
+        yield Running(application, service, runtime, store, system)
         if identify is not None:
             identify.cancel()
     finally:

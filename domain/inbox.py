@@ -73,6 +73,20 @@ def accept(inbox: Inbox, owner: str, message: Message) -> MessageAccepted:
         InvalidArgument: it is empty or too long. InboxFull: there is no room for it.
     """
     size = message.content.size
+    check_size(size)
+    held = (*inbox.carried, *inbox.waiting)
+    total = sum(m.content.size for m in held)
+    if len(held) >= INBOX_MESSAGES or total + size > INBOX_BYTES:
+        raise InboxFull(owner=owner, messages=len(held), bytes=total)
+    return MessageAccepted(message.message_id, message.sender, message.content, message.at, message.kind)
+
+
+def check_size(size: int) -> None:
+    """Refuse a text of `size` UTF-8 bytes that no message can hold.
+
+    Raises:
+        InvalidArgument: it is empty or too long.
+    """
     if not size:
         raise InvalidArgument(argument="content", problem="a message cannot be empty")
     if size > MESSAGE_BYTES:
@@ -81,11 +95,6 @@ def accept(inbox: Inbox, owner: str, message: Message) -> MessageAccepted:
             problem=f"{size} bytes are more than the {MESSAGE_BYTES} of a message; put the text into a file "
             "and say where it lies",
         )
-    held = (*inbox.carried, *inbox.waiting)
-    total = sum(m.content.size for m in held)
-    if len(held) >= INBOX_MESSAGES or total + size > INBOX_BYTES:
-        raise InboxFull(owner=owner, messages=len(held), bytes=total)
-    return MessageAccepted(message.message_id, message.sender, message.content, message.at, message.kind)
 
 
 def deliver(inbox: Inbox, attempt: str) -> tuple[MessageEvent, ...]:
@@ -116,6 +125,18 @@ def readable(inbox: Inbox) -> tuple[Message, ...]:
             break
         shown.append(message)
     return tuple(shown)
+
+
+def latest(inbox: Inbox) -> tuple[Message, ...]:
+    """The messages that came last, whatever became of them, as many as one reading shows; oldest first."""
+    shown: list[Message] = []
+    total = 0
+    for message in reversed(inbox.known):
+        total += message.content.size
+        if total > READ_BYTES:
+            break
+        shown.append(message)
+    return tuple(reversed(shown))
 
 
 def settled(inbox: Inbox) -> Inbox:

@@ -9,7 +9,7 @@ import typer
 
 from ..config.options import OPTIONS
 from ..handover import VERSION
-from . import context, control, doctor, looking, replay, reviewing, tasks
+from . import context, control, doctor, looking, messages, replay, reviewing, tasks
 from .demo import demo
 from .flags import add, parameter
 from .serve import serve as serve_coordinator
@@ -51,7 +51,7 @@ def build() -> typer.Typer:
     add(app, tasks.submit, more=TASK_FLAGS)
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
-        *(reviewing.approve, reviewing.reject),
+        *(reviewing.approve, reviewing.reject, messages.send, messages.messages),
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)

@@ -25,6 +25,14 @@ class Reader(Protocol):
         """The shared context: `values` and `version`."""
         ...
 
+    def messages(self, owner: str) -> View:
+        """The latest `messages` of an inbox, and how many are `waiting`.
+
+        Raises:
+            NotFound: there is no such slot.
+        """
+        ...
+
     def task(self, task_id: str) -> View:
         """A task's view.
 

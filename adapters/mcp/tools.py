@@ -6,6 +6,7 @@ from typing import Any
 
 from .context_tools import CONTEXT_TOOLS
 from .debug_tools import DEBUG_TOOLS
+from .message_tools import MESSAGE_TOOLS
 from .pool_tools import POOL_TOOLS
 from .review_tools import REVIEW_TOOLS
 from .run_tools import RUN_TOOLS
@@ -18,6 +19,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     *REVIEW_TOOLS,
     *CONTEXT_TOOLS,
     *SLOT_TOOLS,
+    *MESSAGE_TOOLS,
     *DEBUG_TOOLS,
 )
 """Every tool, in the order in which clients are told of them."""

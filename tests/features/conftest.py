@@ -16,6 +16,7 @@ from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
 from tests.features.steps.context import *  # noqa: F403
 from tests.features.steps.log import *  # noqa: F403
+from tests.features.steps.messages import *  # noqa: F403
 from tests.features.steps.money import *  # noqa: F403
 from tests.features.steps.pool import *  # noqa: F403  # step definitions are fixtures under made-up names
 from tests.features.steps.protocol import *  # noqa: F403

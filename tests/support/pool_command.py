@@ -43,11 +43,14 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "pool_status": ("status",),
     "pool_why": ("why",),
     "pool_replay": ("replay",),
+    "pool_send_message": ("send",),
+    "pool_broadcast": ("send", "all"),
+    "pool_peek_messages": ("messages",),
     "context_set": ("context", "set"),
     "context_delete": ("context", "delete"),
     "context_list": ("context", "list"),
 }
-_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value")
+_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value", "to", "content", "slot_id")
 _OF_CALLS_ONLY = ("wait_seconds", "after", "limit")
 
 

@@ -47,6 +47,7 @@ KINDS = {
     "Subject": _kind(r"[A-Z]|slot-\d+", lambda text: text),
     "Tool": _kind(r"[a-z]+_[a-z_]+", lambda text: text),
     "Address": _kind(r"pool://\S+", lambda text: text),
+    "Who": _kind(r"the coordinator|slot-\d+|everyone", lambda text: text.removeprefix("the ")),
     "Slot": _kind(r"slot-\d+", lambda text: text),
     "Count": _kind(r"\d+", lambda text: int(text)),
     "Drains": _kind(r"finish|cancel|undo", lambda text: text),

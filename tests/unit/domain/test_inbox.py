@@ -16,6 +16,7 @@ from claude_pool.domain.inbox import (
     deliver,
     evolve,
     give_back,
+    latest,
     read,
     readable,
     settled,
@@ -100,6 +101,14 @@ def test_one_reading_shows_what_a_client_can_take_and_at_least_one() -> None:
     inbox = holding(message("m1", big), message("m2", big), message("m3", 1))
     assert [m.message_id for m in readable(inbox)] == ["m1", "m2"]
     assert readable(EMPTY) == ()
+
+
+def test_a_look_shows_what_came_last_whatever_became_of_it() -> None:
+    inbox = holding(message("m1", READ_BYTES // 2), message("m2", READ_BYTES // 2))
+    inbox = evolve(inbox, MessagesRead(("m1",), "slot-0", 9))
+    assert [m.message_id for m in latest(inbox)] == ["m1", "m2"]
+    inbox = evolve(inbox, accept(inbox, "slot-0", message("m3", 1)))
+    assert [m.message_id for m in latest(inbox)] == ["m2", "m3"]
 
 
 def test_a_delivery_that_follows_another_leaves_that_in_the_past() -> None:

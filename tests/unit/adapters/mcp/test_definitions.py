@@ -21,12 +21,13 @@ INTERFACE = {
     "context": "context_set context_get context_delete context_list",
     "slots": "pool_configure_slot pool_find_slots pool_claim pool_scale_up pool_scale_down "
     "pool_set_target_slots",
+    "messages": "pool_send_message pool_broadcast pool_read_messages pool_peek_messages",
     "debug": "pool_why pool_replay",
 }
 
 READING = (
     "pool_result pool_wait pool_list_tasks pool_status pool_session_metrics context_get context_list "
-    "pool_find_slots pool_why pool_replay"
+    "pool_find_slots pool_peek_messages pool_why pool_replay"
 )
 
 each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
