@@ -13,6 +13,8 @@ import re
 _ZERO_WIDTH_SPACE = "\u200b"
 # The CLI attaches at the start of the text and after white space only (to it, a byte order mark is some).
 _MENTION = re.compile(r"(?<![^\s\ufeff])@(?=\S)")
+# Behind the end of a part of a text anything may come to stand.
+_MENTION_IN_PART = re.compile(r"(?<![^\s\ufeff])@(?!\s)")
 
 
 def neutralise(text: str) -> str:
@@ -21,6 +23,11 @@ def neutralise(text: str) -> str:
     One pass, and idempotent: what was neutralised once stays as it is.
     """
     return shield_prompt(_MENTION.sub(_ZERO_WIDTH_SPACE + "@", text))
+
+
+def without_mentions(part: str) -> str:
+    """Untrusted text made fit to be a part of a prompt: it attaches no file, whatever stands behind it."""
+    return _MENTION_IN_PART.sub(_ZERO_WIDTH_SPACE + "@", part)
 
 
 def shield_prompt(prompt: str) -> str:

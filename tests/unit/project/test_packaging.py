@@ -27,7 +27,7 @@ def test_every_package_of_the_layers_is_declared() -> None:
     assert set(document["tool"]["setuptools"]["packages"]) == packages_on_disk()
 
 
-def test_the_wheel_holds_every_module_and_the_price_file(tmp_path: Path) -> None:
+def test_the_wheel_holds_every_module_and_all_that_is_read_at_run_time(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True, timeout=110)
 
@@ -37,6 +37,10 @@ def test_the_wheel_holds_every_module_and_the_price_file(tmp_path: Path) -> None
         f"claude_pool/{path.relative_to(ROOT)}"
         for layer in ("domain", "adapters")
         for path in (ROOT / layer).rglob("*.py")
+    }
+    wanted |= {
+        f"claude_pool/{path.relative_to(ROOT)}"
+        for path in (ROOT / "adapters" / "skills" / "builtin").rglob("*.*")
     }
     assert wanted | {"claude_pool/adapters/claude/prices.toml"} <= names
     assert not any(name.startswith(("domain/", "adapters/")) for name in names)

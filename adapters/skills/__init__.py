@@ -1,0 +1,1 @@
+"""Skills and workflows: read from files and from callers, kept together, rendered, and written back."""
