@@ -26,7 +26,15 @@ from claude_pool.domain.pool_status import pool_status, serving, slot_state, slo
 from claude_pool.domain.slot import ConfigureSlot, Present
 from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.task_events import TaskSubmitted
-from claude_pool.domain.values import Options, TaskSpec, Text, is_slot_id, is_task_id, parse_session
+from claude_pool.domain.values import (
+    Options,
+    TaskSpec,
+    Text,
+    derived_id,
+    is_slot_id,
+    is_task_id,
+    parse_session,
+)
 from claude_pool.domain.why import story
 
 from .messages import Messages
@@ -37,7 +45,7 @@ from .reviews import Reviews
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index, TaskRow
-from .system import System, derived_id
+from .system import System
 from .texts import keep, whole
 from .views import View, event_view, row_view, slot_view, status_view, task_view, usd
 

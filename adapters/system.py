@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import time
 import uuid
@@ -20,12 +19,6 @@ class System(Protocol):
     def new_id(self, kind: str) -> str:
         """A fresh id: `kind`, `-`, and 16 lower-case base32 characters."""
         ...
-
-
-def derived_id(kind: str, *parts: str) -> str:
-    """The id that is the same for the same `parts`, in the form of `System.new_id`."""
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-    return f"{kind}-{base64.b32encode(digest[:10]).decode().lower()}"
 
 
 class RealSystem:

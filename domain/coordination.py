@@ -7,9 +7,11 @@ it. Single-aggregate commands pass straight to their aggregate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from . import messaging, pool, slot, task
+from . import chain, messaging, pool, slot, task
+from .chain_events import Plan
+from .chaining import follow
 from .claiming import (
     Funding,
     Unaffordable,
@@ -46,6 +48,17 @@ class Submit:
     fingerprint: str
     now: int
     session_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitChain:
+    """Accept a chain. `session_dirs` maps the sessions that its steps resume or fork to where they have run."""
+
+    chain_id: str
+    plan: Plan
+    fingerprint: str
+    now: int
+    session_dirs: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +102,8 @@ class Recover:
 
 
 Command = (
-    Submit | Claim | RecordEnd | Resume | Recover | messaging.MessageCommand | pool.PoolCommand
-    | slot.SlotCommand | task.TaskCommand
+    Submit | SubmitChain | Claim | RecordEnd | Resume | Recover | messaging.MessageCommand | pool.PoolCommand
+    | slot.SlotCommand | task.TaskCommand | chain.ChainCommand
 )  # fmt: skip
 
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
@@ -105,9 +118,19 @@ def decide(command: Command, world: World) -> tuple[Fact, ...]:
     Raises:
         PoolError: a refusal, as its message says; nothing changes.
     """
+    return follow(_decide(command, world), world, getattr(command, "now", 0))
+
+
+def _decide(command: Command, world: World) -> tuple[Fact, ...]:
     match command:
         case Submit():
             return _submit(command, world)
+        case SubmitChain():
+            return _submit_chain(command, world)
+        case chain.CancelChain(chain_id, now):
+            return _end_chain(command, world, chain_id, now)
+        case chain.ExpireChain(chain_id, now):
+            return _end_chain(command, world, chain_id, now)
         case Claim():
             return _claim(command, world)
         case RecordEnd():
@@ -120,6 +143,8 @@ def decide(command: Command, world: World) -> tuple[Fact, ...]:
             pass
     if isinstance(command, messaging.MessageCommand):
         return messaging.decide(command, world)
+    if isinstance(command, chain.ChainCommand):
+        return _on_chain(command, world)
     if isinstance(command, pool.PoolCommand):
         return _on(POOL, pool.decide(command, world.pool))
     if isinstance(command, slot.SlotCommand):
@@ -132,22 +157,75 @@ def _on(stream: str, events: Iterable[Event]) -> tuple[Fact, ...]:
 
 
 def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
-    at = world.open_pool()
+    _check_admission(world)
+    _check_spec(command.spec, world, command.session_dir)
     spec = command.spec
+    state = world.tasks.get(command.task_id, task.ABSENT)
+    submitted = task.SubmitTask(command.task_id, spec, command.fingerprint, command.now)
+    return _on(command.task_id, task.decide(submitted, state))
+
+
+def _check_admission(world: World) -> None:
+    at = world.open_pool()
     if at.draining is not None or at.stopping is not None:
         raise Draining()
-    _check_slot(spec, world)
     _check_health(world)
-    _check_session(command, world)
+
+
+def _check_spec(spec: TaskSpec, world: World, session_dir: str | None) -> None:
+    """Refuse what could never run."""
+    at = world.open_pool()
+    _check_slot(spec, world)
+    _check_session(spec, session_dir, world)
     limit = task_limit(at, spec)
     if limit is not None and limit <= 0:
         raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
     needed = 1 if limit is None else limit
     if at.budget.unspent is not None and at.budget.unspent < needed:
         raise pool.budget_exceeded(at.budget, needed)
-    state = world.tasks.get(command.task_id, task.ABSENT)
-    submitted = task.SubmitTask(command.task_id, spec, command.fingerprint, command.now)
-    return _on(command.task_id, task.decide(submitted, state))
+
+
+def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
+    _check_admission(world)
+    for step in command.plan.steps:
+        policy = parse_session(step.spec.session or "")
+        session = policy.session if policy is not None else None
+        _check_spec(step.spec, world, command.session_dirs.get(session or ""))
+    if command.plan.max_budget is not None and command.plan.max_budget <= 0:
+        raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
+    submitted = chain.SubmitChain(command.chain_id, command.plan, command.fingerprint, command.now)
+    return _on_chain(submitted, world)
+
+
+def _on_chain(command: chain.ChainCommand, world: World) -> tuple[Fact, ...]:
+    state = world.chains.get(command.chain_id, chain.ABSENT)
+    return _on(command.chain_id, chain.decide(command, state))
+
+
+def _end_chain(
+    command: chain.CancelChain | chain.ExpireChain, world: World, chain_id: str, now: int
+) -> tuple[Fact, ...]:
+    """Nothing more starts, and what runs is ended: cancelled, or interrupted because its time is over."""
+    facts = list(_on_chain(command, world))
+    state = world.chains.get(chain_id)
+    if not facts or state is None:
+        return tuple(facts)
+    for _, at in state.work.started:
+        facts += _on(at.task_id, task.decide(_ending_of(at.task_id, command, world, now), world.tasks[at.task_id]))
+    return tuple(facts)
+
+
+def _ending_of(
+    task_id: str, command: chain.CancelChain | chain.ExpireChain, world: World, now: int
+) -> task.TaskCommand:
+    state = world.tasks[task_id]
+    if isinstance(command, chain.CancelChain):
+        return task.CancelTask(task_id, now)
+    if isinstance(state, task.Running):
+        return task.InterruptAttempt(task_id, state.live.number, "timed_out_chain", now)
+    if isinstance(state, (task.Pending, task.Parked)):
+        return task.FailTask(task_id, "timed_out_chain", "The chain ran out of its time.", now)
+    return task.CancelTask(task_id, now)
 
 
 def _check_slot(spec: TaskSpec, world: World) -> None:
@@ -169,17 +247,17 @@ def _check_health(world: World) -> None:
     raise SlotsFailed(problem=failed[0].problem)
 
 
-def _check_session(command: Submit, world: World) -> None:
-    policy = parse_session(command.spec.session) if command.spec.session is not None else None
+def _check_session(spec: TaskSpec, session_dir: str | None, world: World) -> None:
+    policy = parse_session(spec.session) if spec.session is not None else None
     if policy is None or policy.session is None:
         return
     if policy.mode is SessionMode.FORK and policy.session in world.sessions:
         raise SessionBusy(session=policy.session, attempt=world.sessions[policy.session])
-    wanted = command.spec.options.working_dir or pool_options(world.open_pool()).working_dir
-    if command.session_dir is not None and command.session_dir != wanted:
+    wanted = spec.options.working_dir or pool_options(world.open_pool()).working_dir
+    if session_dir is not None and session_dir != wanted:
         raise InvalidArgument(
             argument="session",
-            problem=f"session {policy.session} belongs to {command.session_dir}; a conversation is never "
+            problem=f"session {policy.session} belongs to {session_dir}; a conversation is never "
             f"continued in another directory ({wanted})",
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 
-from . import pool, slot, task
+from . import chain, pool, slot, task
 from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options
 from .coordination import Claim, Command
 from .errors import Paused, WrongState
@@ -76,6 +76,7 @@ def next_wake(world: World) -> int | None:
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     times += [until for _, until in _queue_ends(world, at)]
+    times += [end for state in world.chains.values() if (end := state.work.deadline) is not None]
     return min(times, default=None)
 
 
@@ -87,6 +88,7 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
     yield from _endings(world, at, now)
     yield from _unparkings(world, now)
     if at.stopping is None:
+        yield from _workplaces(world, at)
         yield from _capacity(world, at)
         yield from _claims(world, at, surroundings, now)
     yield from _upkeep(world, at, surroundings)
@@ -118,9 +120,13 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     for task_id, until in _queue_ends(world, at):
         if until <= now:
             message = "No slot was free for it in time. Add slots, or raise the queue timeout."
-            yield task.FailTask(task_id, "timed_out_queue", message)
+            yield task.FailTask(task_id, "timed_out_queue", message, now)
     if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
         yield pool.ResumePool()
+    for chain_id, going in world.chains.items():
+        deadline = going.work.deadline
+        if deadline is not None and deadline <= now and not isinstance(going, chain.Closing):
+            yield chain.ExpireChain(chain_id, now)
 
 
 def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
@@ -131,11 +137,28 @@ def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:
             if isinstance(state, task.Running) and state.live.interrupt is None and not state.live.cancel:
                 yield task.InterruptAttempt(task_id, state.live.number, "interrupted", now)
     if at.draining == "cancel":
+        for chain_id, going in world.chains.items():
+            ending = going.work.ending
+            if not isinstance(going, chain.Closing) and (ending is None or ending.reason != "cancelled"):
+                yield chain.CancelChain(chain_id, now)
         for task_id, state in world.tasks.items():
             if isinstance(state, (task.Pending, task.Parked, task.PendingReview)) or (
                 isinstance(state, task.Running) and not state.live.cancel
             ):
                 yield task.CancelTask(task_id, now)
+
+
+def _workplaces(world: World, at: pool.Open) -> Iterator[Command]:
+    """Have this owner make and keep the copies of repositories that chains wait for."""
+    owner = at.owner or ""
+    for chain_id, state in world.chains.items():
+        match state:
+            case chain.Preparing(_, asked) if asked != owner:
+                yield chain.RequestWorkplace(chain_id, owner)
+            case chain.Closing(_, asked) if asked != owner:
+                yield chain.RequestClosing(chain_id, owner)
+            case _:
+                pass
 
 
 def _unparkings(world: World, now: int) -> Iterator[Command]:
@@ -212,9 +235,9 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         funds = funding(world, state.job)
         if target in retired:
             message = f"{target} left service before the task could run there."
-            yield task.FailTask(task_id, "not_found", message)
+            yield task.FailTask(task_id, "not_found", message, now)
         elif isinstance(funds, Unaffordable):
-            yield from _without_money(world, state, funds)
+            yield from _without_money(world, state, funds, now)
         elif isinstance(state, task.Pending):
             yield from _claim_best(world, state.job, free, soon, surroundings, now)
         elif _plans(world, state.job, free, surroundings):
@@ -222,15 +245,18 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
             yield task.UnparkTask(task_id)
 
 
-def _without_money(world: World, state: task.Known, funds: Unaffordable) -> Iterator[Command]:
+def _without_money(world: World, state: task.Known, funds: Unaffordable, now: int) -> Iterator[Command]:
     """Park it while others hold reservations; give it up when its money will never come."""
     task_id = state.job.task_id
-    if funds.why == "task":
+    if funds.why == "task" and state.job.spec.options.max_budget == 0:
+        message = "The chain's budget is spent. Give the chain a higher max_budget_usd."
+        yield task.FailTask(task_id, "budget_exceeded", message, now)
+    elif funds.why == "task":
         message = "Its earlier attempts spent its whole budget."
-        yield task.FailTask(task_id, "task_budget_reached", message)
+        yield task.FailTask(task_id, "task_budget_reached", message, now)
     elif funds.why == "spent":
         refusal = pool.budget_exceeded(world.open_pool().budget, funds.needed)
-        yield task.FailTask(task_id, "budget_exceeded", refusal.message)
+        yield task.FailTask(task_id, "budget_exceeded", refusal.message, now)
     elif isinstance(state, task.Pending):
         yield task.ParkTask(task_id, "budget")
 
@@ -280,7 +306,7 @@ def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None)
 
 def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator[Command]:
     """Launch, recycle, clear ahead, and stop what is not needed any more."""
-    live = world.pending or world.parked or world.running
+    live = world.pending or world.parked or world.running or world.chains
     drained = at.draining is not None and not live
     for slot_id, state in world.slots.items():
         match state:

@@ -12,6 +12,7 @@ def canonical(world: World) -> str:
     lines = [f"position {world.position}", f"pool {world.pool!r}"]
     lines += [f"slot {slot_id} {state!r}" for slot_id, state in sorted(world.slots.items())]
     lines += [f"task {task_id} {state!r}" for task_id, state in sorted(world.tasks.items())]
+    lines += [f"chain {chain_id} {state!r}" for chain_id, state in sorted(world.chains.items())]
     lines += [f"version {stream} {version}" for stream, version in sorted(world.versions.items())]
     lines += [f"pending {world.pending!r}", f"parked {sorted(world.parked)!r}"]
     lines += [f"running {sorted(world.running)!r}", f"sessions {sorted(world.sessions.items())!r}"]

@@ -282,6 +282,7 @@ class FailTask:
     task_id: str
     code: str
     message: str
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +311,7 @@ _INTERRUPTS = {
     "timed_out_task": "The attempt ran longer than its timeout_seconds.",
     "task_budget_reached": "The attempt reached its budget.",
     "interrupted": "The pool was stopped while the attempt ran.",
+    "timed_out_chain": "The chain ran out of its time.",
 }
 
 
@@ -409,7 +411,8 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
     code, message = outcome.code or "no_result", outcome.message or "The attempt was interrupted."
     failures = state.job.failures
     if outcome.retryable and failures < state.job.spec.retries:
-        return (failed, TaskParked("backoff", now + backoff_ms(failures + 1)))
+        wait = backoff_ms(failures + 1, state.job.spec.backoff_ms)
+        return (failed, TaskParked("backoff", now + wait))
     return (failed, TaskFailed(code, message, outcome.retryable))
 
 
@@ -430,9 +433,13 @@ def _reject(job: Job, feedback: Text, now: int) -> tuple[TaskEvent, ...]:
     return (rejected, TaskFailed("review_rejected", message))
 
 
-def backoff_ms(failures: int) -> int:
-    """The wait before the attempt after `failures` (1, 2, …) retryable failures: doubling, at most 60 s."""
-    return min(BACKOFF_FIRST_MS << min(max(failures - 1, 0), 16), BACKOFF_CAP_MS)
+def backoff_ms(failures: int, first: int | None = None) -> int:
+    """The wait before the attempt after `failures` (1, 2, …) retryable failures.
+
+    It begins with `first` (ms; None: `BACKOFF_FIRST_MS`) and doubles up to 60 s, or up to `first` if longer.
+    """
+    first = BACKOFF_FIRST_MS if first is None else first
+    return min(first << min(max(failures - 1, 0), 16), max(BACKOFF_CAP_MS, first))
 
 
 def _seal(command: SealAttempt, state: Task, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:

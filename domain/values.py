@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 INLINE_TEXT_BYTES = 2048
 """Texts up to this many UTF-8 bytes stand in the event; larger ones are content-addressed files."""
 
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _ID = re.compile(r"(task|chain|msg|question)-[a-z2-7]{16}")
 _SLOT_ID = re.compile(r"slot-(0|[1-9][0-9]{0,5})")
 _SESSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -31,6 +33,18 @@ def is_slot_id(text: str) -> bool:
 def is_session_id(text: str) -> bool:
     """Whether `text` has the form of a conversation id: a lower-case UUID."""
     return _SESSION_ID.fullmatch(text) is not None
+
+
+def is_chain_id(text: str) -> bool:
+    """Whether `text` has the form of a chain id: `chain-` and 16 lower-case base32 characters."""
+    return text.startswith("chain-") and _ID.fullmatch(text) is not None
+
+
+def derived_id(kind: str, *parts: str) -> str:
+    """The id that is the same for the same `parts`: `kind`, `-`, and 16 lower-case base32 characters."""
+    digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    number = int.from_bytes(digest[:10])
+    return f"{kind}-" + "".join(_BASE32[number >> shift & 31] for shift in range(75, -1, -5))
 
 
 def attempt_id(task_id: str, number: int) -> str:
@@ -104,7 +118,8 @@ class Outcome:
     """What came of one attempt. The adapter makes it from the slot's own lines, its intent and the exit.
 
     `code` and `message` are set where `end` is not `SUCCEEDED`. `cost` is in microdollars and
-    `estimated` says that it comes from our meter rather than from the CLI's own account.
+    `estimated` says that it comes from our meter rather than from the CLI's own account. `variables`
+    are the values that the task's `output_vars` name in its output.
     """
 
     end: End
@@ -120,6 +135,7 @@ class Outcome:
     tokens: Tokens = Tokens()
     denials: tuple[Denial, ...] = ()
     transcript: Transcript = Transcript()
+    variables: tuple[tuple[str, Text], ...] = ()
 
 
 class SessionMode(StrEnum):
@@ -174,10 +190,30 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Which step of which chain a task is; `run` is 1, or 2 for the step's recovery."""
+
+    chain_id: str
+    step: str
+    run: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What a placeholder of a prompt stands for: texts, which an empty line parts."""
+
+    placeholder: str
+    texts: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """One piece of work as it was accepted: a prompt and everything the caller chose about it.
 
     `review` is the number of the rejection with which the task fails (1, 2, 3 …); None: nobody reviews it.
+    `part` and `fillings` are a chain step's: where it belongs, and what fills its prompt's placeholders.
+    `output_vars` pairs a name with the path of its value in the output. `backoff_ms` is the first wait
+    between attempts (None: the usual one).
     """
 
     prompt: Text
@@ -189,3 +225,7 @@ class TaskSpec:
     retries: int = 0
     on_interrupt: str = "resume"
     review: int | None = None
+    backoff_ms: int | None = None
+    output_vars: tuple[tuple[str, str], ...] = ()
+    part: Part | None = None
+    fillings: tuple[Filling, ...] = ()

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from . import pool, slot, task
+from . import chain, pool, slot, task
+from .chain_events import ChainEvent
 from .records import Event
 from .task_events import TaskEvent
 from .values import Outcome
@@ -50,6 +51,7 @@ class World:
         self.pool: pool.Pool = pool.UNOPENED
         self.slots: dict[str, slot.Present] = {}
         self.tasks: dict[str, task.Known] = {}
+        self.chains: dict[str, chain.Preparing | chain.Running | chain.Closing] = {}
         self.versions: dict[str, int] = {}
         self.pending: list[Rank] = []
         self.ranks: dict[str, Rank] = {}
@@ -71,6 +73,8 @@ class World:
             after = slot.evolve(self.slots.get(stream, slot.ABSENT), event)  # type: ignore[arg-type]
             if not isinstance(after, slot.Absent):
                 self.slots[stream] = after
+        elif stream.startswith("chain-"):
+            self._apply_chain(stream, event)  # type: ignore[arg-type]
         elif stream == POOL:
             self.pool = pool.evolve(self.pool, event)  # type: ignore[arg-type]
 
@@ -90,6 +94,13 @@ class World:
             self._finish(stream, after)
         else:
             self.tasks[stream] = after
+
+    def _apply_chain(self, stream: str, event: ChainEvent) -> None:
+        after = chain.evolve(self.chains.get(stream, chain.ABSENT), event)
+        if isinstance(after, (chain.Preparing, chain.Running, chain.Closing)):
+            self.chains[stream] = after
+        elif self.chains.pop(stream, None) is not None:
+            del self.versions[stream]
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream

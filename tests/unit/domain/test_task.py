@@ -294,14 +294,14 @@ def test_there_is_nothing_to_seal_without_an_attempt(before: tuple[TaskEvent, ..
 
 @pytest.mark.parametrize("before", [PENDING, PARKED])
 def test_a_waiting_task_is_given_up(before: tuple[TaskEvent, ...]) -> None:
-    command = FailTask(ID, "timed_out_queue", "late")
+    command = FailTask(ID, "timed_out_queue", "late", 30)
     after = given_task(*before).when(command).then(TaskFailed("timed_out_queue", "late"))
     assert isinstance(after, Failed)
 
 
 @pytest.mark.parametrize("before", [(), RUNNING, SEALED, FAILED])
 def test_nothing_else_is_given_up(before: tuple[TaskEvent, ...]) -> None:
-    given_task(*before).when(FailTask(ID, "timed_out_queue", "late")).refused(
+    given_task(*before).when(FailTask(ID, "timed_out_queue", "late", 30)).refused(
         WrongState, "only a waiting task"
     )
 
@@ -311,7 +311,7 @@ EVERY_COMMAND: tuple[TaskCommand, ...] = (
     UnparkTask(ID),
     ended(DONE),
     SealAttempt(ID, STOPPED, 30),
-    FailTask(ID, "timed_out_queue", "late"),
+    FailTask(ID, "timed_out_queue", "late", 30),
     SubmitTask(ID, SUBMITTED.spec, "f", 5),
 )
 
