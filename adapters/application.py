@@ -28,7 +28,6 @@ from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import (
     Options,
-    TaskSpec,
     Text,
     derived_id,
     is_slot_id,
@@ -37,6 +36,7 @@ from claude_pool.domain.values import (
 )
 from claude_pool.domain.why import story
 
+from .chains import Chains
 from .messages import Messages
 from .metrics import session_metrics
 from .reading import reason_view
@@ -44,13 +44,11 @@ from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .reviews import Reviews
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
-from .store.index import Index, TaskRow
+from .store.index import ChainRow, Index, TaskRow
 from .system import System
 from .texts import keep, whole
 from .views import View, event_view, row_view, slot_view, status_view, task_view, usd
-
-WAIT_CAP_SECONDS = 600.0
-"""No call waits longer; a longer wait is capped, and the answer says so."""
+from .waiting import WAIT_CAP_SECONDS, capped
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,7 @@ class Waited:
     """What a wait found: views in order, the next cursor, and the cap (seconds) where one was applied."""
 
     tasks: list[View]
+    chains: list[View]
     cursor: int
     waited_cap: float | None
 
@@ -82,6 +81,7 @@ class Application:
         self._version = version
         self.reviews = Reviews(service, texts, system)
         self.messages = messages
+        self.chains = Chains(service, texts, index, system)
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.
@@ -96,10 +96,7 @@ class Application:
             return task_id
         prompt = await keep(self._service, self._texts, request.prompt)
         known = await self._session_dir(request)
-        spec = TaskSpec(
-            prompt, request.options, request.session, request.slot, request.priority, request.tags,
-            request.retries, request.on_interrupt, request.review,
-        )  # fmt: skip
+        spec = request.spec(prompt)
         try:
             await self._service.handle(
                 lambda: Submit(task_id, spec, request.fingerprint, self._system.now(), known), origin
@@ -164,7 +161,7 @@ class Application:
 
     async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
         """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied."""
-        seconds, cap = _capped(wait_seconds)
+        seconds, cap = capped(wait_seconds)
         watch = self._service.watch(task_ids)
         try:
             async with asyncio.timeout(seconds):
@@ -185,7 +182,7 @@ class Application:
         self, request: TaskRequest, origin: Origin = CALLER, wait_seconds: float = WAIT_CAP_SECONDS
     ) -> View:
         """Submit and wait; the view, still running where the wait was shorter than the work."""
-        _capped(wait_seconds)
+        capped(wait_seconds)
         task_id = await self.submit(request, origin, "run")
         cap = await self.finished([task_id], wait_seconds)
         view = await self.view(task_id)
@@ -206,7 +203,7 @@ class Application:
         Raises:
             IdempotencyConflict: the key was used for other requests; nothing is accepted.
         """
-        _capped(wait_seconds)
+        capped(wait_seconds)
         if key is not None:
             requests = keyed(requests, key)
             for request in requests:
@@ -228,35 +225,56 @@ class Application:
         return {"results": results} | ({} if cap is None else {"waited_cap": cap})
 
     async def wait(
-        self, task_ids: Sequence[str] | None, cursor: int | None, wait_seconds: float, limit: int = 100
+        self,
+        task_ids: Sequence[str] | None,
+        cursor: int | None,
+        wait_seconds: float,
+        chain_ids: Sequence[str] | None = None,
+        limit: int = 100,
     ) -> Waited:
         """What became finished or needs someone after `cursor` (None: what already is), waiting if need be.
 
+        Without ids: all tasks that are no steps, steps that need someone, and all chains; with ids, those.
         Returns as soon as there is anything. The next cursor is in the answer.
         """
         for task_id in task_ids or ():
             _require_task_id(task_id)
             await self._service.task_state(task_id)
-        seconds, cap = _capped(wait_seconds)
+        for chain_id in chain_ids or ():
+            await self.chains.view(chain_id)
+        if task_ids is None and chain_ids is not None:
+            task_ids = ()
+        elif chain_ids is None and task_ids is not None:
+            chain_ids = ()
+        ids = None if task_ids is None or chain_ids is None else [*task_ids, *chain_ids]
+        seconds, cap = capped(wait_seconds)
         after = cursor or 0
-        watch = self._service.watch(task_ids)
+        watch = self._service.watch(ids)
         try:
             # The first look is not under the timeout: a wait of 0 seconds still tells what there is.
-            rows = await self._attention(after, task_ids, limit)
+            rows = await self._attention(after, task_ids, chain_ids, limit)
             async with asyncio.timeout(seconds):
                 while not rows:
                     await watch.rang.wait()
                     watch.rang.clear()
-                    rows = await self._attention(after, task_ids, limit)
+                    rows = await self._attention(after, task_ids, chain_ids, limit)
         except TimeoutError:
-            return Waited([], max(after, 0), cap)
+            return Waited([], [], max(after, 0), cap)
         finally:
             self._service.unwatch(watch)
-        views = [await self.view(row.task_id) for row in rows]
-        return Waited(views, max(row.attention_position or 0 for row in rows), None)
+        tasks = [await self.view(row.task_id) for row in rows if isinstance(row, TaskRow)]
+        chains = [await self.chains.view(row.chain_id) for row in rows if isinstance(row, ChainRow)]
+        return Waited(tasks, chains, max(row.attention_position or 0 for row in rows), None)
 
-    async def _attention(self, after: int, task_ids: Sequence[str] | None, limit: int) -> tuple[TaskRow, ...]:
-        return await self._service.on_log(lambda: self._index.attention_since(after, task_ids, limit))
+    async def _attention(
+        self, after: int, task_ids: Sequence[str] | None, chain_ids: Sequence[str] | None, limit: int
+    ) -> Sequence[TaskRow | ChainRow]:
+        def read() -> Sequence[TaskRow | ChainRow]:
+            found: list[TaskRow | ChainRow] = [*self._index.attention_since(after, task_ids, limit)]
+            found += self._index.chains_since(after, chain_ids, limit)
+            return sorted(found, key=lambda row: row.attention_position or 0)[:limit]
+
+        return await self._service.on_log(read)
 
     async def approve(self, task_id: str, origin: Origin = CALLER) -> View:
         """Accept a result under review; the task's view.
@@ -324,7 +342,7 @@ class Application:
             await self._service.handle(pool.LiftDrain(), origin)
             return {"draining": False, "drained": False, **_left(self._service)}
         await self._service.handle(pool.StartDrain(mode), origin)
-        seconds, cap = _capped(timeout_seconds)
+        seconds, cap = capped(timeout_seconds)
         watch = self._service.watch(None)
         try:
             async with asyncio.timeout(seconds):
@@ -500,14 +518,6 @@ def _require_task_id(task_id: str) -> None:
             argument="task_id",
             problem="a task's id is task- and 16 letters or digits, as pool_submit gave it",
         )
-
-
-def _capped(wait_seconds: float) -> tuple[float, float | None]:
-    if wait_seconds < 0:
-        raise InvalidArgument(argument="wait_seconds", problem="a wait cannot be negative")
-    if wait_seconds > WAIT_CAP_SECONDS:
-        return WAIT_CAP_SECONDS, WAIT_CAP_SECONDS
-    return wait_seconds, None
 
 
 def _refused(error: PoolError) -> View:

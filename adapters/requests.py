@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from claude_pool.domain.errors import PoolError
-from claude_pool.domain.values import Options
+from claude_pool.domain.values import Options, TaskSpec, Text
 
 PROMPT_BYTES = 8 * 1024 * 1024
 """A longer prompt is refused: the CLI itself takes no more than 10 MB."""
@@ -34,8 +34,53 @@ class TaskRequest:
     @property
     def fingerprint(self) -> str:
         """A digest of the arguments: the same key with another fingerprint is a conflict."""
-        text = json.dumps(self.arguments or {"prompt": self.prompt}, sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest(self.arguments or {"prompt": self.prompt})
+
+    def spec(self, prompt: Text) -> TaskSpec:
+        """The task in the domain's terms, with its prompt as `prompt` keeps it."""
+        return TaskSpec(
+            prompt, self.options, self.session, self.slot, self.priority, self.tags, self.retries,
+            self.on_interrupt, self.review,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """A step as a caller wants it. `needs` None: the step before. `output_vars` pairs a name and a path."""
+
+    name: str
+    task: TaskRequest
+    needs: tuple[str, ...] | None = None
+    recovery_prompt: str | None = None
+    on_failure: str = "stop"
+    backoff_ms: int | None = None
+    output_vars: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRequest:
+    """A chain as a caller wants it; see `domain.chain_events.Plan`. `arguments` is everything given."""
+
+    steps: tuple[StepRequest, ...]
+    isolation: str = "none"
+    merge: str = "none"
+    tags: tuple[str, ...] = ()
+    max_budget: int | None = None
+    timeout_ms: int | None = None
+    working_dir: str | None = None
+    idempotency_key: str | None = None
+    arguments: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the arguments: the same key with another fingerprint is a conflict."""
+        return digest(self.arguments or {"steps": [(step.name, step.task.prompt) for step in self.steps]})
+
+
+def digest(arguments: object) -> str:
+    """A digest of JSON values, the same for the same ones."""
+    text = json.dumps(arguments, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def keyed(requests: Sequence[TaskRequest | PoolError], key: str) -> list[TaskRequest | PoolError]:
@@ -44,7 +89,7 @@ def keyed(requests: Sequence[TaskRequest | PoolError], key: str) -> list[TaskReq
     Each one's fingerprint covers all of them, so that the same key with any other request is a conflict.
     """
     meanings = [None if isinstance(each, PoolError) else each.fingerprint for each in requests]
-    whole = hashlib.sha256(json.dumps(meanings).encode()).hexdigest()[:32]
+    whole = digest(meanings)
     return [
         each
         if isinstance(each, PoolError)

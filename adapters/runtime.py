@@ -21,18 +21,28 @@ from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, S
 from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
-from claude_pool.domain.values import End, Options, Outcome, SessionMode, Text
+from claude_pool.domain.templates import fill
+from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
 
+from .claude.neutralise import neutralise
 from .message_block import with_messages
 from .messages import Messages
 from .prompting import compose_prompt, compose_review, slot_introduction
+from .requests import PROMPT_BYTES
 from .reviews import refused_texts
 from .service import Origin, Service
 from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole
+from .variables import NoSuchValue, extract
 
 _log = logging.getLogger(__name__)
+
+_TOO_LONG = Outcome(
+    End.FAILED,
+    "prompt_too_long",
+    "With the outputs of earlier steps the prompt is longer than a task can carry.",
+)
 
 _MAY_PASS = ("slot_failed", "timed_out_start")
 """Codes of a process that could not be started, or was lost, after which another one may do better."""
@@ -174,7 +184,7 @@ class Runtime:
             report = _nothing(claimed, "internal", f"{type(fault).__name__}: {fault}", retryable=False)
             await self._driver.stop(slot_id)
         try:
-            outcome = await self._externalised(report.outcome)
+            outcome = await self._externalised(_with_variables(report.outcome, state.job.spec))
         except StoreError as error:
             self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
             return
@@ -195,10 +205,12 @@ class Runtime:
             fork = opened.mode == SessionMode.FORK.value
             launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
             await self._note_replacement(slot_id, claimed.launch, launched)
-        prompt = await whole(self._service, self._texts, spec.prompt)
+        prompt = await self._filled(spec)
         if state.job.rejections:
             prompt = compose_review(prompt, await refused_texts(self._service, self._texts, state.job))
         prompt = with_messages(await self._messages.tell(card.inbox.carried), prompt)
+        if len(prompt.encode("utf-8", "replace")) > PROMPT_BYTES:
+            return TurnReport(_TOO_LONG, claimed.session, alive=True)
         if state.live.context is not None:
             prompt = compose_prompt(self._service.world.open_pool().context, prompt)
         now = self._service.world.tasks.get(state.job.task_id)
@@ -214,6 +226,15 @@ class Runtime:
             budget=state.live.cap,
         )
         return await self._driver.run(slot_id, turn, self._on_budget)
+
+    async def _filled(self, spec: TaskSpec) -> str:
+        """The task's prompt; in a chain's step, with the outputs that its placeholders stand for."""
+        prompt = await whole(self._service, self._texts, spec.prompt)
+        values: dict[str, str] = {}
+        for filling in spec.fillings:
+            texts = [await whole(self._service, self._texts, text) for text in filling.texts]
+            values[filling.placeholder] = neutralise("\n\n".join(texts))
+        return fill(prompt, values) if values else prompt
 
     async def _note_replacement(self, slot_id: str, number: int, launched: Launched) -> None:
         command = slot.RecordLaunched(slot_id, number, launched.pid, launched.cli_version)
@@ -249,7 +270,29 @@ class Runtime:
         structured = outcome.structured_output
         if structured is not None:
             structured = await keep(self._service, self._texts, structured.inline or "")
-        return replace(outcome, output=output, structured_output=structured)
+        variables = tuple(
+            [
+                (name, await keep(self._service, self._texts, text.inline or ""))
+                for name, text in outcome.variables
+            ]
+        )
+        return replace(outcome, output=output, structured_output=structured, variables=variables)
+
+
+def _with_variables(outcome: Outcome, spec: TaskSpec) -> Outcome:
+    """The outcome with the values that the task's `output_vars` name; a failure where one is missing."""
+    if not spec.output_vars or outcome.end is not End.SUCCEEDED:
+        return outcome
+    structured = outcome.structured_output
+    try:
+        found = extract(
+            outcome.output.inline or "",
+            None if structured is None else structured.inline or "",
+            spec.output_vars,
+        )
+    except NoSuchValue as missing:
+        return replace(outcome, end=End.FAILED, code="schema_mismatch", message=f"{missing}.")
+    return replace(outcome, variables=tuple((name, Text(value)) for name, value in found))
 
 
 def _nothing(claimed: SlotClaimed, code: str, message: str, retryable: bool) -> TurnReport:

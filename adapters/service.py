@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from claude_pool.domain import task
+from claude_pool.domain import chain, task
+from claude_pool.domain.chain_board import ChainCard, chain_card
+from claude_pool.domain.chain_events import ChainCancelled, ChainCompleted, ChainEvent, ChainFailed
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
 from claude_pool.domain.policies import Surroundings, next_command, next_wake
@@ -37,11 +39,17 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-ATTENTION = (TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested)
-"""The facts after which a task is finished or needs someone."""
+ATTENTION = (
+    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, ChainCompleted, ChainFailed,
+    ChainCancelled,
+)  # fmt: skip
+"""The facts after which a task or chain is finished, or a task needs someone."""
 
 FINISHING = (TaskCompleted, TaskFailed, TaskCancelled)
 """The facts with which a task leaves the live view."""
+
+CHAIN_ENDS = (ChainCompleted, ChainFailed, ChainCancelled)
+"""The facts with which a chain leaves the live view."""
 
 JUST_FINISHED = 500
 """So many of the tasks that finished last are known without asking the log: callers ask for these at once.
@@ -92,6 +100,7 @@ class Service:
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
         self._correlations: dict[str, str] = {}
         self._finished: dict[str, task.Known] = {}
+        self._finished_chains: dict[str, chain.Known] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[PoolError] | None = None
@@ -212,6 +221,8 @@ class Service:
         for r in recorded:
             if isinstance(r.event, FINISHING):
                 self._remember(r.stream, r.event)
+            elif isinstance(r.event, CHAIN_ENDS):
+                self._remember_chain(r.stream, r.event)
             self.world.apply(r.position, r.stream, r.version, r.event)
             self._correlate(r.stream, correlation)
         for listener in self._listeners:
@@ -226,8 +237,15 @@ class Service:
         if len(self._finished) > JUST_FINISHED:
             del self._finished[next(iter(self._finished))]
 
+    def _remember_chain(self, chain_id: str, event: ChainEvent) -> None:
+        finished = chain.evolve(self.world.chains.get(chain_id, chain.ABSENT), event)
+        if not isinstance(finished, chain.Absent):  # one that ends in its first append was never live
+            self._finished_chains[chain_id] = finished
+        if len(self._finished_chains) > JUST_FINISHED:
+            del self._finished_chains[next(iter(self._finished_chains))]
+
     def _correlate(self, stream: str, correlation: str) -> None:
-        if stream in self.world.tasks:
+        if stream in self.world.tasks or stream in self.world.chains:
             self._correlations.setdefault(stream, correlation)
         else:
             self._correlations.pop(stream, None)
@@ -305,6 +323,31 @@ class Service:
             NotFound: there is no such task.
         """
         return task_card(await self.task_state(task_id), self._system.now(), self.world)
+
+    async def chain_state(self, chain_id: str) -> chain.Known:
+        """A chain in whatever state it is: the live one, or the finished one folded from its stream.
+
+        Raises:
+            NotFound: there is no such chain.
+        """
+        known = self.world.chains.get(chain_id) or self._finished_chains.get(chain_id)
+        if known is not None:
+            return known
+        state: chain.Chain = chain.ABSENT
+        for recorded in await self.events_of(chain_id):
+            event: ChainEvent = recorded.event  # type: ignore[assignment]  # a chain's stream holds chain events
+            state = chain.evolve(state, event)
+        if isinstance(state, chain.Absent):
+            raise NotFound(kind="chain", id=chain_id, hint="pool_submit_chain gives the id of a chain.")
+        return state
+
+    async def chain_card(self, chain_id: str) -> ChainCard:
+        """The chain as its callers see it.
+
+        Raises:
+            NotFound: there is no such chain.
+        """
+        return chain_card(await self.chain_state(chain_id), self._system.now(), self.world)
 
     def watch(self, ids: Iterable[str] | None) -> Watch:
         """Begin to watch for tasks (None: all) that are finished or need someone; end with `unwatch`."""

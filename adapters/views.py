@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
+from claude_pool.domain.chain_board import ChainCard, StepCard
 from claude_pool.domain.inbox import Message
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.records import Recorded
@@ -50,10 +51,10 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         "permission_denials": [asdict(denial) for denial in card.denials],
         "reason": card.reason,
     }
+    if card.part is not None:
+        view["chain_id"], view["step"] = card.part.chain_id, card.part.step
     if card.output is not None:
-        view["output"] = (
-            read(card.output) if card.output.size <= OUTPUT_SHOWN_BYTES else _beginning(card.output)
-        )
+        view["output"] = _output(card.output, read)
         if card.output.size > OUTPUT_SHOWN_BYTES:
             view["output_ref"] = f"pool://results/{card.task_id}"
     if card.rejections:
@@ -67,6 +68,52 @@ def _refused_view(refused: Refused, read: Callable[[Text], str]) -> View:
     output, feedback = refused.output, read(refused.feedback)
     short = output.inline if output.blob is None else f"{output.head}… ({output.size} bytes)"
     return {"attempt": refused.attempt, "feedback": feedback, "output": short or "", "at": refused.at}
+
+
+def chain_view(card: ChainCard, read: Callable[[Text], str]) -> View:
+    """A chain as `pool_chain_result` shows it; `read` gets a text that lies in a file."""
+    view: View = {
+        "chain_id": card.chain_id,
+        "state": card.state,
+        "steps": [_step_view(step, read) for step in card.steps],
+        "final_output": _output(card.final_output, read),
+        "cost_usd": usd(card.cost),
+        "cost_microdollars": card.cost,
+        "reason": card.reason,
+        "error": None if card.error is None else asdict(card.error),
+        "tags": list(card.tags),
+    }
+    if card.final_output is not None and card.final_output.size > OUTPUT_SHOWN_BYTES:
+        view["output_ref"] = f"pool://results/{card.final_task}"
+    for name in ("branch", "base", "head", "path", "files_changed", "merged"):
+        if (value := getattr(card, name)) is not None:
+            view[name] = value
+    if card.diff is not None:
+        view["diff_ref"] = f"pool://chains/{card.chain_id}/diff"
+    return view
+
+
+def _step_view(step: StepCard, read: Callable[[Text], str]) -> View:
+    view: View = {
+        "name": step.name,
+        "state": step.state,
+        "task_id": step.task_id,
+        "needs": list(step.needs),
+        "attempts": step.attempts,
+        "cost_microdollars": step.cost,
+        "output": _output(step.output, read),
+        "error": None if step.error is None else asdict(step.error),
+        "reason": step.reason,
+    }
+    if step.output is not None and step.output.size > OUTPUT_SHOWN_BYTES:
+        view["output_ref"] = f"pool://results/{step.task_id}"
+    return view
+
+
+def _output(text: Text | None, read: Callable[[Text], str]) -> str | None:
+    if text is None:
+        return None
+    return read(text) if text.size <= OUTPUT_SHOWN_BYTES else _beginning(text)
 
 
 def _beginning(text: Text) -> str:

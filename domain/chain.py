@@ -56,7 +56,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is over. `status` is completed, failed or cancelled; `code` and `message` say why it failed."""
+    """The step is over. `status` is completed, failed or cancelled; `code` and `message` say why."""
 
     status: str
     run: int

@@ -74,9 +74,7 @@ def _step_ended(state: task.Terminal, part: Part) -> chain.RecordStepEnded:
     )
 
 
-def _submissions(
-    facts: list[Fact], chains: dict[str, chain.Chain], world: World, now: int
-) -> Iterable[Fact]:
+def _submissions(facts: list[Fact], chains: dict[str, chain.Chain], world: World, now: int) -> Iterable[Fact]:
     """The tasks of the steps that `facts` start."""
     starting: dict[str, int] = {}
     for fact in facts:

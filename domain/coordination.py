@@ -52,7 +52,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class SubmitChain:
-    """Accept a chain. `session_dirs` maps the sessions that its steps resume or fork to where they have run."""
+    """Accept a chain. `session_dirs` maps sessions that its steps resume or fork to where they have run."""
 
     chain_id: str
     plan: Plan
@@ -211,7 +211,9 @@ def _end_chain(
     if not facts or state is None:
         return tuple(facts)
     for _, at in state.work.started:
-        facts += _on(at.task_id, task.decide(_ending_of(at.task_id, command, world, now), world.tasks[at.task_id]))
+        facts += _on(
+            at.task_id, task.decide(_ending_of(at.task_id, command, world, now), world.tasks[at.task_id])
+        )
     return tuple(facts)
 
 

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from . import task
 from .coordination import waiting_for
-from .values import Denial, Text, Tokens
+from .values import Denial, Part, Text, Tokens
 from .world import World
 
 
@@ -55,6 +55,7 @@ class TaskCard:
     reason: str | None
     prompt: Text
     rejections: tuple[Refused, ...] = ()
+    part: Part | None = None
 
 
 def state_name(state: task.Known) -> str:
@@ -117,6 +118,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         reason=waiting_for(world, state),
         prompt=job.spec.prompt,
         rejections=refused_results(job),
+        part=job.spec.part,
     )
 
 

@@ -4,7 +4,8 @@
 
 A golden file is written once and never edited: it is what lies in logs that exist. An event whose file no
 longer fits has changed its meaning, and needs a new `VERSION` and an upcaster (`adapters/store/registry.py`)
-instead. Only the file of an event that no release has written yet may be removed and written again.
+instead; a new field whose default means what was always meant changes nothing. Only the file of an event that
+no release has written yet may be removed and written again.
 
 Each file holds the event twice, once with every field set and once with none that has a default: the
 envelope exactly as the log keeps it, and every field that it means, defaults included.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from claude_pool.domain.errors import NotFound
 from pydantic import Field
 
 from ..views import View
 from .arguments import Arguments, NoArguments
 from .fields import Flag, Ids, Label, Line, Moment, Page, Position, Timeout, Usd, Wait
 from .schemas import TASK, result_schema
-from .shortening import shortened
+from .shortening import shortened, shortened_chains
 from .task_arguments import microdollars
 from .tool import Call, Tool
 
@@ -79,10 +78,12 @@ async def _result(call: Call, given: OneTask) -> View:
 
 
 async def _wait(call: Call, given: WaitArguments) -> View:
-    for chain_id in given.chain_ids or ():
-        raise NotFound(kind="chain", id=chain_id[:60], hint="This pool has run no chain.")
-    waited = await call.application.wait(given.task_ids, given.cursor, given.wait_seconds)
-    answer: View = {"tasks": shortened(waited.tasks), "chains": [], "cursor": waited.cursor}
+    waited = await call.application.wait(given.task_ids, given.cursor, given.wait_seconds, given.chain_ids)
+    answer: View = {
+        "tasks": shortened(waited.tasks),
+        "chains": shortened_chains(waited.chains),
+        "cursor": waited.cursor,
+    }
     return answer if waited.waited_cap is None else {**answer, "waited_cap": waited.waited_cap}
 
 
@@ -135,10 +136,10 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_wait",
         "core",
-        "Wait until any of many tasks has ended or needs someone (pending_review: a verdict; sealed: a "
-        "decision), and return those since the cursor, with the next cursor. Returns at once if there "
-        "are some already. Call it again with that cursor for the rest: nothing is told twice and nothing "
-        "is missed.",
+        "Wait until any of many tasks or chains has ended or needs someone (pending_review: a verdict; "
+        "sealed: a decision), and return those since the cursor, with the next cursor. Returns at once if "
+        "there are some already. Call it again with that cursor for the rest: nothing is told twice and "
+        "nothing is missed.",
         WaitArguments,
         result_schema("tasks", "cursor", tasks="array", chains="array", cursor="integer"),
         _wait,

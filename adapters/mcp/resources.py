@@ -51,6 +51,14 @@ class Resources:
             Shelf("pool://context", "context", "The values that all slots share.", self._context),
             Shelf("pool://slots/{id}", "slot", "One slot.", self._slot),
             Shelf("pool://results/{task_id}", "result", "A task with its whole output.", self._result),
+            Shelf("pool://chains/{chain_id}", "chain", "A chain with all its steps.", self._chain),
+            Shelf(
+                "pool://chains/{chain_id}/diff",
+                "diff",
+                "What a chain changed in its copy of the repository.",
+                self._diff,
+                "text/x-diff",
+            ),
             Shelf("pool://events/{position}", "event", "One event of the log.", self._event),
             Shelf(
                 "pool://transcripts/{task_id}",
@@ -109,6 +117,12 @@ class Resources:
         if view.get("output_ref"):
             view = {**view, "output": await self._application.output(task_id)}
         return _json(view)
+
+    async def _chain(self, chain_id: str) -> str:
+        return _json(await self._application.chains.view(chain_id))
+
+    async def _diff(self, chain_id: str) -> str:
+        return await self._application.chains.diff(chain_id)
 
     async def _event(self, position: str) -> str:
         if not re.fullmatch(r"[1-9][0-9]{0,14}", position):

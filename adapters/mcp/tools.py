@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .chain_tools import CHAIN_TOOLS
 from .context_tools import CONTEXT_TOOLS
 from .debug_tools import DEBUG_TOOLS
 from .message_tools import MESSAGE_TOOLS
@@ -16,6 +17,7 @@ from .tool import Tool
 TOOLS: tuple[Tool[Any], ...] = (
     *RUN_TOOLS,
     *POOL_TOOLS,
+    *CHAIN_TOOLS,
     *REVIEW_TOOLS,
     *CONTEXT_TOOLS,
     *SLOT_TOOLS,

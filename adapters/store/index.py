@@ -22,7 +22,7 @@ SCHEMA = 2
 Indexed = tuple[int, str, Event, int, bytes]
 """position, stream, event, recorded_at (ms), envelope: what the index is told of an event."""
 
-_TABLES = {"index_state", "index_tasks", "index_sessions", "index_blobs"}
+_TABLES = {"index_state", "index_tasks", "index_chains", "index_sessions", "index_blobs"}
 _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _TASK = (
     "task_id, state, slot_id, submitted_position, attention_position, submitted_at, started_at, ended_at,"
@@ -60,6 +60,16 @@ class TaskRow:
     attempts: int
     priority: int
     tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRow:
+    """A chain in a list. `attention_position` is where it ended; None: it has not."""
+
+    chain_id: str
+    state: str
+    submitted_position: int
+    attention_position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +167,47 @@ class Index:
     ) -> tuple[TaskRow, ...]:
         """What became terminal or began to wait for someone after `position`, in that order.
 
-        `task_ids` narrows it to these tasks. The `attention_position` of the last row is the next cursor.
+        `task_ids` narrows it to these tasks; without it, the ends of chains' steps are left out. The
+        `attention_position` of the last row is the next cursor.
         """
+        own = None if task_ids is not None else 1
         wanted = None if task_ids is None else msgspec.json.encode(list(task_ids)).decode()
         return self._tasks(
             {
                 "attention_position > ?": position,
                 "task_id IN (SELECT value FROM json_each(?))": wanted,
+                "(chain_id IS NULL OR ended_at IS NULL) = ?": own,
             },
             "attention_position",
             limit,
         )
+
+    def chains_since(
+        self, position: int, chain_ids: Sequence[str] | None = None, limit: int = 1000
+    ) -> tuple[ChainRow, ...]:
+        """The chains that ended after `position`, in that order; `chain_ids` narrows it to these."""
+        wanted = None if chain_ids is None else msgspec.json.encode(list(chain_ids)).decode()
+        narrowed = "" if wanted is None else " AND chain_id IN (SELECT value FROM json_each(?))"
+        return self._chains(
+            f"attention_position > ?{narrowed} ORDER BY attention_position LIMIT ?",
+            (position, limit) if wanted is None else (position, wanted, limit),
+        )
+
+    def list_chains(
+        self, state: str | None = None, limit: int = 50, before_position: int | None = None
+    ) -> tuple[ChainRow, ...]:
+        """At most `limit` chains, the latest submitted first; `before_position` is the cursor."""
+        return self._chains(
+            "coalesce(state = ?, TRUE) AND coalesce(submitted_position < ?, TRUE)"
+            " ORDER BY submitted_position DESC LIMIT ?",
+            (state, before_position, limit),
+        )
+
+    def _chains(self, condition: str, given: tuple[object, ...]) -> tuple[ChainRow, ...]:
+        columns = "chain_id, state, submitted_position, attention_position"
+        with told(self._path):
+            rows = self._connection.execute(f"SELECT {columns} FROM index_chains WHERE {condition}", given)
+            return tuple(ChainRow(*row) for row in rows.fetchall())
 
     def tasks_between(
         self,

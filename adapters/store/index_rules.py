@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from claude_pool.domain import chain_events as chains
 from claude_pool.domain import task_events as facts
 from claude_pool.domain.records import Event
 
@@ -38,8 +39,26 @@ TABLES = (
         turns INTEGER NOT NULL DEFAULT 0,
         attempts INTEGER NOT NULL DEFAULT 0,
         tags TEXT NOT NULL,
-        priority INTEGER NOT NULL
+        priority INTEGER NOT NULL,
+        chain_id TEXT
     ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE index_chains (
+        chain_id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        submitted_position INTEGER NOT NULL,
+        attention_position INTEGER,
+        submitted_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        steps INTEGER NOT NULL,
+        tags TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX index_chains_order ON index_chains (submitted_position)",
+    """
+    CREATE INDEX index_chains_attention ON index_chains (attention_position)
+    WHERE attention_position IS NOT NULL
     """,
     "CREATE UNIQUE INDEX index_tasks_order ON index_tasks (submitted_position)",
     "CREATE INDEX index_tasks_state ON index_tasks (state, submitted_position)",
@@ -79,9 +98,17 @@ def _submitted(position: int, stream: str, event: facts.TaskSubmitted, _: int) -
     tags = msgspec.json.encode(event.spec.tags).decode()
     return (
         "INSERT OR IGNORE INTO index_tasks"
-        " (task_id, state, submitted_position, submitted_at, model, tags, priority)"
-        " VALUES (?, 'pending', ?, ?, ?, ?, ?)",
-        (stream, position, event.at, event.spec.options.model, tags, event.spec.priority),
+        " (task_id, state, submitted_position, submitted_at, model, tags, priority, chain_id)"
+        " VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)",
+        (
+            stream,
+            position,
+            event.at,
+            event.spec.options.model,
+            tags,
+            event.spec.priority,
+            event.spec.part.chain_id if event.spec.part is not None else None,
+        ),
     )
 
 
@@ -152,6 +179,25 @@ def _terminal(state: str) -> Rule:
     return rule
 
 
+def _chain_submitted(position: int, stream: str, event: chains.ChainSubmitted, _: int) -> Change:
+    tags = msgspec.json.encode(event.plan.tags).decode()
+    return (
+        "INSERT OR IGNORE INTO index_chains (chain_id, state, submitted_position, submitted_at, steps, tags)"
+        " VALUES (?, 'running', ?, ?, ?, ?)",
+        (stream, position, event.at, len(event.plan.steps), tags),
+    )
+
+
+def _chain_ended(state: str) -> Rule:
+    def rule(position: int, stream: str, _: Event, recorded_at: int) -> Change:
+        return (
+            "UPDATE index_chains SET state = ?, attention_position = ?, ended_at = ? WHERE chain_id = ?",
+            (state, position, recorded_at, stream),
+        )
+
+    return rule
+
+
 RULES: Mapping[str, Rule] = {
     facts.TaskSubmitted.NAME: _submitted,
     facts.TaskParked.NAME: _waits("parked"),
@@ -168,5 +214,9 @@ RULES: Mapping[str, Rule] = {
     facts.TaskCompleted.NAME: _terminal("completed"),
     facts.TaskFailed.NAME: _terminal("failed"),
     facts.TaskCancelled.NAME: _terminal("cancelled"),
+    chains.ChainSubmitted.NAME: _chain_submitted,
+    chains.ChainCompleted.NAME: _chain_ended("completed"),
+    chains.ChainFailed.NAME: _chain_ended("failed"),
+    chains.ChainCancelled.NAME: _chain_ended("cancelled"),
 }
 """Stored name -> rule. Events without a rule leave the index as it is."""

@@ -16,6 +16,7 @@ PURE = frozenset(
         "collections",
         "collections.abc",
         "dataclasses",
+        "difflib",
         "enum",
         "functools",
         "hashlib",

@@ -18,6 +18,7 @@ AnyTool = Tool[Any]
 INTERFACE = {
     "core": "pool_run pool_submit pool_result pool_wait pool_fan_out pool_cancel pool_list_tasks pool_status "
     "pool_session_metrics pool_drain pool_resume pool_budget",
+    "chains": "pool_chain pool_submit_chain pool_fan_out_chains pool_chain_result pool_cancel_chain",
     "context": "context_set context_get context_delete context_list",
     "slots": "pool_configure_slot pool_find_slots pool_claim pool_scale_up pool_scale_down "
     "pool_set_target_slots",
@@ -27,7 +28,7 @@ INTERFACE = {
 
 READING = (
     "pool_result pool_wait pool_list_tasks pool_status pool_session_metrics context_get context_list "
-    "pool_find_slots pool_peek_messages pool_why pool_replay"
+    "pool_find_slots pool_peek_messages pool_why pool_replay pool_chain_result"
 )
 
 each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -98,7 +99,10 @@ def test_only_what_changes_nothing_says_that_it_reads_only(tool: AnyTool) -> Non
 
 @each_tool
 def test_what_ends_or_removes_something_says_that_it_destroys(tool: AnyTool) -> None:
-    destroying = "pool_cancel pool_drain pool_budget context_delete pool_scale_down pool_set_target_slots"
+    destroying = (
+        "pool_cancel pool_drain pool_budget context_delete pool_scale_down pool_set_target_slots "
+        "pool_cancel_chain"
+    )
     said = wire(tool)["annotations"].get("destructiveHint", False)
     assert said == (tool.name in destroying.split())
 

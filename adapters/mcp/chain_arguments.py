@@ -1,0 +1,118 @@
+"""The arguments that describe a chain, and the request that they become."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import Field, WithJsonSchema, model_validator
+
+from ..requests import ChainRequest, StepRequest
+from .arguments import Arguments
+from .fields import Label, Line, LongText, Prompt, Tags, Timeout, Usd, refusal
+from .schemas import Schema, arguments_schema
+from .task_arguments import TaskOptions, meaning, microdollars, task_request
+
+MAX_STEPS = 1_000
+
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+Path = Annotated[str, Field(max_length=500)]
+
+
+class StepArguments(TaskOptions):
+    """One step of a chain: a task that waits for others."""
+
+    name: Label = Field(description="Unique in the chain.")
+    prompt: Prompt | None = Field(default=None)
+    type: Literal["prompt", "skill"] | None = Field(default=None)
+    value: Prompt | None = Field(default=None)
+    needs: list[Label] | None = Field(default=None, max_length=MAX_STEPS)
+    recovery_prompt: LongText | None = Field(default=None)
+    on_failure: Literal["stop", "continue", "skip_rest"] = Field(default="stop")
+    backoff: Timeout | None = Field(default=None)
+    output_vars: dict[Variable, Path] = Field(default={}, max_length=50)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.idempotency_key is not None:
+            raise refusal("a step takes no idempotency_key; give it to the chain")
+        if (self.type is None) != (self.value is None):
+            raise refusal("type and value go together")
+        if (self.prompt is None) == (self.value is None):
+            raise refusal("say the step's prompt")
+        return self
+
+    @property
+    def template(self) -> str:
+        """The step's prompt."""
+        return self.prompt or self.value or ""
+
+
+def _steps_schema() -> Schema:
+    """The steps, in short: a task's options go by name and type alone; pool_run describes them."""
+    schema = arguments_schema(StepArguments)
+    properties = cast("dict[str, Schema]", schema["properties"])
+    for hidden in ("idempotency_key", "type", "value"):
+        del properties[hidden]
+    for each in properties.values():
+        each.pop("description", None)
+    return {"type": "array", "items": schema}
+
+
+Steps = Annotated[
+    list[StepArguments], Field(min_length=1, max_length=MAX_STEPS), WithJsonSchema(_steps_schema())
+]
+
+
+class ChainArguments(Arguments):
+    """A chain."""
+
+    steps: Steps = Field(
+        description="Tasks that wait for their needs (default: the step before; [] for none). Prompts may "
+        "hold {previous_output}, {steps.NAME.output} and {steps.NAME.VAR}; output_vars names JSON paths in "
+        "the output. recovery_prompt ({error}) runs once after a failure; then on_failure decides. Other "
+        "fields: as in pool_run."
+    )
+    isolation: Literal["none", "worktree", "clone"] = Field(
+        default="none", description="Work in a git worktree or clone of its own, on a branch of its own."
+    )
+    merge: Literal["none", "ff", "merge"] = Field(
+        default="none", description="Land that branch when all went well."
+    )
+    tags: Tags = Field(default=[], description="Labels of all its tasks.")
+    max_budget_usd: Usd | None = Field(default=None, description="What all steps together may cost.")
+    timeout_seconds: Timeout | None = Field(default=None, description="Time limit of the whole chain.")
+    idempotency_key: Line | None = Field(default=None, description="The same key gives the same chain.")
+
+
+def chain_request(given: ChainArguments, working_dir: str | None) -> ChainRequest:
+    """What the application is asked for. `working_dir` is where the steps run unless they say."""
+    at = working_dir if given.isolation == "none" else None
+    return ChainRequest(
+        steps=tuple(_step(step, at) for step in given.steps),
+        isolation=given.isolation,
+        merge=given.merge,
+        tags=tuple(given.tags),
+        max_budget=None if given.max_budget_usd is None else microdollars(given.max_budget_usd),
+        timeout_ms=None if given.timeout_seconds is None else round(given.timeout_seconds * 1000),
+        working_dir=working_dir,
+        idempotency_key=given.idempotency_key,
+        arguments=_meaning(given),
+    )
+
+
+def _meaning(given: ChainArguments) -> dict[str, Any]:
+    kept = {"steps", "idempotency_key", "wait_seconds"}
+    rest = given.model_dump(exclude=kept, exclude_defaults=True)
+    return {**rest, "steps": [meaning(step) for step in given.steps]}
+
+
+def _step(step: StepArguments, working_dir: str | None) -> StepRequest:
+    return StepRequest(
+        name=step.name,
+        task=task_request(step, step.template, working_dir),
+        needs=None if step.needs is None else tuple(step.needs),
+        recovery_prompt=step.recovery_prompt,
+        on_failure=step.on_failure,
+        backoff_ms=None if step.backoff is None else round(step.backoff * 1000),
+        output_vars=tuple(step.output_vars.items()),
+    )
