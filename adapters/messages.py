@@ -17,13 +17,13 @@ from claude_pool.domain.messaging import (
     receivers_of,
 )
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.values import Text
+from claude_pool.domain.values import Text, derived_id
 from claude_pool.domain.world import POOL
 
 from .message_block import Told
 from .service import Origin, Service
 from .store.blobs import TextLost, Texts
-from .system import System, derived_id
+from .system import System
 from .texts import keep, whole
 from .views import View, message_view
 
