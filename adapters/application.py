@@ -346,7 +346,7 @@ class Application:
         watch = self._service.watch(None)
         try:
             async with asyncio.timeout(seconds):
-                while any(self._still_going(task_id) for task_id in list(self._service.world.tasks)):
+                while self._anything_going():
                     await watch.rang.wait()
                     watch.rang.clear()
         except TimeoutError:
@@ -354,8 +354,12 @@ class Application:
         finally:
             self._service.unwatch(watch)
         left = _left(self._service)
-        drained = left["running_tasks"] == 0 and left["pending_tasks"] == 0
+        drained = not any(left.values()) and not self._service.world.isolating
         return {"draining": True, "drained": drained, **left} | ({} if cap is None else {"waited_cap": cap})
+
+    def _anything_going(self) -> bool:
+        world = self._service.world
+        return world.isolating or any(self._still_going(task_id) for task_id in list(world.tasks))
 
     async def resume(self, origin: Origin = CALLER) -> View:
         """Lift a pause, and take failed slots back into service."""

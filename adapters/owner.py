@@ -261,7 +261,7 @@ class Owner:
 
     def _has_work(self) -> bool:
         world = self._running.world
-        if world.pending or world.running:
+        if world.pending or world.running or world.isolating:
             return True
         parked = (world.tasks[task_id] for task_id in world.parked)
         return any(isinstance(state, task.Parked) and state.until is not None for state in parked)

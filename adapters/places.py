@@ -50,6 +50,11 @@ class Places(NamedTuple):
         return os.path.join(self.state_dir, "transcripts")
 
     @property
+    def worktrees(self) -> str:
+        """The folder of the copies of repositories that chains and slots work in."""
+        return os.path.join(self.state_dir, "worktrees")
+
+    @property
     def lock(self) -> str:
         """The file whose lock makes a process the owner."""
         return os.path.join(self.state_dir, "owner.lock")

@@ -13,9 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from claude_pool.domain import pool, slot, task
+from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd
 from claude_pool.domain.errors import StoreError
+from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import resolve
 from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, SlotFailure, Turn, TurnReport
 from claude_pool.domain.records import Actor, Recorded
@@ -25,6 +27,7 @@ from claude_pool.domain.templates import fill
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
 
 from .claude.neutralise import neutralise
+from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
 from .prompting import compose_prompt, compose_review, slot_introduction
@@ -62,6 +65,7 @@ class Runtime:
         system: System,
         project_text: Surroundings,
         messages: Messages,
+        workplaces: Workplaces,
     ) -> None:
         """Effects begin with `start`; `project_text` gives what a process is told of its directory."""
         self._service = service
@@ -70,8 +74,14 @@ class Runtime:
         self._system = system
         self._project_text = project_text
         self._messages = messages
+        self._isolation = ChainIsolation(service, workplaces, texts, system, self._record)
         self._effects: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an effect has not been recorded yet."""
+        return bool(self._effects)
 
     def start(self) -> None:
         """Let facts start effects and policies react."""
@@ -96,6 +106,12 @@ class Runtime:
                     self._begin(self._attempt(r.stream, r.event, recorded))
                 case ClearStarted():
                     self._begin(self._clear(r.stream, r.position))
+                case WorkplaceRequested():
+                    self._begin(self._isolation.prepare(r.stream, r.position))
+                case ClosingRequested():
+                    self._begin(self._isolation.close(r.stream, r.position))
+                case WorkKept(head=head) if head:
+                    self._begin(self._isolation.remove(r.stream))
                 case StopStarted():
                     self._begin(self._stop(r.stream, r.position))
                 case CancelRequested() | InterruptRequested():

@@ -88,6 +88,8 @@ def chain_view(card: ChainCard, read: Callable[[Text], str]) -> View:
     for name in ("branch", "base", "head", "path", "files_changed", "merged"):
         if (value := getattr(card, name)) is not None:
             view[name] = value
+    if card.notes:
+        view["notes"] = list(card.notes)
     if card.diff is not None:
         view["diff_ref"] = f"pool://chains/{card.chain_id}/diff"
     return view

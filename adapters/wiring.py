@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from claude_pool.domain import pool, task
+from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Recover
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
 from claude_pool.domain.records import Actor
@@ -30,6 +32,7 @@ from .claude.meter import meter_transcript
 from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
+from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
 from .places import Places, find, prepare, socket_folder
@@ -44,6 +47,8 @@ from .store.sqlite import SqliteEventLog
 from .surroundings import ProjectTexts
 from .system import RealSystem, System, new_uuid
 
+_log = logging.getLogger(__name__)
+
 VERSION = version("claude-pool")
 
 __all__ = ["check_log", "open_pool", "open_reader", "open_store", "running_pool"]
@@ -56,12 +61,13 @@ RECOVERY = Origin(Actor.RECOVERY)
 
 @dataclass(frozen=True)
 class Store:
-    """A log with its texts, its lists over history, and the folder of its transcripts."""
+    """A log with its texts, its lists over history, and the folders of transcripts and of work trees."""
 
     log: EventLog
     texts: Texts
     index: Index
     transcripts: Path
+    worktrees: Path
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,13 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         StoreError: the log cannot be used; nothing was changed.
     """
     log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
-    return Store(log, BlobStore(places.blobs), log.index, Path(places.transcripts))
+    return Store(log, BlobStore(places.blobs), log.index, Path(places.transcripts), Path(places.worktrees))
 
 
 def memory_store(transcripts: Path) -> Store:
     """A store that ends with the process; only transcripts are files."""
     log = MemoryEventLog(default_codec())
-    return Store(log, MemoryBlobs(), log.index, transcripts)
+    return Store(log, MemoryBlobs(), log.index, transcripts, transcripts / "worktrees")
 
 
 @contextlib.asynccontextmanager
@@ -136,7 +142,8 @@ async def running_pool(
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
     messages = Messages(service, store.texts, system)
-    runtime = Runtime(service, driver, store.texts, system, texts.text, messages)
+    workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)
+    runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces)
     service.start()
     try:
         await _recover(service, store, system)
@@ -147,6 +154,7 @@ async def running_pool(
             pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now()
         )
         await service.handle(owner, RECOVERY)
+        await _sweep(service, workplaces)
         runtime.start()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
         application = Application(service, store.texts, store.index, system, VERSION, messages)
@@ -197,6 +205,20 @@ def _seen(transcript: Path) -> Outcome:
     return Outcome(
         End.INTERRUPTED, cost=cost, estimated=True, tokens=tokens, model=model, transcript=evidence
     )
+
+
+async def _sweep(service: Service, workplaces: Workplaces) -> None:
+    """Keep and take away the copies of repositories that no live chain or slot works in any more."""
+    slots = [
+        slot_id
+        for slot_id, at in service.world.slots.items()
+        if not (isinstance(at, slot.Stopped) and at.retired)
+    ]
+    for swept in await asyncio.to_thread(workplaces.sweep, {*service.world.chains, *slots}):
+        if swept.removed:
+            _log.info("the orphan %s was taken away; its work is on %s", swept.name, swept.branch)
+        else:
+            _log.warning("the orphan %s stays: %s", swept.name, swept.problem)
 
 
 async def _identify(service: Service, cli: Cli) -> None:

@@ -395,12 +395,17 @@ def _startable(work: Work, waiting: Collection[str]) -> Iterator[str]:
                 return
 
 
+def went_well(work: Work) -> bool:
+    """Whether a chain whose steps are over has done what it was for, so that its work may be merged."""
+    return work.ending is None or work.ending.reason == "skip_rest"
+
+
 def _verdict(work: Work) -> ChainEvent:
     """How a chain ends whose steps are all over."""
     ending, kept = work.ending, work.kept
     if ending is not None and ending.reason == "cancelled":
         return ChainCancelled()
-    if ending is not None and ending.reason != "skip_rest":
+    if ending is not None and not went_well(work):
         return ChainFailed(ending.reason, ending.message)
     if kept is not None and kept.code is not None:
         return ChainFailed(kept.code, kept.problem)

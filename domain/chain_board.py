@@ -48,6 +48,7 @@ class ChainCard:
     files_changed: int | None = None
     diff: Text | None = None
     merged: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def chain_state(state: chain.Known) -> str:
@@ -90,13 +91,14 @@ def chain_card(state: chain.Known, now: int, world: World) -> ChainCard:
         error=_problem(state),
         tags=work.plan.tags,
         submitted_at=work.submitted_at,
-        branch=place.branch if place is not None else None,
+        branch=kept.branch if kept is not None else place.branch if place is not None else None,
         base=place.base if place is not None else None,
         head=(kept.head or None) if kept is not None else None,
         path=place.path if place is not None and (kept is None or not kept.head) else None,
         files_changed=kept.files_changed if kept is not None else None,
         diff=kept.diff if kept is not None and kept.diff.size else None,
         merged=kept.merged if kept is not None else None,
+        notes=(*(place.notes if place is not None else ()), *(kept.notes if kept is not None else ())),
     )
 
 

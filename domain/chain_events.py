@@ -66,18 +66,21 @@ class WorkplaceRequested:
 
 @dataclass(frozen=True, slots=True)
 class WorkplaceMade:
-    """The chain works in `path`, on `branch`, which began at the commit `base` of `repository`.
+    """The copy at `path` is made; steps work in `directory` there, on `branch`, which began at `base`.
 
-    `target` is the branch that the repository had checked out then (None: it was detached).
+    `repository` is the git folder of the source; `target` the branch that it had checked out then (None: it
+    was detached). `notes` say what a person should know, such as changes of the source that are not in it.
     """
 
     NAME: ClassVar[str] = "chain.workplace_made"
     VERSION: ClassVar[int] = 1
     path: str
+    directory: str
     repository: str
     branch: str
     base: str
     target: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ class ClosingRequested:
 
 @dataclass(frozen=True, slots=True)
 class WorkKept:
-    """The work is committed on its branch. `merged` names the branch that has it too.
+    """The work is committed on `branch`. `merged` names the branch that has it too.
 
     `code` and `problem` say why the work is only on its branch although a merge was asked for, or why it
     could not be committed (`head` is empty then, and the directory is left as it is).
@@ -188,12 +191,14 @@ class WorkKept:
 
     NAME: ClassVar[str] = "chain.work_kept"
     VERSION: ClassVar[int] = 1
+    branch: str
     head: str
     files_changed: int
     diff: Text
     merged: str | None = None
     code: str | None = None
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

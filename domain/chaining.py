@@ -109,7 +109,7 @@ def step_spec(work: chain.Work, started: StepStarted, world: World, starting: in
 
 def _options(work: chain.Work, options: Options, world: World, starting: int) -> Options:
     if work.workplace is not None:
-        options = replace(options, working_dir=work.workplace.path)
+        options = replace(options, working_dir=work.workplace.directory)
     if work.plan.max_budget is None:
         return options
     promised = sum(

@@ -306,7 +306,7 @@ def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None)
 
 def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator[Command]:
     """Launch, recycle, clear ahead, and stop what is not needed any more."""
-    live = world.pending or world.parked or world.running or world.chains
+    live = world.pending or world.parked or world.running or world.isolating
     drained = at.draining is not None and not live
     for slot_id, state in world.slots.items():
         match state:

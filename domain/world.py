@@ -159,6 +159,11 @@ class World:
             case _:
                 assert_never(after)
 
+    @property
+    def isolating(self) -> bool:
+        """Whether the copy of a repository is being made or closed for some chain."""
+        return any(isinstance(state, (chain.Preparing, chain.Closing)) for state in self.chains.values())
+
     def open_pool(self) -> pool.Open:
         """The pool; an empty one where nothing was recorded yet."""
         return self.pool if isinstance(self.pool, pool.Open) else pool.Open("")

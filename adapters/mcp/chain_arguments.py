@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from ..requests import ChainRequest, StepRequest
 from .arguments import Arguments
 from .fields import Label, Line, LongText, Prompt, Tags, Timeout, Usd, refusal
+from .review_tools import DEFAULT_REJECTIONS
 from .schemas import Schema, arguments_schema
 from .task_arguments import TaskOptions, meaning, microdollars, task_request
 
@@ -16,6 +17,14 @@ MAX_STEPS = 1_000
 
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 Path = Annotated[str, Field(max_length=500)]
+
+
+def _rejections(value: object) -> object:
+    """`true` is a review with the usual number of rejections."""
+    return (DEFAULT_REJECTIONS if value else None) if isinstance(value, bool) else value
+
+
+Rejections = Annotated[int, BeforeValidator(_rejections), Field(ge=1, le=20)]
 
 
 class StepArguments(TaskOptions):
@@ -30,6 +39,7 @@ class StepArguments(TaskOptions):
     on_failure: Literal["stop", "continue", "skip_rest"] = Field(default="stop")
     backoff: Timeout | None = Field(default=None)
     output_vars: dict[Variable, Path] = Field(default={}, max_length=50)
+    review: Rejections | None = Field(default=None)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -109,7 +119,7 @@ def _meaning(given: ChainArguments) -> dict[str, Any]:
 def _step(step: StepArguments, working_dir: str | None) -> StepRequest:
     return StepRequest(
         name=step.name,
-        task=task_request(step, step.template, working_dir),
+        task=task_request(step, step.template, working_dir, step.review),
         needs=None if step.needs is None else tuple(step.needs),
         recovery_prompt=step.recovery_prompt,
         on_failure=step.on_failure,
