@@ -43,6 +43,7 @@ from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .reviews import Reviews
 from .service import CALLER, Origin, Service
+from .skills.library import Library
 from .store.blobs import Texts
 from .store.index import ChainRow, Index, TaskRow
 from .system import System
@@ -72,8 +73,12 @@ class Application:
         system: System,
         version: str,
         messages: Messages,
+        library: Library,
     ) -> None:
-        """`index` answers lists over history; `version` is the program's; `messages` has verbs of its own."""
+        """`index` answers lists over history; `version` is the program's.
+
+        `messages` and `library` (the skills) have verbs of their own.
+        """
         self._service = service
         self._texts = texts
         self._index = index
@@ -81,6 +86,7 @@ class Application:
         self._version = version
         self.reviews = Reviews(service, texts, system)
         self.messages = messages
+        self.library = library
         self.chains = Chains(service, texts, index, system)
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
@@ -179,11 +185,15 @@ class Application:
         return isinstance(state, (task.Pending, task.Parked, task.Running))
 
     async def run(
-        self, request: TaskRequest, origin: Origin = CALLER, wait_seconds: float = WAIT_CAP_SECONDS
+        self,
+        request: TaskRequest,
+        origin: Origin = CALLER,
+        wait_seconds: float = WAIT_CAP_SECONDS,
+        tool: str = "run",
     ) -> View:
         """Submit and wait; the view, still running where the wait was shorter than the work."""
         capped(wait_seconds)
-        task_id = await self.submit(request, origin, "run")
+        task_id = await self.submit(request, origin, tool)
         cap = await self.finished([task_id], wait_seconds)
         view = await self.view(task_id)
         return view if cap is None else {**view, "waited_cap": cap}

@@ -36,6 +36,7 @@ from .config.settings import differences
 from .locking import owner_lock
 from .places import prepare, publish
 from .service import Origin
+from .skills.choosing import library_of
 from .wiring import VERSION, Running, Workshop, open_store, running_pool
 
 LINE_BYTES = 32 * 1024 * 1024
@@ -302,7 +303,8 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             chosen.claude, environ, Path(places.slots_dir), tuple(chosen.pass_env), chosen.trust_project
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
-        async with running_pool(store, workshop, settings, chosen.budget, given) as running:
+        library = library_of(effective, environ)
+        async with running_pool(store, workshop, settings, chosen.budget, given, library=library) as running:
             owner = Owner(effective, running, environ)
             try:
                 yield owner

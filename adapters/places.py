@@ -83,6 +83,11 @@ class Places(NamedTuple):
         return os.path.join(self.project_dir, ".claude-pool", "skills")
 
     @property
+    def workflows_dir(self) -> str:
+        """The project's own workflows."""
+        return os.path.join(self.project_dir, ".claude-pool", "workflows")
+
+    @property
     def project_file(self) -> str:
         """The project's configuration: untrusted input."""
         return os.path.join(self.project_dir, "claude-pool.toml")

@@ -17,7 +17,10 @@ PROMPT_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TaskRequest:
-    """A task as a caller wants it. `arguments` is everything that was given, for idempotency keys."""
+    """A task as a caller wants it. `arguments` is everything that was given, for idempotency keys.
+
+    `skill` labels the skill that the prompt was made of, if it was.
+    """
 
     prompt: str
     options: Options = Options()
@@ -28,6 +31,7 @@ class TaskRequest:
     retries: int = 0
     on_interrupt: str = "resume"
     review: int | None = None
+    skill: str | None = None
     idempotency_key: str | None = None
     arguments: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -40,7 +44,7 @@ class TaskRequest:
         """The task in the domain's terms, with its prompt as `prompt` keeps it."""
         return TaskSpec(
             prompt, self.options, self.session, self.slot, self.priority, self.tags, self.retries,
-            self.on_interrupt, self.review,
+            self.on_interrupt, self.review, skill=self.skill,
         )  # fmt: skip
 
 

@@ -57,6 +57,8 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         view["output"] = _output(card.output, read)
         if card.output.size > OUTPUT_SHOWN_BYTES:
             view["output_ref"] = f"pool://results/{card.task_id}"
+    if card.skill is not None:
+        view["skill"] = card.skill
     if card.rejections:
         view["rejections"] = [_refused_view(each, read) for each in card.rejections]
     if card.structured_output is not None:

@@ -39,6 +39,8 @@ from .places import Places, find, prepare, socket_folder
 from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
+from .skills.choosing import default_folders
+from .skills.library import Library
 from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
@@ -122,13 +124,16 @@ async def running_pool(
     limit_given: bool,
     system: System | None = None,
     driver: SlotDriver | None = None,
+    library: Library | None = None,
 ) -> AsyncGenerator[Running]:
     """A pool at work on `store`: recovers what a dead owner left, then starts its slots.
 
-    `limit` is the budget in microdollars. On the way out everything running is ended; a store that
-    refuses meanwhile shows in `Service.failure`.
+    `limit` is the budget in microdollars; `library` has the skills (default: the built-in ones). On the way
+    out everything running is ended; a store that refuses meanwhile shows in `Service.failure`.
     """
     system = system or RealSystem()
+    library = library or Library()
+    await asyncio.to_thread(library.refresh)
     service = Service(store.log, system)
     service.load()
     known = service.world.pool
@@ -157,7 +162,7 @@ async def running_pool(
         await _sweep(service, workplaces)
         runtime.start()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
-        application = Application(service, store.texts, store.index, system, VERSION, messages)
+        application = Application(service, store.texts, store.index, system, VERSION, messages, library)
         yield Running(application, service, runtime, store, system)
         if identify is not None:
             identify.cancel()
@@ -308,5 +313,8 @@ async def open_pool(
         )
         limit = None if budget_usd is None else round(budget_usd * 1_000_000)
         workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))
-        async with running_pool(store, workshop, settings, limit, budget_usd is not None) as running:
+        library = Library(default_folders(places, environment))
+        async with running_pool(
+            store, workshop, settings, limit, budget_usd is not None, library=library
+        ) as running:
             yield running.application

@@ -55,6 +55,7 @@ class TaskCard:
     reason: str | None
     prompt: Text
     rejections: tuple[Refused, ...] = ()
+    skill: str | None = None
     part: Part | None = None
 
 
@@ -118,6 +119,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         reason=waiting_for(world, state),
         prompt=job.spec.prompt,
         rejections=refused_results(job),
+        skill=job.spec.skill,
         part=job.spec.part,
     )
 

@@ -213,7 +213,8 @@ class TaskSpec:
     `review` is the number of the rejection with which the task fails (1, 2, 3 …); None: nobody reviews it.
     `part` and `fillings` are a chain step's: where it belongs, and what fills its prompt's placeholders.
     `output_vars` pairs a name with the path of its value in the output. `backoff_ms` is the first wait
-    between attempts (None: the usual one).
+    between attempts (None: the usual one). `skill` says which skill the prompt was made of: its name, `@`,
+    and 16 hex digits of its digest.
     """
 
     prompt: Text
@@ -229,3 +230,4 @@ class TaskSpec:
     output_vars: tuple[tuple[str, str], ...] = ()
     part: Part | None = None
     fillings: tuple[Filling, ...] = ()
+    skill: str | None = None

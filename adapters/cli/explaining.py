@@ -36,7 +36,8 @@ def explain(reader: Reader, task_id: str) -> dict[str, Any]:
         world.apply(recorded.position, recorded.stream, recorded.version, recorded.event)
     of_slot = world.slots[slot_id].card.options if slot_id is not None else Options()
     resolved = resolve(spec.options, of_slot, pool_options(world.open_pool()))
-    return {
+    skill = {} if spec.skill is None else {"skill": {"value": spec.skill, "source": "task"}}
+    return skill | {
         field.name: {"value": getattr(resolved.options, field.name), "source": resolved.sources[field.name]}
         for field in fields(Options)
         if field.name in resolved.sources

@@ -48,6 +48,7 @@ class PoolOptions(BaseModel):
     no_project_skills: bool = False
     no_global_skills: bool = False
     disable_skill: tuple[_Word, ...] = ()
+    allow_skill_commands: bool = False
     task_timeout: _Seconds | None = None
     session: Literal["fresh", "slot"] = "fresh"
     state_dir: str | None = None

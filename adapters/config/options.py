@@ -79,6 +79,10 @@ OPTIONS = (
     Option("no_project_skills", "switch", "Leave the project's skills out.", False),
     Option("no_global_skills", "switch", "Leave the user's own skills out.", False),
     Option("disable_skill", "list", "Skills to leave out, by comma.", ()),
+    Option(
+        "allow_skill_commands", "switch", "Run the commands in project and global skills: !`command`.", False,
+        trusted=True,
+    ),
     Option("task_timeout", "seconds", "Limit of one attempt, in seconds.", task="timeout_seconds"),
     Option(
         "session", "session", "Conversation of tasks that name none: fresh, or the slot's.", "fresh",

@@ -10,13 +10,13 @@ from ..views import View
 from .fields import LongText
 from .pool_tools import OneTask
 from .schemas import TASK, result_schema
-from .task_arguments import TaskArguments, task_request
+from .task_arguments import SubmitArguments, task_request
 from .tool import Call, Tool
 
 DEFAULT_REJECTIONS = 3
 
 
-class ReviewArguments(TaskArguments):
+class ReviewArguments(SubmitArguments):
     """One task whose result is reviewed."""
 
     max_rejections: int = Field(

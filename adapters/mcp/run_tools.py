@@ -12,9 +12,9 @@ from ..requests import TaskRequest
 from ..views import View
 from .arguments import Arguments, read_arguments
 from .fields import Line, Prompt, Wait, refusal
-from .schemas import TASK, arguments_schema, result_schema
+from .schemas import TASK, Schema, arguments_schema, result_schema
 from .shortening import shortened
-from .task_arguments import TaskArguments, task_request
+from .task_arguments import SubmitArguments, TaskArguments, task_request
 from .tool import Call, Tool
 
 INPUTS = 500
@@ -46,13 +46,18 @@ def _unread(inputs: object) -> object:
     return cast("list[object]", inputs)
 
 
+def _briefest(model: type[Arguments]) -> Schema:
+    schema = arguments_schema(model)
+    for each in schema["properties"].values():
+        del each["description"]
+    return schema
+
+
 TaskInputs = Annotated[
     list[Any],
     BeforeValidator(_unread),
     Field(min_length=1, max_length=INPUTS),
-    WithJsonSchema(
-        {"type": "array", "items": arguments_schema(TaskArguments), "minItems": 1, "maxItems": INPUTS}
-    ),
+    WithJsonSchema({"type": "array", "items": _briefest(SubmitArguments), "minItems": 1, "maxItems": INPUTS}),
 ]
 
 
@@ -66,7 +71,7 @@ class FanOutArguments(Arguments):
         description="One task each, all with the pool's options.",
     )
     tasks: TaskInputs | None = Field(
-        default=None, description="Instead of prompts: tasks with their options."
+        default=None, description="Instead of prompts: tasks with the options of pool_run."
     )
     wait_seconds: Wait = Field(default=50, description="Seconds to wait for all of them, 600 at most.")
     idempotency_key: Line | None = Field(default=None, description="The same key gives the same tasks again.")
@@ -112,7 +117,7 @@ RUN_TOOLS: tuple[Tool[Any], ...] = (
         "core",
         "Accept one task and return its task_id at once; it runs as soon as a slot is free, whether or "
         "not you stay connected. Collect it with pool_wait or pool_result. Costs money.",
-        TaskArguments,
+        SubmitArguments,
         result_schema("task_id", task_id="string"),
         _submit,
         works=True,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -20,6 +20,9 @@ from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
@@ -36,12 +39,14 @@ from .arguments import read_arguments
 from .changes import ListChanges
 from .connection import CURRENT, Connection
 from .fields import DEFAULT_HIGHEST_MODE
+from .prompts import Prompts
 from .resources import Resources
 from .serving import Serving
 from .tool import Call, Tool
 from .tools import BY_NAME, tools_of
 from .transcripts import ReadTranscript
 from .unicode import whole_characters
+from .watching import LOOK_SECONDS, SkillWatch
 
 NAME = "claude-pool"
 
@@ -66,6 +71,8 @@ class PoolServer:
 
     application: Application
     resources: Resources
+    prompts: Prompts
+    watch: SkillWatch
     changes: ListChanges
     highest_mode: str
 
@@ -73,9 +80,11 @@ class PoolServer:
     async def lifespan(self, _server: Server[Serving]) -> AsyncGenerator[Serving]:
         """Entered once for each connection, in the task that serves it."""
         serving = Serving(CURRENT.get())
+        self.watch.enter()
         try:
             yield serving
         finally:
+            self.watch.leave()
             self.changes.forget(serving)
 
     async def list_tools(self, ctx: Context, _params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -91,7 +100,9 @@ class PoolServer:
             tool = _tool(params.name, connection)
             given = read_arguments(tool.arguments, params.arguments, self.highest_mode)
             call = Call(self.application, Origin(connection.actor), self.highest_mode, connection.working_dir)
-            return _answer(await tool.run(call, given))
+            answer = _answer(await tool.run(call, given))
+            await self.watch.tell()
+            return answer
         except PoolError as error:
             return _failure(error)
         except Exception:  # what went wrong inside is for the log, not for a client
@@ -116,14 +127,34 @@ class PoolServer:
         Raises:
             MCPError: it cannot be read; the message begins with a code in brackets.
         """
-        try:
+        with _refusals(f"resource {params.uri[:60]}"):
             return ReadResourceResult(contents=[await self.resources.read(params.uri)])
-        except PoolError as error:
-            number = INTERNAL_ERROR if error.code == PoolError.code else INVALID_PARAMS
-            raise MCPError(number, _text(error)) from None
-        except Exception:  # as for tools
-            _log.exception("resource %s failed", params.uri[:60])
-            raise MCPError(INTERNAL_ERROR, _text(PoolError())) from None
+
+    async def list_prompts(self, _ctx: Context, _params: PaginatedRequestParams | None) -> ListPromptsResult:
+        """One prompt for each skill."""
+        return ListPromptsResult(prompts=await self.prompts.listed())
+
+    async def get_prompt(self, _ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        """A skill as a prompt.
+
+        Raises:
+            MCPError: there is none, or its arguments are wrong; the message begins with a code in brackets.
+        """
+        with _refusals(f"prompt {params.name[:60]}"):
+            return await self.prompts.get(params.name, params.arguments or {})
+
+
+@contextmanager
+def _refusals(what: str) -> Generator[None]:
+    """Make of what goes wrong inside an error of the protocol."""
+    try:
+        yield
+    except PoolError as error:
+        number = INTERNAL_ERROR if error.code == PoolError.code else INVALID_PARAMS
+        raise MCPError(number, _text(error)) from None
+    except Exception:  # as for tools
+        _log.exception("%s failed", what)
+        raise MCPError(INTERNAL_ERROR, _text(PoolError())) from None
 
 
 def _tool(name: str, connection: Connection) -> Tool[Any]:
@@ -165,15 +196,24 @@ def build_server(
     transcript: ReadTranscript,
     changes: ListChanges | None = None,
     highest_mode: str = DEFAULT_HIGHEST_MODE,
+    look_seconds: float = LOOK_SECONDS,
 ) -> Server[Serving]:
     """The server over one application, for all connections.
 
     `transcript` reads what slots printed. `changes` tells clients of changed lists. `highest_mode` is the
     permission mode up to which callers may raise a task: `bypassPermissions` only where the pool itself
-    runs with it. Who calls is in `CURRENT` when a connection begins.
+    runs with it. `look_seconds` is how often files of skills are looked at. Who calls is in
+    `CURRENT` when a connection begins.
     """
     changes = changes or ListChanges()
-    pool = PoolServer(application, Resources(application, transcript), changes, highest_mode)
+    pool = PoolServer(
+        application,
+        Resources(application, transcript),
+        Prompts(application.library),
+        SkillWatch(application.library, changes, look_seconds),
+        changes,
+        highest_mode,
+    )
     server: Server[Serving] = Server(
         NAME,
         version=version,
@@ -184,6 +224,8 @@ def build_server(
         on_list_resources=pool.list_resources,
         on_list_resource_templates=pool.list_templates,
         on_read_resource=pool.read_resource,
+        on_list_prompts=pool.list_prompts,
+        on_get_prompt=pool.get_prompt,
         on_subscriptions_listen=changes.listen,
     )
     changes.attach(server)

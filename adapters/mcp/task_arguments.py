@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any, Literal
 
 from claude_pool.domain.values import Options
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ..requests import TaskRequest
 from .arguments import Arguments
@@ -75,10 +75,28 @@ class TaskOptions(Arguments):
     idempotency_key: Line | None = Field(default=None, description="The same key gives the same task.")
 
 
+_TOLD_AGAIN = ("type", "items", "additionalProperties", "minimum", "exclusiveMinimum")
+
+
+def explained_in_pool_run(schema: dict[str, Any]) -> None:
+    """Shorten what a schema tells of a task's options: every client has them from `pool_run` already."""
+    for name in TaskOptions.model_fields:
+        told: dict[str, Any] = schema["properties"][name]
+        kind: dict[str, Any] = told["anyOf"][0] if "anyOf" in told else told
+        again = {key: kind[key] for key in _TOLD_AGAIN if key in kind}
+        schema["properties"][name] = {**again, "description": "See pool_run."}
+
+
 class TaskArguments(TaskOptions):
     """One task."""
 
     prompt: Prompt = Field(description="The work in full: it sees nothing of your conversation.")
+
+
+class SubmitArguments(TaskArguments):
+    """One task, told of in short."""
+
+    model_config = ConfigDict(json_schema_extra=explained_in_pool_run)
 
 
 def task_request(

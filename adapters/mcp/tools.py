@@ -11,8 +11,10 @@ from .message_tools import MESSAGE_TOOLS
 from .pool_tools import POOL_TOOLS
 from .review_tools import REVIEW_TOOLS
 from .run_tools import RUN_TOOLS
+from .skill_tools import SKILL_TOOLS
 from .slot_tools import SLOT_TOOLS
 from .tool import Tool
+from .workflow_tools import WORKFLOW_TOOLS
 
 TOOLS: tuple[Tool[Any], ...] = (
     *RUN_TOOLS,
@@ -22,6 +24,8 @@ TOOLS: tuple[Tool[Any], ...] = (
     *CONTEXT_TOOLS,
     *SLOT_TOOLS,
     *MESSAGE_TOOLS,
+    *SKILL_TOOLS,
+    *WORKFLOW_TOOLS,
     *DEBUG_TOOLS,
 )
 """Every tool, in the order in which clients are told of them."""

@@ -18,7 +18,7 @@ from ..config.values import closest
 from .commands import run_commands
 from .document import digest_of, write_skill
 from .faults import Fault, Problem
-from .folders import looks
+from .folders import MOST_BYTES, looks
 from .frontmatter import parse_skill
 from .loader import FILE, Registered, load_skills
 from .saving import target_folder, write_file
@@ -220,7 +220,8 @@ class Library:
         """
         try:
             text = write_skill(skill)
-            text.encode("utf-8")
+            if len(text.encode("utf-8")) > MOST_BYTES:
+                raise Fault(0, f"has more than {MOST_BYTES // 1024} KB")
             read = parse_skill(text, skill.name).skill
         except Fault as fault:
             raise InvalidArgument(argument="skill", problem=f"it {fault.problem}") from None

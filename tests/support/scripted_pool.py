@@ -17,6 +17,7 @@ from claude_pool.adapters.mcp.lines import LINE_BYTES, serve_lines
 from claude_pool.adapters.mcp.server import build_server
 from claude_pool.adapters.mcp.serving import Serving
 from claude_pool.adapters.mcp.transcripts import transcripts_in
+from claude_pool.adapters.skills.library import Library
 from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
 from claude_pool.domain.pool_events import Settings
 from mcp.server import Server
@@ -34,11 +35,12 @@ async def scripted_pool(
     slots: int = 2,
     limit: int | None = None,
     driver: ScriptedDriver | None = None,
+    library: Library | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Running]:
     """A pool at work in memory; `folder` is its working directory and holds transcripts.
 
-    `limit` is the budget in microdollars; `settings` are further fields of `Settings`.
+    `limit` is the budget in microdollars; `library` has the skills; `settings` are fields of `Settings`.
     """
     chosen = Settings(slots=slots, working_dir=str(folder), **settings)
     workshop = Workshop(None, {}, folder)
@@ -49,6 +51,7 @@ async def scripted_pool(
         limit,
         limit is not None,
         driver=driver or ScriptedDriver(script),
+        library=library,
     ) as running:
         yield running
 

@@ -18,7 +18,10 @@ AnyTool = Tool[Any]
 INTERFACE = {
     "core": "pool_run pool_submit pool_result pool_wait pool_fan_out pool_cancel pool_list_tasks pool_status "
     "pool_session_metrics pool_drain pool_resume pool_budget",
-    "chains": "pool_chain pool_submit_chain pool_fan_out_chains pool_chain_result pool_cancel_chain",
+    "chains": "pool_chain pool_submit_chain pool_fan_out_chains pool_chain_result pool_cancel_chain "
+    "pool_list_workflows",
+    "skills": "pool_skill_run pool_skill_list pool_skill_get pool_skill_add pool_skill_remove "
+    "pool_skill_save pool_skill_eject",
     "context": "context_set context_get context_delete context_list",
     "slots": "pool_configure_slot pool_find_slots pool_claim pool_scale_up pool_scale_down "
     "pool_set_target_slots",
@@ -28,7 +31,8 @@ INTERFACE = {
 
 READING = (
     "pool_result pool_wait pool_list_tasks pool_status pool_session_metrics context_get context_list "
-    "pool_find_slots pool_peek_messages pool_why pool_replay pool_chain_result"
+    "pool_find_slots pool_peek_messages pool_why pool_replay pool_chain_result "
+    "pool_skill_list pool_skill_get pool_list_workflows"
 )
 
 each_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -101,7 +105,7 @@ def test_only_what_changes_nothing_says_that_it_reads_only(tool: AnyTool) -> Non
 def test_what_ends_or_removes_something_says_that_it_destroys(tool: AnyTool) -> None:
     destroying = (
         "pool_cancel pool_drain pool_budget context_delete pool_scale_down pool_set_target_slots "
-        "pool_cancel_chain"
+        "pool_cancel_chain pool_skill_remove pool_skill_save"
     )
     said = wire(tool)["annotations"].get("destructiveHint", False)
     assert said == (tool.name in destroying.split())
