@@ -21,6 +21,11 @@ Feature: A coordinator finds the pool's tools by their names
       | pool_drain              | no              |
       | pool_resume             | no              |
       | pool_budget             | no              |
+      | pool_chain              | no              |
+      | pool_submit_chain       | no              |
+      | pool_fan_out_chains     | no              |
+      | pool_chain_result       | yes             |
+      | pool_cancel_chain       | no              |
       | pool_submit_with_review | no              |
       | pool_approve_result     | no              |
       | pool_reject_result      | no              |
@@ -34,6 +39,14 @@ Feature: A coordinator finds the pool's tools by their names
       | pool_scale_up           | no              |
       | pool_scale_down         | no              |
       | pool_set_target_slots   | no              |
+      | pool_skill_run          | no              |
+      | pool_skill_list         | yes             |
+      | pool_skill_get          | yes             |
+      | pool_skill_add          | no              |
+      | pool_skill_remove       | no              |
+      | pool_skill_save         | no              |
+      | pool_skill_eject        | no              |
+      | pool_list_workflows     | yes             |
 
   Scenario: A toolset of its own
     Given a pool of 1 slot
