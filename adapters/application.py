@@ -29,6 +29,7 @@ from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import (
     Options,
     Text,
+    attempt_id,
     derived_id,
     is_slot_id,
     is_task_id,
@@ -39,6 +40,7 @@ from claude_pool.domain.why import story
 from .chains import Chains
 from .messages import Messages
 from .metrics import session_metrics
+from .progress import Progress
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .reviews import Reviews
@@ -74,10 +76,11 @@ class Application:
         version: str,
         messages: Messages,
         library: Library,
+        progress: Progress,
     ) -> None:
         """`index` answers lists over history; `version` is the program's.
 
-        `messages` and `library` (the skills) have verbs of their own.
+        `messages` and `library` (the skills) have verbs of their own; `progress` tells of what runs.
         """
         self._service = service
         self._texts = texts
@@ -88,6 +91,7 @@ class Application:
         self.messages = messages
         self.library = library
         self.chains = Chains(service, texts, index, system)
+        self._progress = progress
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.
@@ -156,8 +160,11 @@ class Application:
         card = await self._service.card(task_id)
         refused = (text for each in card.rejections for text in (each.output, each.feedback))
         if all(text is None or text.blob is None for text in (card.output, card.structured_output, *refused)):
-            return task_view(card, self._texts.get)
-        return await self._service.on_log(lambda: task_view(card, self._texts.get))
+            view = task_view(card, self._texts.get)
+        else:
+            view = await self._service.on_log(lambda: task_view(card, self._texts.get))
+        running = self._progress.view(attempt_id(task_id, card.attempts))
+        return view if running is None else {**view, "progress": running}
 
     async def output(self, task_id: str) -> str:
         """The whole output of a task, empty where it has none."""

@@ -30,6 +30,7 @@ from .claude.neutralise import neutralise
 from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
+from .progress import Progress
 from .prompting import compose_prompt, compose_review, slot_introduction
 from .requests import PROMPT_BYTES
 from .reviews import refused_texts
@@ -66,6 +67,7 @@ class Runtime:
         project_text: Surroundings,
         messages: Messages,
         workplaces: Workplaces,
+        progress: Progress,
     ) -> None:
         """Effects begin with `start`; `project_text` gives what a process is told of its directory."""
         self._service = service
@@ -75,6 +77,7 @@ class Runtime:
         self._project_text = project_text
         self._messages = messages
         self._isolation = ChainIsolation(service, workplaces, texts, system, self._record)
+        self._progress = progress
         self._effects: set[asyncio.Task[None]] = set()
         self.stopped = asyncio.Event()
 
@@ -88,6 +91,7 @@ class Runtime:
         self._service.on_facts(self._on_facts)
         self._driver.on_exit(self._on_exit)
         self._driver.on_stray(self._on_stray)
+        self._driver.on_words(self._progress.say)
         self._service.policies_on = True
         self._service.react()
 
@@ -192,6 +196,7 @@ class Runtime:
         assert isinstance(state, task.Running)
         opened = next(r for r in recorded if isinstance(r.event, SessionOpened))
         number = state.live.number
+        self._progress.begin(claimed.attempt)
         try:
             report = await self._run(slot_id, claimed, state, opened.event)  # type: ignore[arg-type]
         except SlotFailure as failure:
@@ -199,6 +204,8 @@ class Runtime:
         except Exception as fault:  # a fault of ours must not leave an attempt open
             report = _nothing(claimed, "internal", f"{type(fault).__name__}: {fault}", retryable=False)
             await self._driver.stop(slot_id)
+        finally:
+            self._progress.end(claimed.attempt)
         try:
             outcome = await self._externalised(_with_variables(report.outcome, state.job.spec))
         except StoreError as error:

@@ -36,11 +36,13 @@ from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
 from .places import Places, find, prepare, socket_folder
+from .progress import Progress
 from .reading import LogReader
 from .runtime import Runtime
 from .service import Origin, Service
 from .skills.choosing import default_folders
 from .skills.library import Library
+from .slot_desk import SlotDesk
 from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
@@ -146,9 +148,10 @@ async def running_pool(
         await driver.sweep_leftovers()
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
-    messages = Messages(service, store.texts, system)
+    messages, progress = Messages(service, store.texts, system), Progress(system)
+    driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)
-    runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces)
+    runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces, progress)
     service.start()
     try:
         await _recover(service, store, system)
@@ -162,7 +165,9 @@ async def running_pool(
         await _sweep(service, workplaces)
         runtime.start()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
-        application = Application(service, store.texts, store.index, system, VERSION, messages, library)
+        application = Application(
+            service, store.texts, store.index, system, VERSION, messages, library, progress
+        )
         yield Running(application, service, runtime, store, system)
         if identify is not None:
             identify.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -146,6 +146,17 @@ class TurnReport:
     rss_mb: int = 0
 
 
+SLOT_SERVER = "pool"
+"""The MCP server that every slot has, with its own tools; no other may have this name."""
+
+SlotTool = Callable[[str, str, str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
+"""Carries out one of the slots' own tools: slot id, attempt, the tool's name, its checked arguments.
+
+What it returns is shown to the model as JSON; a `PoolError` that it raises as an error with its code. It is
+cancelled when the attempt ends or is interrupted.
+"""
+
+
 class SlotDriver(Protocol):
     """Runs slots: at most one process each, under a keeper. One driver serves all slots of an owner.
 
@@ -194,6 +205,14 @@ class SlotDriver(Protocol):
 
     def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
         """Register what is told of turns that nobody asked for: slot id, and an outcome with their cost."""
+        ...
+
+    def on_slot_tool(self, callback: SlotTool) -> None:
+        """Register what carries out the slots' own tools."""
+        ...
+
+    def on_words(self, callback: Callable[[str, str], None]) -> None:
+        """Register what is told, whenever a model says more, its attempt and the end of all it has said."""
         ...
 
     async def close(self) -> None:

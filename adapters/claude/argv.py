@@ -13,8 +13,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from claude_pool.domain.ports import Launch, SlotFailure
+from claude_pool.domain.ports import SLOT_SERVER, Launch, SlotFailure
 from claude_pool.domain.values import is_session_id
+
+from .slot_server import ALLOWED
 
 DEFAULT_PERMISSION_MODE = "plan"
 PERMISSION_MODES = ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "manual", "plan")
@@ -110,8 +112,7 @@ def _choices(launch: Launch) -> list[str]:
         words.append(f"--max-turns={launch.max_turns}")
     if launch.tools is not None:
         words.append(f"--tools={','.join(launch.tools)}")
-    if launch.allowed_tools:
-        words.append(f"--allowedTools={','.join(launch.allowed_tools)}")
+    words.append(f"--allowedTools={','.join((ALLOWED, *launch.allowed_tools))}")
     if launch.json_schema is not None:
         words.append(f"--json-schema={launch.json_schema}")
     return words
@@ -170,6 +171,8 @@ def _check_rule(field: str, rule: str) -> None:
 
 def _check_json(launch: Launch) -> None:
     for name, text in launch.mcp_servers:
+        if name == SLOT_SERVER:
+            raise _invalid("mcp_servers", f"must not name a server {SLOT_SERVER}: that is the slots' own")
         if not _SERVER.fullmatch(name):
             raise _invalid("mcp_servers", f"{name[:60]!r} is not a server's name (letters, digits, - and _)")
         if not isinstance(_parsed("mcp_servers", text), dict):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from itertools import count
 
+from claude_pool.domain.ports import SLOT_SERVER
 from claude_pool.domain.values import Denial
 
 from .stream import Message, part, text
@@ -29,10 +30,19 @@ class ControlRefused(Exception):
 class Controls:
     """Requests in both directions. A permission question is denied at once; other questions get an error."""
 
-    def __init__(self, write: Callable[[bytes], None], on_denial: Callable[[str, Denial], None]) -> None:
-        """`write` sends one line; `on_denial` is told the tool use's id and what was refused."""
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        on_denial: Callable[[str, Denial], None],
+        on_mcp: Callable[[str, Message], None],
+    ) -> None:
+        """`write` sends one line; `on_denial` is told the tool use's id and what was refused.
+
+        `on_mcp` is given the id of a request and its message for the slots' own server, and calls `reply`.
+        """
         self._write = write
         self._on_denial = on_denial
+        self._on_mcp = on_mcp
         self._numbers = count(1)
         self._open: dict[str, asyncio.Future[Message]] = {}
         self._closed = False
@@ -84,6 +94,11 @@ class Controls:
                 return False
         return True
 
+    def reply(self, request_id: str, body: Message) -> None:
+        """Answer a request of the CLI."""
+        response = {"subtype": "success", "request_id": request_id, "response": body}
+        self._line({"type": "control_response", "response": response})
+
     def close(self) -> None:
         """The process is gone: no answer will come any more."""
         self._closed = True
@@ -93,6 +108,9 @@ class Controls:
 
     def _answer(self, request_id: str, request: Message) -> None:
         subtype = text(request, "subtype")
+        if subtype == "mcp_message" and text(request, "server_name") == SLOT_SERVER:
+            self._on_mcp(request_id, part(request, "message"))
+            return
         if subtype == "can_use_tool":
             self._on_denial(text(request, "tool_use_id"), Denial(text(request, "tool_name"), DENIED))
             answer = {"behavior": "deny", "message": DENIED}

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, Turn, TurnReport
+from claude_pool.domain.errors import NotFound
+from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import End, Outcome
 
@@ -20,7 +21,7 @@ from .argv import SNAPSHOT_OPTION, LaunchFiles, build_argv
 from .environment import SlotEnvironment, slot_environment
 from .locate import Cli
 from .process import Spawn
-from .slot import SlotLimits, WarmSlot
+from .slot import Listeners, SlotLimits, WarmSlot
 
 SOCKET_ROOM_BYTES = 85
 """A slot's private folder may be this long, so that sockets which the CLI opens in it fit in 107 bytes."""
@@ -69,6 +70,8 @@ class ClaudeDriver:
         self._closed = False
         self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
         self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
+        self._on_slot_tool: SlotTool = _nobody
+        self._on_words: Callable[[str, str], None] = lambda _attempt, _text: None
 
     async def launch(self, launch: Launch) -> Launched:
         """Start the slot's process and wait until it answers; see the port."""
@@ -91,7 +94,7 @@ class ClaudeDriver:
                 self._settings.transcripts_dir,
                 self._settings.prices,
                 self._settings.limits,
-                lambda outcome: self._on_stray(launch.slot_id, outcome),
+                self._listeners(launch.slot_id),
             )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -145,6 +148,21 @@ class ClaudeDriver:
         """Register what is told of turns that nobody asked for: slot id, and an outcome with their cost."""
         self._on_stray = callback
 
+    def on_slot_tool(self, callback: SlotTool) -> None:
+        """Register what carries out the slots' own tools; see the port."""
+        self._on_slot_tool = callback
+
+    def on_words(self, callback: Callable[[str, str], None]) -> None:
+        """Register what is told what models say; see the port."""
+        self._on_words = callback
+
+    def _listeners(self, slot_id: str) -> Listeners:
+        return Listeners(
+            lambda outcome: self._on_stray(slot_id, outcome),
+            lambda attempt, name, given: self._on_slot_tool(slot_id, attempt, name, given),
+            lambda attempt, text: self._on_words(attempt, text),
+        )
+
     async def sweep_leftovers(self) -> int:
         """End what an owner that was killed left behind: processes of this pool and their private folders.
 
@@ -188,6 +206,10 @@ class ClaudeDriver:
             del self._slots[slot_id]
             if not slot.busy and not end.expected:
                 self._on_exit(slot_id, end)
+
+
+async def _nobody(_slot: str, _attempt: str, name: str, _given: Mapping[str, object]) -> Mapping[str, object]:
+    raise NotFound(kind="tool", id=name, hint="")
 
 
 def _make_private(folder: Path) -> None:

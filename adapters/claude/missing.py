@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, Turn, TurnReport
+from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
 from claude_pool.domain.values import End, Outcome
 
 
@@ -40,6 +40,12 @@ class NoCliDriver:
 
     def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
         """Nothing ever starts by itself."""
+
+    def on_slot_tool(self, callback: SlotTool) -> None:
+        """Nothing ever calls one."""
+
+    def on_words(self, callback: Callable[[str, str], None]) -> None:
+        """Nothing is ever said."""
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from claude_pool.domain.ports import Launch, ProcessEnd, SlotFailure, Turn, TurnReport
+from claude_pool.domain.errors import WrongState
+from claude_pool.domain.ports import SLOT_SERVER, Launch, ProcessEnd, SlotFailure, Turn, TurnReport
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import Denial, End, Outcome, is_session_id
 
@@ -20,6 +21,7 @@ from .meter import CliAccounts
 from .neutralise import shield_prompt
 from .outcome import Failure, disk_failure, start_problem
 from .process import SlotProcess, Spawn, first_of
+from .slot_server import SlotServer
 from .strays import Strays
 from .stream import Message, parse, strings, text
 from .transcript import TranscriptFile, open_between
@@ -41,6 +43,17 @@ class SlotLimits:
     output_bytes: int = 64 * 2**20
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told what a slot does: a turn that nobody asked for and what came of it, a call of one of its
+    own tools (attempt, tool, arguments), and the end of what the model of an attempt has said so far.
+    """
+
+    stray: Callable[[Outcome], None]
+    tool: Callable[[str, str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
+    words: Callable[[str, str], None]
+
+
 class WarmSlot:
     """The process of one launch. `session` is the conversation that its next prompt would continue.
 
@@ -54,9 +67,9 @@ class WarmSlot:
         transcripts: Path,
         prices: PriceList,
         limits: SlotLimits,
-        on_stray: Callable[[Outcome], None],
+        listeners: Listeners,
     ) -> None:
-        """Nothing runs before `start`. `on_stray` is told what came of turns that nobody asked for.
+        """Nothing runs before `start`.
 
         Raises:
             OSError: the slot's own transcript cannot be opened.
@@ -66,10 +79,14 @@ class WarmSlot:
         self.version = ""
         self.busy = False
         self.process = SlotProcess(spawn, self._on_line, self._on_flood)
-        self._controls = Controls(self.process.write, self._on_denial)
+        self._listeners = listeners
+        self._server = SlotServer(
+            self._use_tool, lambda request_id, body: self._controls.reply(request_id, body)
+        )
+        self._controls = Controls(self.process.write, self._on_denial, self._server.take)
         self._settings = InProcessSettings(launch)
         self._accounts = CliAccounts(resumed=launch.resume is not None)
-        self._strays = Strays(prices, lambda: self._controls.send("interrupt"), on_stray)
+        self._strays = Strays(prices, lambda: self._controls.send("interrupt"), listeners.stray)
         self._between = open_between(transcripts / f"{launch.slot_id}.jsonl")
         self._transcripts = transcripts
         self._prices = prices
@@ -93,7 +110,9 @@ class WarmSlot:
         try:
             self.process.ended.add_done_callback(lambda _: self._on_ended())
             await self.process.start()
-            about = await self._controls.ask("initialize", self._limits.start_seconds, hooks=None)
+            about = await self._controls.ask(
+                "initialize", self._limits.start_seconds, hooks=None, sdkMcpServers=[SLOT_SERVER]
+            )
         except ControlRefused as refused:
             end = await self._kill()
             said = end.message or str(refused)
@@ -132,6 +151,7 @@ class WarmSlot:
         finally:
             self._turn = None
             self.busy = False
+            self._server.cancel()
             transcript.close()
 
     async def interrupt(self, attempt: str) -> None:
@@ -216,6 +236,7 @@ class WarmSlot:
 
     async def _make_stop(self, running: RunningTurn) -> None:
         """Ask for the turn's end ever less kindly until it is there; at most 8 s."""
+        self._server.cancel()
         if not running.sent:
             running.end(None)
         for act in (self._ask_to_stop, self._signal_to_stop, self._terminate):
@@ -294,6 +315,8 @@ class WarmSlot:
         account = self._accounts.take(message) if kind == "result" else None
         if running is not None:
             running.take(message, account, self._capabilities)
+            if running.spoken.take(message):
+                self._listeners.words(running.turn.attempt, running.spoken.tail)
             if running.done.done() and is_session_id(text(message, "session_id")):
                 self.session = text(message, "session_id")
             elif running.failure is not None and not running.stopping:
@@ -328,8 +351,14 @@ class WarmSlot:
         if self._turn is not None:
             self._turn.deny(tool_use, denial)
 
+    async def _use_tool(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
+        if self._turn is None or self._over(self._turn):
+            raise WrongState(subject=self.launch.slot_id, state="idle", problem="it has no task to act for")
+        return await self._listeners.tool(self._turn.turn.attempt, name, arguments)
+
     def _on_ended(self) -> None:
         self._controls.close()
+        self._server.cancel()
         self._between.close()
         if self._turn is not None:
             self._turn.end(None)

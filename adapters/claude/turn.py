@@ -14,6 +14,7 @@ from claude_pool.domain.values import Denial, Outcome, Text
 
 from .meter import Account, Meter, settle
 from .outcome import Evidence, Failure, judge
+from .spoken import Spoken
 from .stream import Message, objects, part, status, strings, text
 from .transcript import TranscriptFile
 
@@ -65,6 +66,7 @@ class RunningTurn:
         self.uuid = str(uuid4())
         self.transcript = transcript
         self.meter = Meter(prices)
+        self.spoken = Spoken()
         self.done: asyncio.Future[Message | None] = self._loop.create_future()
         self.failure: Failure | None = None
         self.interrupted = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.ports import SLOT_SERVER
 
 
 def load_servers(source: str | None) -> tuple[tuple[str, str], ...]:
@@ -25,6 +26,9 @@ def load_servers(source: str | None) -> tuple[tuple[str, str], ...]:
     servers = _object(_object(document).get("mcpServers"))
     if not servers or not all(isinstance(server, dict) for server in servers.values()):
         raise InvalidArgument(argument="mcp_config", problem='it must hold {"mcpServers": {name: {…}}}')
+    if SLOT_SERVER in servers:
+        problem = f"{SLOT_SERVER} is the slots' own server; give yours another name"
+        raise InvalidArgument(argument="mcp_config", problem=problem)
     return tuple(sorted((name, json.dumps(server, sort_keys=True)) for name, server in servers.items()))
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+from claude_pool.domain.ports import SLOT_SERVER
 from claude_pool.domain.values import is_slot_id, parse_session
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
@@ -86,6 +87,8 @@ def _servers(servers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for name, server in servers.items():
         if not _SERVER.fullmatch(name):
             raise refusal("a server's name has 1 to 64 letters, digits, - and _")
+        if name == SLOT_SERVER:
+            raise refusal(f"{SLOT_SERVER} is the slots' own server; give yours another name")
         canonical_json(server, JSON_BYTES)
     return servers
 

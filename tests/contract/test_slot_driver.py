@@ -6,13 +6,15 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from claude_pool.adapters.claude.project_text import project_text
+from claude_pool.domain.errors import NotFound
 from claude_pool.domain.ports import Launch, SlotFailure, Turn, TurnReport
 from claude_pool.domain.values import End
 
@@ -297,6 +299,145 @@ def test_a_resumed_conversation_is_told_the_present_instructions(tmp_path: Path)
         assert output(await bench.run("[[system has: Answer in GREEN.]]")) == "yes"
 
     play_on(real_bench, tmp_path, scene)
+
+
+# ---------------------------------------------------------------------------- the slots' own tools
+
+
+_SEND = '[[tool: mcp__pool__slot_send_message {"to": "slot-1", "content": "hello"}]] [[result]]'
+
+
+@pytest.mark.parametrize("mode", ["plan", "default", "acceptEdits", "dontAsk", "bypassPermissions"])
+def test_a_slot_calls_its_own_tools_in_every_mode_and_the_driver_knows_who_calls(
+    play: Play, mode: str
+) -> None:
+    calls: list[object] = []
+
+    async def tool(
+        slot_id: str, attempt: str, name: str, given: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        calls.append((slot_id, attempt, name, dict(given)))
+        return {"sent": "msg-1"}
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_slot_tool(tool)
+        await bench.launch(permission_mode=mode)
+        report = await bench.run(_SEND)
+        assert json.loads(output(report)) == {"sent": "msg-1"}
+        assert calls == [(SLOT, bench.attempt, "slot_send_message", {"to": "slot-1", "content": "hello"})]
+        assert report.outcome.denials == ()
+
+    play(scene)
+
+
+def test_a_slots_own_tools_outlive_its_conversation(play: Play) -> None:
+    async def tool(_: str, attempt: str, __: str, ___: Mapping[str, object]) -> Mapping[str, object]:
+        return {"attempt": attempt}
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_slot_tool(tool)
+        await bench.launch()
+        await bench.run(_SEND)
+        await bench.driver.clear(SLOT)
+        assert json.loads(output(await bench.run(_SEND))) == {"attempt": bench.attempt}
+
+    play(scene)
+
+
+def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(play: Play) -> None:
+    async def tool(_: str, __: str, ___: str, given: Mapping[str, object]) -> Mapping[str, object]:
+        if given["to"] == "crash":
+            raise RuntimeError("boom")
+        raise NotFound(kind="slot", id="slot-9", hint="")
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_slot_tool(tool)
+        await bench.launch()
+        for to, said in (("slot-9", "[not_found] There is no slot slot-9."), ("crash", "[internal]")):
+            assert output(await bench.run(_SEND.replace("slot-1", to))).startswith(said)
+        lacking = '[[tool: mcp__pool__slot_send_message {"to": "slot-1"}]] [[result]]'
+        assert output(await bench.run(lacking)).startswith("[invalid_argument] content: is required")
+
+    play(scene)
+
+
+def test_a_slot_is_not_silent_while_its_own_tool_waits(play: Play) -> None:
+    async def tool(_: str, __: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
+        await asyncio.sleep(1.2)
+        return {"waited": True}
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_slot_tool(tool)
+        await bench.launch()
+        assert json.loads(output(await bench.run(_SEND, silence_ms=500))) == {"waited": True}
+
+    play(scene)
+
+
+def test_an_interrupt_gives_up_a_tool_call_that_waits_and_leaves_the_slot_warm(play: Play) -> None:
+    ends: list[str] = []
+    begun: list[str] = []
+
+    async def tool(_: str, attempt: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
+        begun.append(attempt)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append(attempt)
+        return {}
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_slot_tool(tool)
+        await bench.launch()
+        report = await bench.run_and_interrupt(_SEND, when=lambda: bool(begun))
+        assert (report.outcome.end, report.alive) == (End.INTERRUPTED, True)
+        assert ends == [bench.attempt]
+        assert output(await bench.run("go on")) == "echo: go on"
+
+    play(scene)
+
+
+def test_a_process_that_dies_gives_up_a_tool_call_that_waits(play: Play) -> None:
+    ends: list[str] = []
+
+    async def scene(bench: Bench) -> None:
+        async def tool(_: str, attempt: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
+            os.kill(pid, 9)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ends.append(attempt)
+            return {}
+
+        bench.driver.on_slot_tool(tool)
+        pid = await bench.launch()
+        report = await bench.run(_SEND)
+        assert (report.outcome.code, report.alive) == ("slot_failed", False)
+        assert ends == [bench.attempt]
+
+    play(scene)
+
+
+# ---------------------------------------------------------------------------- what is said meanwhile
+
+
+def test_what_a_model_says_is_told_while_it_says_it_and_once(play: Play) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def scene(bench: Bench) -> None:
+        bench.driver.on_words(lambda attempt, text: told.append((attempt, text)))
+        await bench.launch()
+        prompt = (
+            '[[reply: "one two three"]] [[slow: 5ms x 3]] [[tool: Bash {"command": "true"}]] [[reply: four]]'
+        )
+        await bench.run(prompt)
+        assert {attempt for attempt, _ in told} == {bench.attempt}
+        texts = [text for _, text in told]
+        assert len(texts) >= 4
+        assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+        assert texts[-1] == "one two three\n\nfour"
+
+    play(scene)
 
 
 # ---------------------------------------------------------------------------- outcomes

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, Turn, TurnReport
+from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
 from claude_pool.domain.values import End, Outcome, Text, Tokens
 
 
@@ -25,12 +25,27 @@ class LiveTurn:
     turn: Turn
     earlier: tuple[str, ...]
     on_budget: Callable[[str], None]
+    tools: Sequence[SlotTool] = ()
+    listeners: Sequence[Callable[[str, str], None]] = ()
     spent: int = 0
 
     @property
     def prompt(self) -> str:
         """The whole prompt."""
         return self.turn.prompt
+
+    def say(self, text: str) -> None:
+        """`text` is the end of what was said so far."""
+        for listener in self.listeners:
+            listener(self.turn.attempt, text)
+
+    async def use(self, tool: str, **arguments: object) -> Mapping[str, object]:
+        """Call one of the slot's own tools.
+
+        Raises:
+            PoolError: as the tool says.
+        """
+        return await self.tools[-1](self.slot_id, self.turn.attempt, tool, arguments)
 
     def spend(self, microdollars: int) -> None:
         """The meter moves on; at the turn's budget the pool is told, once."""
@@ -94,6 +109,8 @@ class ScriptedDriver:
         self._processes: dict[str, _Process] = {}
         self._exits: list[Callable[[str, ProcessEnd], None]] = []
         self._strays: list[Callable[[str, Outcome], None]] = []
+        self._tools: list[SlotTool] = []
+        self._words: list[Callable[[str, str], None]] = []
 
     async def launch(self, launch: Launch) -> Launched:
         """See `SlotDriver.launch`. A conversation that never had a turn cannot be resumed."""
@@ -122,7 +139,7 @@ class ScriptedDriver:
         assert turn.session == process.session, f"{slot_id} holds {process.session}, not {turn.session}"
         self.turns.append((slot_id, turn))
         prompts = self.conversations.setdefault(process.session, [])
-        live = LiveTurn(slot_id, process.launch, turn, tuple(prompts), on_budget)
+        live = LiveTurn(slot_id, process.launch, turn, tuple(prompts), on_budget, self._tools, self._words)
         prompts.append(turn.prompt)
         process.attempt = turn.attempt
         process.cut = asyncio.get_running_loop().create_future()
@@ -171,6 +188,14 @@ class ScriptedDriver:
     def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
         """See `SlotDriver.on_stray`."""
         self._strays.append(callback)
+
+    def on_slot_tool(self, callback: SlotTool) -> None:
+        """See `SlotDriver.on_slot_tool`."""
+        self._tools.append(callback)
+
+    def on_words(self, callback: Callable[[str, str], None]) -> None:
+        """See `SlotDriver.on_words`."""
+        self._words.append(callback)
 
     async def close(self) -> None:
         """See `SlotDriver.close`."""

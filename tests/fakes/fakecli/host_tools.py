@@ -27,7 +27,16 @@ def greet_servers(cli: Cli, names: list[str]) -> None:
         _ask(cli, name, "notifications/initialized", None, threading.Event(), _HANDSHAKE_SECONDS)
         listed = _ask(cli, name, "tools/list", {}, threading.Event(), _HANDSHAKE_SECONDS) or {}
         tools: list[Line] = listed.get("result", {}).get("tools", [])
-        cli.servers[name] = tuple(str(tool["name"]) for tool in tools)
+        cli.servers[name] = {
+            str(tool["name"]): bool(tool.get("annotations", {}).get("readOnlyHint")) for tool in tools
+        }
+
+
+def only_reads(cli: Cli, full_name: str) -> bool:
+    """Whether a tool says of itself that it changes nothing."""
+    prefix, _, rest = full_name.partition("__")
+    server, _, tool = rest.partition("__")
+    return prefix == "mcp" and cli.servers.get(server, {}).get(tool, False)
 
 
 def call_host_tool(cli: Cli, full_name: str, arguments: Line, block_id: str) -> ToolResult:
@@ -38,8 +47,10 @@ def call_host_tool(cli: Cli, full_name: str, arguments: Line, block_id: str) -> 
     """
     _, server, tool = full_name.split("__", 2)
     parameters = {"name": tool, "arguments": arguments, "_meta": {"claudecode/toolUseId": block_id}}
-    answer = _ask(cli, server, "tools/call", parameters, cli.inbox.stop, None)
+    number = next(_numbers)
+    answer = _ask(cli, server, "tools/call", parameters, cli.inbox.stop, None, number)
     if answer is None:
+        _ask(cli, server, "notifications/cancelled", {"requestId": number}, threading.Event(), 0.0)
         raise Stopped
     if "error" in answer:
         return ToolResult(str(answer["error"].get("message", "")), True)
@@ -49,12 +60,20 @@ def call_host_tool(cli: Cli, full_name: str, arguments: Line, block_id: str) -> 
 
 
 def _ask(
-    cli: Cli, server: str, method: str, parameters: Line | None, stop: threading.Event, seconds: float | None
+    cli: Cli,
+    server: str,
+    method: str,
+    parameters: Line | None,
+    stop: threading.Event,
+    seconds: float | None,
+    number: int | None = None,
 ) -> Line | None:
     """The JSON-RPC answer to one message, or None where there was none."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
     if parameters is not None:
-        message |= {"params": parameters, "id": next(_numbers)}
+        message |= {"params": parameters}
+    if not method.startswith("notifications/"):
+        message |= {"id": next(_numbers) if number is None else number}
     request = {"subtype": "mcp_message", "server_name": server, "message": message}
     response = cli.questions.ask(request, stop, seconds)
     if response is None:

@@ -25,7 +25,8 @@ from tests.fakes.fakecli.wire import Line, Wire
 
 @dataclass
 class Cli:
-    """One fake CLI process. `greeted` is set while no server of the host is being asked for its tools;
+    """One fake CLI process. `servers` are the tools of the host's servers, and whether each only reads.
+    `greeted` is set while no server of the host is being asked for its tools;
     `seen` are the ids of the prompts that came in.
     """
 
@@ -43,7 +44,7 @@ class Cli:
     account: Account
     mode: str
     model_name: str
-    servers: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    servers: dict[str, dict[str, bool]] = field(default_factory=dict[str, dict[str, bool]])
     greeted: threading.Event = field(default_factory=threading.Event)
     seen: set[str] = field(default_factory=set[str])
     results: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from claude_pool.adapters.demo.directives import ToolCall
 
 from tests.fakes.fakecli import lines
-from tests.fakes.fakecli.host_tools import call_host_tool
+from tests.fakes.fakecli.host_tools import call_host_tool, only_reads
 from tests.fakes.fakecli.schema import mismatch
 from tests.fakes.fakecli.state import Cli
 from tests.fakes.fakecli.tools import Stopped, ToolResult, allowed_by_mode, matches, use_file
@@ -74,7 +74,8 @@ class ToolUse:
         cli, call = self._cli, self._call
         allowed = cli.options.list("allowedTools", "allowed-tools")
         if cli.mode == "plan":
-            return allowed_by_mode("default", call.name, call.input, cli.cwd)
+            allows = only_reads(cli, call.name) and matches(allowed, call.name, call.input)
+            return allows or allowed_by_mode("default", call.name, call.input, cli.cwd)
         return matches(allowed, call.name, call.input) or allowed_by_mode(
             cli.mode, call.name, call.input, cli.cwd
         )

@@ -51,6 +51,7 @@ def test_a_plain_launch_has_the_safe_defaults_and_nothing_else(tmp_path: Path) -
         "--strict-mcp-config",
         f"--session-id={_SESSION}",
         "--disallowedTools=SendMessage,ListAgents",
+        "--allowedTools=mcp__pool",
     ]
 
 
@@ -77,7 +78,7 @@ def test_every_choice_becomes_one_word(tmp_path: Path) -> None:
         "--model": "haiku",
         "--effort": "high",
         "--permission-mode": "acceptEdits",
-        "--allowedTools": "Bash(git log *),Read",
+        "--allowedTools": "mcp__pool,Bash(git log *),Read",
         "--disallowedTools": "SendMessage,ListAgents,WebFetch",
         "--tools": "Bash,Read",
         "--json-schema": '{"type":"object"}',
@@ -117,14 +118,14 @@ def test_prompts_and_servers_lie_in_files_that_only_their_owner_reads(tmp_path: 
         tmp_path,
         system_prompt=f"be {secret}",
         append_system_prompt=f"and {secret}",
-        mcp_servers=(("pool", server),),
+        mcp_servers=(("files", server),),
     )
     assert secret not in " ".join(words)
     options = ("--system-prompt-file", "--append-system-prompt-file", "--mcp-config")
     paths = [Path(value(words, option) or "") for option in options]
     assert [path.stat().st_mode & 0o777 for path in paths] == [0o600] * 3
     assert [path.read_text() for path in paths[:2]] == [f"be {secret}", f"and {secret}"]
-    assert json.loads(paths[2].read_text()) == {"mcpServers": {"pool": json.loads(server)}}
+    assert json.loads(paths[2].read_text()) == {"mcpServers": {"files": json.loads(server)}}
 
 
 def test_a_link_in_the_private_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
@@ -159,8 +160,9 @@ def test_a_link_in_the_private_folder_is_replaced_and_not_followed(tmp_path: Pat
         ("json_schema", "[]"),
         ("json_schema", '{"description":"' + "x" * 100_000 + '"}'),
         ("mcp_servers", (("po ol", "{}"),)),
-        ("mcp_servers", (("pool", "[]"),)),
-        ("mcp_servers", (("pool", "{"),)),
+        ("mcp_servers", (("files", "[]"),)),
+        ("mcp_servers", (("files", "{"),)),
+        ("mcp_servers", (("pool", "{}"),)),
         ("cwd", "relative"),
         ("cwd", "/does/not/exist"),
     ],

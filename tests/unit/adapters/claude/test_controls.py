@@ -18,7 +18,12 @@ class Channel:
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
         self.denials: list[tuple[str, Denial]] = []
-        self.controls = Controls(self._write, lambda use, denial: self.denials.append((use, denial)))
+        self.messages: list[tuple[str, Any]] = []
+        self.controls = Controls(
+            self._write,
+            lambda use, denial: self.denials.append((use, denial)),
+            lambda request_id, message: self.messages.append((request_id, message)),
+        )
 
     def _write(self, line: bytes) -> None:
         self.lines.append(json.loads(line))
@@ -111,5 +116,27 @@ def test_other_messages_are_left_to_others(kind: object) -> None:
         assert not channel.controls.take({"type": kind})
         assert channel.controls.take({"type": "control_response", "response": {"request_id": "stranger"}})
         assert channel.lines == []
+
+    on_channel(scene)
+
+
+def test_a_message_for_the_slots_own_server_is_handed_on_and_answered_when_its_answer_is_there() -> None:
+    async def scene(channel: Channel) -> None:
+        request = {"subtype": "mcp_message", "server_name": "pool", "message": {"method": "ping"}}
+        channel.controls.take({"type": "control_request", "request_id": "c1", "request": request})
+        assert (channel.messages, channel.lines) == ([("c1", {"method": "ping"})], [])
+        channel.controls.reply("c1", {"mcp_response": "pong"})
+        response = {"subtype": "success", "request_id": "c1", "response": {"mcp_response": "pong"}}
+        assert channel.lines == [{"type": "control_response", "response": response}]
+
+    on_channel(scene)
+
+
+def test_a_message_for_another_server_is_an_error() -> None:
+    async def scene(channel: Channel) -> None:
+        request = {"subtype": "mcp_message", "server_name": "files", "message": {"method": "ping"}}
+        channel.controls.take({"type": "control_request", "request_id": "c1", "request": request})
+        assert channel.messages == []
+        assert channel.lines[0]["response"]["subtype"] == "error"
 
     on_channel(scene)
