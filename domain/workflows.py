@@ -10,7 +10,8 @@ from .errors import InvalidArgument
 from .skills import Skill, SkillArgument, render
 
 _PLACE = re.compile(r"(?<!\$)\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}")
-_OF_CHAINS = re.compile(r"\{(?=(?:previous_output|error|steps\.[^{}]*)\})")
+# What chains replace, and what they refuse because it looks as if it were meant to be replaced.
+_OF_CHAINS = re.compile(r"\{(?=\s*(?:prev(?:ious)?|steps?|error)(?:[._][^{}]*)?\s*\})")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]

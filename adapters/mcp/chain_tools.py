@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from ..requests import ChainRequest
 from ..views import View
 from .arguments import Arguments, read_arguments
-from .chain_arguments import ChainArguments, chain_request
+from .chain_arguments import ChainArguments, SubmitChainArguments, chain_request
 from .fields import Line, Wait, refusal
 from .schemas import arguments_schema, result_schema
 from .shortening import shortened_chain, shortened_chains
@@ -79,31 +79,31 @@ class FanOutChainsArguments(Arguments):
 
 
 async def _run(call: Call, given: RunChainArguments) -> View:
-    request = chain_request(given, call.working_dir)
+    request = await chain_request(given, call)
     return shortened_chain(await call.application.chains.run(request, call.origin, given.wait_seconds))
 
 
 async def _submit(call: Call, given: ChainArguments) -> View:
-    request = chain_request(given, call.working_dir)
+    request = await chain_request(given, call)
     return {"chain_id": await call.application.chains.submit(request, call.origin)}
 
 
 async def _fan_out(call: Call, given: FanOutChainsArguments) -> View:
-    requests = [_input(call, each) for each in given.chains]
+    requests = [await _input(call, each) for each in given.chains]
     answer = await call.application.chains.fan_out(
         requests, call.origin, given.wait_seconds, given.idempotency_key
     )
     return {**answer, "results": shortened_chains(answer["results"])}
 
 
-def _input(call: Call, given: object) -> ChainRequest | PoolError:
+async def _input(call: Call, given: object) -> ChainRequest | PoolError:
     if not isinstance(given, dict):
         return InvalidArgument(argument="chains", problem="each should be an object with steps")
     try:
         read = read_arguments(ChainArguments, cast("dict[str, object]", given), call.highest_mode)
+        return await chain_request(read, call)
     except PoolError as error:
         return error
-    return chain_request(read, call.working_dir)
 
 
 async def _result(call: Call, given: OneChain) -> View:
@@ -130,7 +130,7 @@ CHAIN_TOOLS: tuple[Tool[Any], ...] = (
         "pool_submit_chain",
         "chains",
         "Accept a chain, as pool_chain does, and return its chain_id at once. Costs money.",
-        ChainArguments,
+        SubmitChainArguments,
         result_schema("chain_id", chain_id="string"),
         _submit,
         works=True,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from claude_pool.domain.errors import InvalidArgument
-from claude_pool.domain.skills import Skill, SkillArgument, beneath
+from claude_pool.domain.skills import Skill, SkillArgument
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from ..config.values import closest
@@ -17,29 +16,13 @@ from ..views import View
 from .arguments import Arguments, read_arguments
 from .fields import Flag, LongText, Prompt, Wait
 from .schemas import result_schema
+from .skill_arguments import SkillValues, Values, as_texts, with_skill
 from .task_arguments import TaskOptions, explained_in_pool_run, task_request
 from .tool import Call, Tool
 
 Scope = Literal["task", "coordinator", "chain"]
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-
-Values = Annotated[
-    dict[str, str | int | float | bool], Field(max_length=100), WithJsonSchema({"type": "object"})
-]
-"""Arguments of a skill or workflow by name. They reach it as texts."""
-
-
-def as_texts(values: dict[str, str | int | float | bool]) -> dict[str, str]:
-    """Numbers and truth values as JSON writes them."""
-    return {
-        name: value
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else repr(value)
-        for name, value in values.items()
-    }
 
 
 class RunArguments(TaskOptions):
@@ -48,7 +31,7 @@ class RunArguments(TaskOptions):
     model_config = ConfigDict(json_schema_extra=explained_in_pool_run)
 
     skill: Name = Field(description="Its name.")
-    arguments: Values = Field(default_factory=dict[str, str | int | float | bool], description="By name.")
+    arguments: SkillValues = Field(default_factory=Values, description="By name.")
     wait_seconds: Wait = Field(default=50, description="See pool_run.")
 
 
@@ -98,8 +81,9 @@ class FileArguments(OneSkill):
 async def _run(call: Call, given: RunArguments) -> View:
     rendered = await call.application.library.render(given.skill, as_texts(given.arguments))
     request = task_request(given, rendered.prompt, call.working_dir)
-    request = replace(request, options=beneath(rendered.options, request.options), skill=rendered.label)
-    return await call.application.run(request, call.origin, given.wait_seconds, "skill_run")
+    return await call.application.run(
+        with_skill(request, rendered), call.origin, given.wait_seconds, "skill_run"
+    )
 
 
 async def _list(call: Call, given: ListArguments) -> View:

@@ -197,6 +197,12 @@ def _one_of(*allowed: str) -> Callable[[Node, str], Value]:
     return read
 
 
+def _review(node: Node, key: str) -> Value:
+    """Whether the result is reviewed, or with which rejection the step fails."""
+    flag = isinstance(node, Scalar) and node.text in ("true", "false")
+    return flag_of(node, key) if flag else whole_of(node, key, 1, 20)
+
+
 _STEP: dict[str, Callable[[Node, str], Value]] = {
     "name": _text,
     "prompt": _text,
@@ -208,7 +214,7 @@ _STEP: dict[str, Callable[[Node, str], Value]] = {
     "recovery_prompt": _text,
     "on_failure": _one_of("stop", "continue", "skip_rest"),
     "output_vars": _mapping,
-    "review": flag_of,
+    "review": _review,
     "model": _text,
     "effort": _one_of(*EFFORTS),
     "system_prompt": _text,

@@ -46,6 +46,7 @@ Feature: A coordinator finds the pool's tools by their names
       | pool_skill_remove       | no              |
       | pool_skill_save         | no              |
       | pool_skill_eject        | no              |
+      | pool_invoke_workflow    | no              |
       | pool_list_workflows     | yes             |
 
   Scenario: A toolset of its own

@@ -58,7 +58,10 @@ def test_what_chains_replace_is_left_to_them() -> None:
     assert filled(text, {"x": "1"}) == "{previous_output} {steps.a.output} {error} {other} 1"
 
 
-@pytest.mark.parametrize("value", ["{previous_output}", "{steps.a.output}", "{error}"])
+@pytest.mark.parametrize(
+    "value",
+    ["{previous_output}", "{steps.a.output}", "{error}", "{ step.a }", "{previous}", "{steps}"],
+)
 def test_a_value_that_chains_would_replace_is_broken_up(value: str) -> None:
     assert filled("{previous_output} {x} {error}", {"x": value}) == (
         "{previous_output} " + value.replace("{", BROKEN) + " {error}"

@@ -19,7 +19,7 @@ INTERFACE = {
     "core": "pool_run pool_submit pool_result pool_wait pool_fan_out pool_cancel pool_list_tasks pool_status "
     "pool_session_metrics pool_drain pool_resume pool_budget",
     "chains": "pool_chain pool_submit_chain pool_fan_out_chains pool_chain_result pool_cancel_chain "
-    "pool_list_workflows",
+    "pool_invoke_workflow pool_list_workflows",
     "skills": "pool_skill_run pool_skill_list pool_skill_get pool_skill_add pool_skill_remove "
     "pool_skill_save pool_skill_eject",
     "context": "context_set context_get context_delete context_list",

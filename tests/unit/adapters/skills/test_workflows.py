@@ -105,7 +105,7 @@ steps:
         (STEP + "    retries: many", 5, "retries should be a whole number from 0 to 10"),
         (STEP + "    retries: 1.5", 5, "retries should be a whole number from 0 to 10"),
         (STEP + "    backoff: .inf", 5, "backoff should be a number from 0"),
-        (STEP + "    review: yes", 5, "review should be true or false"),
+        (STEP + "    review: yes", 5, "review should be a whole number from 1 to 20"),
         (STEP + "    on_failure: halt", 5, "on_failure is none of stop, continue, skip_rest"),
         (STEP + "    permission_mode: root", 5, "permission_mode is none of plan"),
         (STEP + "    tags: t", 5, "tags should be a list"),
