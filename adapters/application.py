@@ -33,6 +33,7 @@ from claude_pool.domain.values import (
     derived_id,
     is_slot_id,
     is_task_id,
+    kind_of,
     parse_session,
 )
 from claude_pool.domain.why import story
@@ -493,37 +494,40 @@ class Application:
         return self.status()
 
     async def why(self, subject: str) -> View:
-        """What led to the present state of a task or slot, each fact with the event that holds it.
+        """What led to the present state of a task, chain or slot, each fact with the event that holds it.
 
         Raises:
-            InvalidArgument, NotFound: no such task or slot.
+            InvalidArgument, NotFound: no such task, chain or slot.
         """
-        if not (is_task_id(subject) or is_slot_id(subject)):
-            raise InvalidArgument(argument="id", problem="say the id of a task or of a slot")
+        kind = kind_of(subject)
+        if kind is None:
+            raise InvalidArgument(argument="id", problem="say the id of a task, chain or slot")
         events = await self._service.events_of(subject)
         if not events:
-            raise NotFound(kind="task" if is_task_id(subject) else "slot", id=subject, hint="")
-        state = self.slot(subject)["state"] if is_slot_id(subject) else (await self.view(subject))["state"]
+            raise NotFound(kind=kind, id=subject, hint="")
+        match kind:
+            case "slot":
+                state = self.slot(subject)["state"]
+            case "chain":
+                state = (await self.chains.view(subject))["state"]
+            case _:
+                state = (await self.view(subject))["state"]
         return {"id": subject, "state": state, "story": [reason_view(e) for e in story(events)]}
 
-    async def replay(
-        self, after: int | None, until: int | None, task_id: str | None, slot_id: str | None, limit: int
-    ) -> View:
-        """Events with positions in (`after`, `until`], at most `limit`, of all or of one task or slot.
+    async def replay(self, after: int | None, until: int | None, subject: str | None, limit: int) -> View:
+        """Events with positions in (`after`, `until`], at most `limit`, of all or of one task, chain or slot.
 
         `next` is what to give as `after` for the following page; None at the end.
 
         Raises:
-            InvalidArgument, NotFound: no such task or slot.
+            InvalidArgument, NotFound: no such task, chain or slot.
         """
-        subject = task_id or slot_id
-        if task_id is not None:
-            _require_task_id(task_id)
-        if slot_id is not None and not is_slot_id(slot_id):
-            raise InvalidArgument(argument="slot", problem="a slot's id looks like slot-0")
+        kind = None if subject is None else kind_of(subject)
+        if subject is not None and kind is None:
+            raise InvalidArgument(argument="id", problem="say the id of a task, chain or slot")
         found = await self._service.recorded(subject, after or 0, until, limit + 1)
         if subject is not None and not found and not await self._service.events_of(subject):
-            raise NotFound(kind="task" if task_id else "slot", id=subject, hint="")
+            raise NotFound(kind=kind, id=subject, hint="")
         more = found[limit - 1].position if len(found) > limit else None
         return {"events": [event_view(each) for each in found[:limit]], "next": more}
 

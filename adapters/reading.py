@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from claude_pool.domain import task
+from claude_pool.domain import chain, task
+from claude_pool.domain.chain_board import ChainCard, chain_card
+from claude_pool.domain.chain_events import ChainEvent
 from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.inbox import latest
 from claude_pool.domain.messaging import inbox_of
@@ -15,7 +17,7 @@ from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import task_card
 from claude_pool.domain.task_events import TaskEvent
-from claude_pool.domain.values import is_slot_id, is_task_id
+from claude_pool.domain.values import is_chain_id, is_task_id, kind_of
 from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
@@ -23,7 +25,7 @@ from .places import Places
 from .store.blobs import BlobStore
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
-from .views import View, message_view, status_view, task_view
+from .views import View, chain_view, message_view, status_view, task_view
 
 TERMINAL_STATES = ("completed", "failed", "cancelled")
 
@@ -107,6 +109,36 @@ class LogReader:
         more = rows[limit - 1].submitted_position if len(rows) > limit else None
         return {"tasks": [self.task(row.task_id) for row in rows[:limit]], "cursor": more}
 
+    def chain(self, chain_id: str) -> View:
+        """A chain's view.
+
+        Raises:
+            InvalidArgument: not a chain's id. NotFound: there is no such chain.
+        """
+        return chain_view(self._chain(chain_id), self._texts.get)
+
+    def diff(self, chain_id: str) -> str:
+        """What a chain changed in its copy of the repository; empty where it changed nothing."""
+        found = self._chain(chain_id).diff
+        return "" if found is None else self._texts.get(found)
+
+    def _chain(self, chain_id: str) -> ChainCard:
+        if not is_chain_id(chain_id):
+            raise InvalidArgument(
+                argument="chain_id", problem="a chain's id is chain- and 16 letters or digits"
+            )
+        state: chain.Chain = chain.ABSENT
+        for recorded in self._log.read_stream(chain_id):
+            event: ChainEvent = recorded.event  # type: ignore[assignment]  # a chain's stream holds chain events
+            state = chain.evolve(state, event)
+        if isinstance(state, chain.Absent):
+            raise NotFound(kind="chain", id=chain_id, hint="`claude-pool chain list` lists what there is.")
+        return chain_card(state, time.time_ns() // 1_000_000, self.world())
+
+    def chains(self, state: str | None, limit: int) -> list[View]:
+        """Chains of all times, the latest first."""
+        return [self.chain(row.chain_id) for row in self._log.index.list_chains(state, limit)]
+
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events by position, in (after, until]."""
         return self._log.read_all(after, until)
@@ -117,11 +149,15 @@ class LogReader:
         Raises:
             InvalidArgument, NotFound: no such task or slot.
         """
-        events = self._log.read_stream(subject) if is_task_id(subject) or is_slot_id(subject) else ()
+        kind = kind_of(subject)
+        events = self._log.read_stream(subject) if kind is not None else ()
         if not events:
-            raise NotFound(kind="task or slot", id=subject, hint="`claude-pool tasks` lists the tasks.")
-        if is_task_id(subject):
+            hint = "`claude-pool tasks` lists the tasks."
+            raise NotFound(kind="task, chain or slot", id=subject, hint=hint)
+        if kind == "task":
             state = self.task(subject)["state"]
+        elif kind == "chain":
+            state = self.chain(subject)["state"]
         else:
             state = next((s["state"] for s in self.slots() if s["slot_id"] == subject), "stopped")
         return {"id": subject, "state": state, "story": [reason_view(r) for r in story(events)]}

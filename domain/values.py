@@ -40,6 +40,12 @@ def is_chain_id(text: str) -> bool:
     return text.startswith("chain-") and _ID.fullmatch(text) is not None
 
 
+def kind_of(identity: str) -> str | None:
+    """What an id names by its form: `task`, `chain`, `slot`, or None."""
+    kinds = {"task": is_task_id, "chain": is_chain_id, "slot": is_slot_id}
+    return next((kind for kind, fits in kinds.items() if fits(identity)), None)
+
+
 def derived_id(kind: str, *parts: str) -> str:
     """The id that is the same for the same `parts`: `kind`, `-`, and 16 lower-case base32 characters."""
     digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -9,7 +9,7 @@ import typer
 
 from ..config.options import OPTIONS
 from ..handover import VERSION
-from . import context, control, doctor, looking, messages, replay, reviewing, tasks
+from . import chains, context, control, doctor, looking, messages, replay, reviewing, tasks
 from .demo import demo
 from .flags import add, parameter
 from .serve import serve as serve_coordinator
@@ -55,6 +55,10 @@ def build() -> typer.Typer:
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)
+    steps = typer.Typer(help=chains.__doc__, rich_markup_mode=None, no_args_is_help=True)
+    for name in ("run", "submit", "show", "list"):
+        add(steps, getattr(chains, f"{name}_chain" + ("s" if name == "list" else "")), name)
+    app.add_typer(steps, name="chain", help="Steps that wait for each other, from a file.")
     values = typer.Typer(help=context.__doc__, rich_markup_mode=None, no_args_is_help=True)
     for name in ("set", "get", "delete", "list"):
         add(values, getattr(context, f"{name}_value" + ("s" if name == "list" else "")), name)

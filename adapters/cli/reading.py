@@ -47,12 +47,32 @@ class Reader(Protocol):
         """A page of `tasks`, the latest first, and the `cursor` of the next one."""
         ...
 
+    def chain(self, chain_id: str) -> View:
+        """A chain's view.
+
+        Raises:
+            InvalidArgument, NotFound: there is no such chain.
+        """
+        ...
+
+    def chains(self, state: str | None, limit: int) -> list[View]:
+        """Chains of all times, the latest first."""
+        ...
+
+    def diff(self, chain_id: str) -> str:
+        """What a chain changed in its copy of the repository.
+
+        Raises:
+            InvalidArgument, NotFound: there is no such chain.
+        """
+        ...
+
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events with positions in (`after`, `until`], in order."""
         ...
 
     def why(self, subject: str) -> View:
-        """What led to the state of a task or slot.
+        """What led to the state of a task, chain or slot.
 
         Raises:
             NotFound: there is no such task or slot.

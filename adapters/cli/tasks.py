@@ -34,12 +34,12 @@ def run(shell: Shell, prompt: Prompt, **task: Any) -> int:
     """Run one task to its end and print its answer. ^C cancels it; a second ^C leaves at once."""
     wanted = task_arguments(given_text(prompt), task)
     owner = embedded(shell.settings) if shell.settings.embedded else shell.owner(insist=True)
-    with owner as client, _Interrupts() as interrupts:
+    with owner as client, Interrupts() as interrupts:
         task_id = ""
         try:
             with interrupts.held():
                 task_id = str(client.call(submission(wanted), wanted)["task_id"])
-            _wait_for(client, [task_id], None)
+            wait_for(client, [task_id], None)
         except KeyboardInterrupt:
             # On a connection of its own: this one may have been interrupted in the middle of a line.
             with shell.owner(start=False) as canceller:
@@ -64,7 +64,7 @@ def wait(shell: Shell, ids: Ids = None, timeout: Timeout = None) -> int:
     """Wait until tasks have ended or need someone, and print them."""
     with shell.owner() as client:
         asked = list(dict.fromkeys(ids or _living(client)))
-        views = _wait_for(client, asked, timeout)
+        views = wait_for(client, asked, timeout)
     if shell.json:
         output.as_json(views)
     else:
@@ -138,7 +138,7 @@ def _show_end(shell: Shell, client: Client, view: View) -> int:
     return code
 
 
-def _wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[View]:
+def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[View]:
     """The views of those of `ids` that came to rest within `timeout` seconds, in the order of `ids`."""
     deadline = None if timeout is None else time.monotonic() + timeout
     found: dict[str, View] = {}
@@ -181,10 +181,11 @@ def _views(answer: View, key: str) -> list[View]:
     return cast("list[View]", answer.get(key) or [])
 
 
-class _Interrupts:
+class Interrupts:
     """The first ^C raises KeyboardInterrupt, unless it is held; the second ends the process at once."""
 
     def __init__(self) -> None:
+        """Signals are taken from `with` on."""
         self._seen = False
         self._held = False
 

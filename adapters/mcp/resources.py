@@ -128,7 +128,7 @@ class Resources:
         if not re.fullmatch(r"[1-9][0-9]{0,14}", position):
             raise InvalidArgument(argument="position", problem="an event's position is 1, 2, 3 …")
         at = int(position)
-        page = await self._application.replay(at - 1, at, None, None, 1)
+        page = await self._application.replay(at - 1, at, None, 1)
         if not page["events"]:
             raise NotFound(kind="event", id=position, hint="pool_status says the last position.")
         return _json(page["events"][0])

@@ -40,6 +40,9 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "pool_result": ("task",),
     "pool_cancel": ("cancel",),
     "pool_list_tasks": ("tasks",),
+    "pool_submit_chain": ("chain", "submit", "-"),
+    "pool_chain_result": ("chain", "show"),
+    "pool_cancel_chain": ("cancel",),
     "pool_status": ("status",),
     "pool_why": ("why",),
     "pool_replay": ("replay",),
@@ -50,7 +53,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "context_delete": ("context", "delete"),
     "context_list": ("context", "list"),
 }
-_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value", "to", "content", "slot_id")
+_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value", "to", "content", "slot_id", "chain_id")
 _OF_CALLS_ONLY = ("wait_seconds", "after", "limit")
 
 
@@ -89,7 +92,10 @@ class CommandPool:
 
     def call(self, tool: str, arguments: Mapping[str, object]) -> View:
         """See `Level.call`."""
-        ran = self._run(*_words(tool, arguments))
+        if tool == "pool_submit_chain":
+            ran = self._run(*_words(tool, {}), told=json.dumps(arguments))
+        else:
+            ran = self._run(*_words(tool, arguments))
         if tool == "pool_replay" and ran.returncode == 0:
             return {"events": [json.loads(line) for line in ran.stdout.splitlines()], "next": None}
         if ran.stdout.strip():
@@ -99,9 +105,9 @@ class CommandPool:
         assert coded is not None, f"{ran.args} exited with {ran.returncode}: {ran.stderr}"
         raise CommandRefused(coded[1], coded[2].strip())
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *words: str, told: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            (COMMAND, *words), cwd=self._folder / "w", env=self._environment,
+            (COMMAND, *words), cwd=self._folder / "w", env=self._environment, input=told,
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
 

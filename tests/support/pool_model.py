@@ -21,6 +21,10 @@ _CLAUSES: tuple[tuple[str, str], ...] = (
     (r"goes on for (?P<pieces>\d+) words", "[[bytes: 4000]] [[slow: 20ms x {pieces}]]"),
     (r"uses (?P<input>\d+) and (?P<output>\d+) tokens", "[[usage: input={input} output={output}]]"),
     (r"is refused with status (?P<status>\d+)(?P<times> once| twice)?", "[[status: {status}]] {times}"),
+    (
+        r"writes (?P<file>[a-z.]+)",
+        '[[tool: Bash {{"command": "echo by a slot > {file}"}}]] [[reply: written]]',
+    ),
     (r"finds no credit", "[[status: 400 credit]]"),
     (r"is too long", "[[status: 400 too-long]]"),
     (r"loses its process", "[[persona: crash 1]]"),

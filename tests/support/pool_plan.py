@@ -53,6 +53,8 @@ def plan_of(slots: int, wishes: Mapping[str, str], working_dir: str) -> Plan:
                 settings["session"] = value
             case "model":
                 options = replace(options, model=value)
+            case "permission mode":
+                options = replace(options, permission_mode=value)
             case "system prompt":
                 options = replace(options, system_prompt=value)
             case "CLI" if value == "missing":

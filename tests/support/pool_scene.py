@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from tests.support.pool_model import directives
 from tests.support.pool_money import dollars
 from tests.support.pool_plan import Plan, plan_of
 from tests.support.pool_wire import Wire
+from tests.support.real_git import Repository, repository
 
-TERMINAL = ("completed", "failed", "cancelled")
+TERMINAL = ("completed", "failed", "cancelled", "skipped", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,13 @@ class Scene:
         self.folder = folder
         self.work = folder / "w"
         self.work.mkdir()
+        self.repository: Repository
         self._name = name
         self._open_pool = open_pool
         self._pool: Level | None = None
         self.tasks: dict[str, str] = {}
+        self.chains: dict[str, str] = {}
+        self.steps: dict[str, str] = {}
         self.answer: View = {}
         self.cursor: int | None = None
         self.listed: dict[str, object] = {}
@@ -53,7 +57,10 @@ class Scene:
         return self._pool
 
     def open(self, slots: int, wishes: Mapping[str, str]) -> None:
-        """Bring the pool into being."""
+        """Bring the pool into being; the wish `repository` makes a git repository of its directory first."""
+        wishes = dict(wishes)
+        if (kind := wishes.pop("repository", "")) and kind != "none":
+            self.repository = repository(self.folder, "w", empty=kind == "empty")
         self._pool = self._open_pool(plan_of(slots, wishes, str(self.work)))
 
     def close(self) -> None:
@@ -141,6 +148,12 @@ class Scene:
         if answer is not None and answer.get("task_id"):
             self.tasks[name] = answer["task_id"]
 
+    def know_chain(self, name: str, steps: Sequence[str], answer: View | None) -> None:
+        """Remember which chain `name` is, and which letters are its steps."""
+        if answer is not None and answer.get("chain_id"):
+            self.chains[name] = answer["chain_id"]
+            self.steps |= dict.fromkeys(steps, answer["chain_id"])
+
     def leave(self, name: str, order: View) -> None:
         """Run a task, and go away as soon as it is accepted."""
         before = self.see("pool_list_tasks", limit=1)["tasks"]
@@ -157,14 +170,24 @@ class Scene:
 
     def subject(self, name: str) -> str:
         """The id of a task or slot."""
-        return name if name.startswith("slot-") else self.id_of(name)
+        if name in self.steps:
+            self.view(name)
+        return name if name.startswith("slot-") else self.chains.get(name) or self.id_of(name)
 
     def name_of(self, task_id: str | None) -> str:
         """The letter of a task."""
-        return next((name for name, known in self.tasks.items() if known == task_id), task_id or "")
+        known = {**self.tasks, **self.chains}
+        return next((name for name, each in known.items() if each == task_id), task_id or "")
 
     def view(self, name: str) -> View:
-        """The task as it is now."""
+        """The task, step or chain as it is now."""
+        if name in self.chains:
+            return self.see("pool_chain_result", chain_id=self.chains[name])
+        if name in self.steps:
+            chain = self.see("pool_chain_result", chain_id=self.steps[name])
+            step: View = next(step for step in chain["steps"] if step["name"] == name)
+            self.know(name, step)
+            return step
         return self.see("pool_result", task_id=self.tasks[name])
 
     def await_state(self, name: str, state: str) -> View:

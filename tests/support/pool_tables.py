@@ -68,12 +68,13 @@ def part_of(value: object, path: str) -> object:
 def task_row(name: str, view: View) -> Row:
     """A task's view as a row."""
     row = {key.replace("_", " "): shown(value) for key, value in view.items()}
-    row = {key: text.replace(str(view["task_id"]), name) for key, text in row.items()}
+    own = str(view.get("task_id") or view.get("chain_id"))
+    row = {key: text.replace(own, name) for key, text in row.items()}
     error: View = view.get("error") or {}
     return row | {
         "retryable": shown(error.get("retryable")),
         "task": name,
-        "answer": shown(view.get("output")),
+        "answer": shown(view.get("output", view.get("final_output"))),
         "error": shown(error.get("code")),
         "cost": dollars(view.get("cost_microdollars", 0)),
         "slot": shown(view.get("slot_id")),

@@ -61,12 +61,12 @@ def write(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def repository(folder: Path, *, bare: bool = False, empty: bool = False) -> Repository:
-    """A repository in `folder/project` on branch `main`; with one commit of `a.txt`, unless `empty`."""
+def repository(folder: Path, name: str = "project", *, bare: bool = False, empty: bool = False) -> Repository:
+    """A repository in `folder/name` on branch `main`; with one commit of `a.txt`, unless `empty`."""
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
-    made = Repository(folder / "project", home)
-    made.path.mkdir()
+    made = Repository(folder / name, home)
+    made.path.mkdir(exist_ok=True)
     made.git("init", "-q", "-b", "main", *(["--bare"] if bare else []))
     if not empty and not bare:
         made.commit("a.txt", "one\n")

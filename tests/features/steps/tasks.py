@@ -82,15 +82,23 @@ def look(scene: Scene) -> None:
 
 
 def _wait(scene: Scene, names: list[str] | None, seconds: float) -> None:
-    task_ids = None if names is None else [scene.tasks[name] for name in names]
-    answer = scene.ask("pool_wait", task_ids=task_ids, cursor=scene.cursor, wait_seconds=seconds)
+    ids = [scene.subject(name) for name in names or ()]
+    answer = scene.ask(
+        "pool_wait",
+        task_ids=[each for each in ids if each.startswith("task-")] or None,
+        chain_ids=[each for each in ids if each.startswith("chain-")] or None,
+        cursor=scene.cursor,
+        wait_seconds=seconds,
+    )
     if answer is not None:
         scene.cursor = answer["cursor"]
 
 
 @then(phrase("the wait tells of {names:Tasks}"))
 def waited(scene: Scene, names: list[str]) -> None:
-    assert [scene.name_of(view["task_id"]) for view in scene.answer["tasks"]] == names
+    told = [view["task_id"] for view in scene.answer["tasks"]]
+    told += [view["chain_id"] for view in scene.answer.get("chains", ())]
+    assert [scene.name_of(each) for each in told] == names
 
 
 @then(phrase("{names:Tasks} {are:Are} {state:State}"))
@@ -106,7 +114,8 @@ def waits_for(scene: Scene, name: str, state: str, reason: str) -> None:
 
 @then(phrase("{name:Task} answers {text:Text}"))
 def answers(scene: Scene, name: str, text: str) -> None:
-    assert scene.await_state(name, "completed")["output"] == text
+    view = scene.await_state(name, "completed")
+    assert view.get("output", view.get("final_output")) == text
 
 
 @then(phrase("{name:Task} fails {how:How} with {code:Code}"))
@@ -160,7 +169,9 @@ def turn(scene: Scene) -> None:
 
 @then(phrase("the list shows {names:Tasks}"))
 def shows(scene: Scene, names: list[str]) -> None:
-    assert [scene.name_of(view["task_id"]) for view in scene.answer["tasks"]] == names
+    told = [view["task_id"] for view in scene.answer["tasks"]]
+    told += [view["chain_id"] for view in scene.answer.get("chains", ())]
+    assert [scene.name_of(each) for each in told] == names
 
 
 @then(phrase("the coordinator is refused with {code:Code}"))
@@ -171,7 +182,10 @@ def refused(scene: Scene, code: str) -> None:
 
 @when(phrase("the coordinator cancels {name:Task}"))
 def cancel(scene: Scene, name: str) -> None:
-    scene.ask("pool_cancel", task_id=scene.id_of(name))
+    if name in scene.chains:
+        scene.ask("pool_cancel_chain", chain_id=scene.chains[name])
+    else:
+        scene.ask("pool_cancel", task_id=scene.subject(name))
 
 
 @when(phrase("the coordinator goes away while it runs {name:Task}, which {does:Behaviour}"))

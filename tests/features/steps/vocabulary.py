@@ -39,10 +39,12 @@ KINDS = {
     "Tasks": _kind(r"[A-Z](?:(?:, | and )[A-Z])*|nothing", _tasks),
     "Are": _kind(r"is|are", lambda text: text),
     "State": _kind(
-        r"pending_review|pending|parked|running|sealed|completed|failed|cancelled", lambda text: text
+        r"pending_review|pending|parked|running|sealed|completed|failed|cancelled|waiting|skipped",
+        lambda text: text,
     ),
     "Text": _kind(r'"[^"]*"', _text),
     "Code": _kind(r"[a-z_]+", lambda text: text),
+    "Copy": _kind(r"(?:worktree|clone)(?: that is merged by (?:ff|merge))?", lambda text: text),
     "Money": _kind(r"\$[0-9.]+", lambda text: text),
     "Subject": _kind(r"[A-Z]|slot-\d+", lambda text: text),
     "Tool": _kind(r"[a-z]+_[a-z_]+", lambda text: text),

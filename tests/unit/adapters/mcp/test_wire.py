@@ -227,7 +227,7 @@ def test_the_log_remembers_who_called(tmp_path: Path) -> None:
             async with wired(server, coordinator) as first, wired(server, shell) as second:
                 await first.view("context_set", key="a", value="1")
                 await second.view("context_set", key="b", value="2")
-            events = (await running.application.replay(None, None, None, None, 500))["events"]
+            events = (await running.application.replay(None, None, None, 500))["events"]
             actors = {e["data"]["key"]: e["actor"] for e in events if e["name"] == "context.set"}
             assert actors == {"a": "coordinator", "b": "shell"}
 

@@ -1,0 +1,44 @@
+"""Phrases about chains, and about the repository that they may work in copies of."""
+
+from __future__ import annotations
+
+from pytest_bdd import then, when
+
+from tests.features.steps.vocabulary import phrase
+from tests.support.pool_scene import Scene
+from tests.support.pool_tables import Table, rows_of
+
+
+@when(phrase("the coordinator chains as {name:Task}"))
+def chain(scene: Scene, name: str, datatable: Table) -> None:
+    _chain(scene, name, datatable)
+
+
+@when(phrase("the coordinator chains as {name:Task} in a {copy:Copy}"))
+def chain_apart(scene: Scene, name: str, copy: str, datatable: Table) -> None:
+    kind, _, merge = copy.partition(" that is merged by ")
+    _chain(scene, name, datatable, isolation=kind, merge=merge or "none")
+
+
+def _chain(scene: Scene, name: str, table: Table, **options: object) -> None:
+    steps = [_step(scene, row) for row in rows_of(table)]
+    answer = scene.ask("pool_submit_chain", steps=steps, **options)
+    scene.know_chain(name, [str(step["name"]) for step in steps], answer)
+
+
+def _step(scene: Scene, row: dict[str, str]) -> dict[str, object]:
+    name, told = row.pop("task"), row.pop("told", "")
+    needs = row.pop("needs", None)
+    review = row.pop("review", "")
+    step = scene.order(name, row.pop("which"), row)
+    step = {**step, "name": name, "prompt": f"{step['prompt']} {told}".strip()}
+    if needs:
+        step["needs"] = [] if needs == "nothing" else needs.split(", ")
+    return {**step, "review": True} if review else step
+
+
+@then("the repository holds")
+def holds(scene: Scene, datatable: Table) -> None:
+    for row in rows_of(datatable):
+        branch = scene.view(row["branch"])["branch"] if row["branch"] in scene.chains else row["branch"]
+        assert scene.repository.files(branch) == row["files"].split(", "), branch
