@@ -152,7 +152,7 @@ class Scene:
         """Remember which chain `name` is, and which letters are its steps."""
         if answer is not None and answer.get("chain_id"):
             self.chains[name] = answer["chain_id"]
-            self.steps |= dict.fromkeys(steps, answer["chain_id"])
+            self.steps.update((step, self.chains[name]) for step in steps)
 
     def leave(self, name: str, order: View) -> None:
         """Run a task, and go away as soon as it is accepted."""

@@ -30,8 +30,8 @@ def _step(scene: Scene, row: dict[str, str]) -> dict[str, object]:
     name, told = row.pop("task"), row.pop("told", "")
     needs = row.pop("needs", None)
     review = row.pop("review", "")
-    step = scene.order(name, row.pop("which"), row)
-    step = {**step, "name": name, "prompt": f"{step['prompt']} {told}".strip()}
+    order = scene.order(name, row.pop("which"), row)
+    step: dict[str, object] = {**order, "name": name, "prompt": f"{order['prompt']} {told}".strip()}
     if needs:
         step["needs"] = [] if needs == "nothing" else needs.split(", ")
     return {**step, "review": True} if review else step
