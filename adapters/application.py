@@ -45,6 +45,7 @@ from .progress import Progress
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .reviews import Reviews
+from .routing import Routing
 from .service import CALLER, Origin, Service
 from .skills.library import Library
 from .store.blobs import Texts
@@ -93,6 +94,7 @@ class Application:
         self.library = library
         self.chains = Chains(service, texts, index, system)
         self._progress = progress
+        self.routing = Routing(self, self.chains, system)
 
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .auto_tools import AUTO_TOOLS
 from .chain_tools import CHAIN_TOOLS
 from .context_tools import CONTEXT_TOOLS
 from .debug_tools import DEBUG_TOOLS
@@ -26,6 +27,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     *MESSAGE_TOOLS,
     *SKILL_TOOLS,
     *WORKFLOW_TOOLS,
+    *AUTO_TOOLS,
     *DEBUG_TOOLS,
 )
 """Every tool, in the order in which clients are told of them."""

@@ -26,6 +26,7 @@ INTERFACE = {
     "slots": "pool_configure_slot pool_find_slots pool_claim pool_scale_up pool_scale_down "
     "pool_set_target_slots",
     "messages": "pool_send_message pool_broadcast pool_read_messages pool_peek_messages",
+    "auto": "pool_auto pool_route",
     "debug": "pool_why pool_replay",
 }
 
