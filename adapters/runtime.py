@@ -26,7 +26,7 @@ from claude_pool.domain.task_events import CancelRequested, InterruptRequested, 
 from claude_pool.domain.templates import fill
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
 
-from .claude.neutralise import neutralise
+from .claude.neutralise import shield_prompt, without_mentions
 from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
@@ -256,7 +256,7 @@ class Runtime:
         values: dict[str, str] = {}
         for filling in spec.fillings:
             texts = [await whole(self._service, self._texts, text) for text in filling.texts]
-            values[filling.placeholder] = neutralise("\n\n".join(texts))
+            values[filling.placeholder] = shield_prompt(without_mentions("\n\n".join(texts)))
         return fill(prompt, values) if values else prompt
 
     async def _note_replacement(self, slot_id: str, number: int, launched: Launched) -> None:

@@ -95,12 +95,6 @@ class Work:
         """What the ended runs of all steps cost, in microdollars."""
         return sum(state.cost for state in self.steps.values() if isinstance(state, (Started, Done)))
 
-    @property
-    def deadline(self) -> int | None:
-        """When the chain is ended for time (ms); None: never."""
-        timeout = self.plan.timeout_ms
-        return None if timeout is None or self.ending is not None else self.submitted_at + timeout
-
     def step(self, name: str) -> Step:
         """The step of that name."""
         return next(step for step in self.plan.steps if step.name == name)
@@ -168,6 +162,7 @@ class Cancelled:
     work: Work
 
 
+StepEvent = StepStarted | StepCompleted | StepFailed | StepCancelled | StepSkipped
 Known = Preparing | Running | Closing | Completed | Failed | Cancelled
 Chain = Absent | Known
 Terminal = Completed | Failed | Cancelled
@@ -254,6 +249,16 @@ ChainCommand = (
     SubmitChain | RequestWorkplace | RecordWorkplace | RecordStepEnded | CancelChain | ExpireChain
     | RequestClosing | RecordWorkKept
 )  # fmt: skip
+
+
+def deadline(state: Known) -> int | None:
+    """When the chain is ended for time (ms); None: never, or everything in it is asked to end already."""
+    timeout, ending = state.work.plan.timeout_ms, state.work.ending
+    if timeout is None or not isinstance(state, (Preparing, Running)):
+        return None
+    if ending is not None and ending.reason in ("cancelled", "timed_out_chain"):
+        return None
+    return state.work.submitted_at + timeout
 
 
 def step_task_id(chain_id: str, step: str, run: int) -> str:
@@ -361,8 +366,7 @@ def _on_step_ended(state: Chain, command: RecordStepEnded) -> tuple[ChainEvent, 
 
 def _advance(state: Chain) -> Iterator[ChainEvent]:
     """What the present state lets happen at once: steps that start or are skipped, and the chain's end."""
-    if not isinstance(state, (Preparing, Running)):
-        return
+    assert isinstance(state, (Preparing, Running))
     work = state.work
     waiting = {name: None for name, at in work.steps.items() if isinstance(at, Waiting)}
     if work.ending is not None:
@@ -424,6 +428,8 @@ def evolve(state: Chain, event: ChainEvent) -> Chain:
 
 
 def _evolve_known(state: Known, event: ChainEvent) -> Chain:
+    if isinstance(state, (Completed, Failed, Cancelled)):
+        return state
     work = state.work
     match event:
         case WorkplaceRequested(owner):
@@ -431,16 +437,15 @@ def _evolve_known(state: Known, event: ChainEvent) -> Chain:
         case WorkplaceMade():
             return Running(replace(work, workplace=event)) if isinstance(state, Preparing) else state
         case StepStarted() | StepCompleted() | StepFailed() | StepCancelled() | StepSkipped():
-            after = _evolve_step(work.steps.get(event.step), event)
-            return state if after is None else _with_step(state, event.step, after)
+            return _with_step(state, event)
         case EndingBegun():
-            return replace(state, work=replace(work, ending=event))
+            return state if isinstance(state, Closing) else replace(state, work=replace(work, ending=event))
         case StepsEnded():
             return Closing(work) if isinstance(state, Running) else state
         case ClosingRequested(owner):
             return Closing(work, owner) if isinstance(state, Closing) else state
         case WorkKept():
-            return replace(state, work=replace(work, kept=event))
+            return replace(state, work=replace(work, kept=event)) if isinstance(state, Closing) else state
         case ChainCompleted():
             return Completed(work)
         case ChainFailed(code, message):
@@ -453,13 +458,16 @@ def _evolve_known(state: Known, event: ChainEvent) -> Chain:
             assert_never(event)
 
 
-def _with_step(state: Known, name: str, after: StepState) -> Known:
-    return replace(state, work=replace(state.work, steps={**state.work.steps, name: after}))
+def _with_step(state: Preparing | Running | Closing, event: StepEvent) -> Known:
+    if isinstance(event, StepStarted) and not isinstance(state, Running):
+        return state
+    after = _evolve_step(state.work.steps.get(event.step), event)
+    if after is None:
+        return state
+    return replace(state, work=replace(state.work, steps={**state.work.steps, event.step: after}))
 
 
-def _evolve_step(
-    at: StepState | None, event: StepStarted | StepCompleted | StepFailed | StepCancelled | StepSkipped
-) -> StepState | None:
+def _evolve_step(at: StepState | None, event: StepEvent) -> StepState | None:
     """The step after `event`, or None where it makes no sense there."""
     if isinstance(event, StepStarted):
         match at:
@@ -483,3 +491,5 @@ def _evolve_step(
             return Done("failed", run, at.task_id, output, (), cost, attempts, code, message)
         case StepCancelled(_, run):
             return Done("cancelled", run, at.task_id, Text(), (), cost, attempts)
+        case _:
+            assert_never(event)

@@ -69,7 +69,7 @@ def chain_state(state: chain.Known) -> str:
 def chain_card(state: chain.Known, now: int, world: World) -> ChainCard:
     """The view of a chain at `now` (ms); `world` knows its live tasks."""
     work = state.work
-    steps = tuple(_step_card(work, step.name, step.needs, now, world) for step in work.plan.steps)
+    steps = tuple(_step_card(state, step.name, step.needs, now, world) for step in work.plan.steps)
     final = next(
         (
             done
@@ -102,12 +102,13 @@ def chain_card(state: chain.Known, now: int, world: World) -> ChainCard:
     )
 
 
-def _step_card(work: chain.Work, name: str, needs: tuple[str, ...], now: int, world: World) -> StepCard:
-    at = work.steps[name]
+def _step_card(state: chain.Known, name: str, needs: tuple[str, ...], now: int, world: World) -> StepCard:
+    steps = state.work.steps
+    at = steps[name]
     match at:
         case chain.Waiting():
-            missing = [need for need in needs if not isinstance(work.steps[need], chain.Done)]
-            reason = f"needs {', '.join(missing)}" if missing else "one step at a time in this copy"
+            missing = [need for need in needs if not isinstance(steps[need], chain.Done)]
+            reason = f"needs {', '.join(missing)}" if missing else _held(state)
             return StepCard(name, "waiting", None, needs, 0, 0, None, None, reason)
         case chain.Started(_, task_id, cost, attempts):
             card = task_card(world.tasks[task_id], now, world)
@@ -122,6 +123,11 @@ def _step_card(work: chain.Work, name: str, needs: tuple[str, ...], now: int, wo
             return StepCard(name, "skipped", None, needs, 0, 0, None, None, None)
         case _:
             assert_never(at)
+
+
+def _held(state: chain.Known) -> str | None:
+    """Why a step whose needs are done does not start."""
+    return _reason(state, ()) if isinstance(state, chain.Preparing) else "one step at a time in this copy"
 
 
 def _problem(state: chain.Known) -> Problem | None:

@@ -57,15 +57,16 @@ def places(drafts: Sequence[Draft]) -> tuple[Place, ...]:
         )
     _check_names(drafts)
     names = [draft.name for draft in drafts]
+    known = set(names)
     needs: dict[str, tuple[str, ...]] = {}
     for number, draft in enumerate(drafts):
-        before = (names[number - 1],) if number else ()
-        needs[draft.name] = before if draft.needs is None else tuple(dict.fromkeys(draft.needs))
+        usual = (names[number - 1],) if number else ()
+        needs[draft.name] = usual if draft.needs is None else tuple(dict.fromkeys(draft.needs))
         for need in needs[draft.name]:
-            if need not in names:
+            if need not in known:
                 raise _wrong(number, "needs", f"there is no step {need!r}{_perhaps(need, names)}")
-    _check_cycles(names, needs)
-    seen = _Seen(needs, {draft.name: draft.variables for draft in drafts})
+    before = _before(_in_order(names, needs), needs)
+    seen = _Seen(before, {draft.name: draft.variables for draft in drafts})
     return tuple(
         Place(
             needs[draft.name],
@@ -97,31 +98,55 @@ def _check_names(drafts: Sequence[Draft]) -> None:
         known.add(draft.name)
 
 
-def _check_cycles(names: Sequence[str], needs: Mapping[str, Sequence[str]]) -> None:
-    """Walk from each step to what it needs, without recursion: a chain may have a thousand steps."""
-    finished: set[str] = set()
+def _in_order(names: Sequence[str], needs: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The steps, each after all that it needs. Without recursion: a chain may have a thousand steps."""
+    finished: dict[str, None] = {}
     for start in names:
-        path: list[str] = []
+        path: dict[str, None] = {}
         trail: list[Iterator[str]] = [iter((start,))]
         while trail:
             step = next(trail[-1], None)
             if step is None:
                 trail.pop()
                 if path:
-                    finished.add(path.pop())
+                    finished[path.popitem()[0]] = None
             elif step in path:
-                circle = " -> ".join([*path[path.index(step) :], step])
+                walked = list(path)
+                circle = " -> ".join([*walked[walked.index(step) :], step])
                 raise InvalidArgument(argument="steps", problem=f"they need each other in a circle: {circle}")
             elif step not in finished:
-                path.append(step)
+                path[step] = None
                 trail.append(iter(needs[step]))
+    return list(finished)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """Which steps come before which, as one set of bits a step: a thousand steps may all need each other."""
+
+    bits: Mapping[str, int]
+    all_of: Mapping[str, int]
+
+    def __contains__(self, pair: tuple[str, str]) -> bool:
+        """Whether the first step is one that the second needs, directly or not."""
+        return bool(self.bits[pair[0]] & self.all_of[pair[1]])
+
+
+def _before(order: Sequence[str], needs: Mapping[str, Sequence[str]]) -> _Before:
+    bits = {name: 1 << number for number, name in enumerate(order)}
+    all_of: dict[str, int] = {}
+    for name in order:
+        all_of[name] = 0
+        for need in needs[name]:
+            all_of[name] |= bits[need] | all_of[need]
+    return _Before(bits, all_of)
 
 
 class _Seen:
     """What each step may speak of: the steps that it needs, directly or not."""
 
-    def __init__(self, needs: Mapping[str, Sequence[str]], variables: Mapping[str, Sequence[str]]) -> None:
-        self._needs = needs
+    def __init__(self, before: _Before, variables: Mapping[str, Sequence[str]]) -> None:
+        self._before = before
         self._variables = variables
 
     def check(
@@ -145,11 +170,11 @@ class _Seen:
 
     def _check_reference(self, number: int, where: str, name: str, use: str) -> None:
         _, step, *rest = use.split(".", 2)
-        if step not in self._needs:
+        if step not in self._variables:
             raise _wrong(
-                number, where, f"{{{use}}}: there is no step {step!r}{_perhaps(step, list(self._needs))}"
+                number, where, f"{{{use}}}: there is no step {step!r}{_perhaps(step, list(self._variables))}"
             )
-        if step not in self._ancestors(name):
+        if (step, name) not in self._before:
             raise _wrong(number, where, f"{{{use}}}: {name} does not need {step}, so it may run before it")
         known = ("output", *self._variables[step])
         if not rest or rest[0] not in known:
@@ -159,13 +184,3 @@ class _Seen:
                 where,
                 f"{{{use}}}: {step} has no output variable {variable!r}{_perhaps(variable, known)}",
             )
-
-    def _ancestors(self, name: str) -> set[str]:
-        found: set[str] = set()
-        ahead = list(self._needs[name])
-        while ahead:
-            step = ahead.pop()
-            if step not in found:
-                found.add(step)
-                ahead.extend(self._needs[step])
-        return found

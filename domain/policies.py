@@ -76,7 +76,7 @@ def next_wake(world: World) -> int | None:
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     times += [until for _, until in _queue_ends(world, at)]
-    times += [end for state in world.chains.values() if (end := state.work.deadline) is not None]
+    times += [end for state in world.chains.values() if (end := chain.deadline(state)) is not None]
     return min(times, default=None)
 
 
@@ -124,9 +124,20 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
         yield pool.ResumePool()
     for chain_id, going in world.chains.items():
-        deadline = going.work.deadline
-        if deadline is not None and deadline <= now and not isinstance(going, chain.Closing):
+        deadline = chain.deadline(going)
+        if deadline is not None and deadline <= now:
             yield chain.ExpireChain(chain_id, now)
+    yield from _overdue(world, now)
+
+
+def _overdue(world: World, now: int) -> Iterator[Command]:
+    """Of a chain whose time is over nobody is asked for a verdict or a decision any more."""
+    for going in world.chains.values():
+        ending = going.work.ending
+        if ending is not None and ending.reason == "timed_out_chain":
+            for _, at in going.work.started:
+                if isinstance(world.tasks[at.task_id], (task.Sealed, task.PendingReview)):
+                    yield task.CancelTask(at.task_id, now)
 
 
 def _endings(world: World, at: pool.Open, now: int) -> Iterator[Command]:

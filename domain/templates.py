@@ -13,7 +13,7 @@ PREVIOUS = "previous_output"
 ERROR = "error"
 
 _PLACE = re.compile(r"\{(previous_output|error|steps\.[^{}\s]{1,200})\}")
-_NEARLY = re.compile(r"\{\s*((?:previous|prev|step|steps)(?:[._][^{}\n]{0,60})?)\s*\}")
+_NEARLY = re.compile(r"\{\s*((?:previous|prev|step|steps)(?:[._][^{}\n]{0,300})?)\s*\}")
 
 
 def placeholders(template: str) -> tuple[str, ...]:
@@ -23,8 +23,8 @@ def placeholders(template: str) -> tuple[str, ...]:
 
 def near_misses(template: str) -> tuple[str, ...]:
     """What stands in braces and looks like a placeholder that was written wrongly."""
-    known = set(placeholders(template))
-    return tuple(dict.fromkeys(near[1] for near in _NEARLY.finditer(template) if near[1] not in known))
+    found = (near for near in _NEARLY.finditer(template) if not _PLACE.fullmatch(near[0]))
+    return tuple(dict.fromkeys(near[1] for near in found))
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import pytest
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain.chain_events import ChainEvent
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.pool_events import PoolEvent
 from claude_pool.domain.slot_events import SlotEvent
@@ -78,4 +79,12 @@ def given_task(*events: TaskEvent) -> Given[task.Task, task.TaskCommand, TaskEve
 def given_pool(*events: PoolEvent) -> Given[pool.Pool, pool.PoolCommand, PoolEvent]:
     """A pool after `events`."""
     start: Given[pool.Pool, pool.PoolCommand, PoolEvent] = Given(pool.UNOPENED, pool.decide, pool.evolve)
+    return start.and_(*events)
+
+
+def given_chain(*events: ChainEvent) -> Given[chain.Chain, chain.ChainCommand, ChainEvent]:
+    """A chain after `events`."""
+    start: Given[chain.Chain, chain.ChainCommand, ChainEvent] = Given(
+        chain.ABSENT, chain.decide, chain.evolve
+    )
     return start.and_(*events)

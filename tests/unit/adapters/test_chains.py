@@ -91,6 +91,19 @@ def test_an_output_never_adds_a_placeholder_a_file_or_a_command(tmp_path: Path) 
     assert outputs(view)["b"] == " /clear {steps.a.output} \u200b@/etc/passwd"
 
 
+def test_an_outputs_end_never_makes_a_file_of_what_stands_behind_it(tmp_path: Path) -> None:
+    async def script(turn: LiveTurn) -> Outcome:
+        return said("see @" if turn.prompt == "one" else turn.prompt)
+
+    view = chain(
+        tmp_path,
+        {"name": "a", "prompt": "one"},
+        {"name": "b", "prompt": "{previous_output}/etc/passwd"},
+        script=script,
+    )
+    assert outputs(view)["b"] == "see \u200b@/etc/passwd"
+
+
 def test_a_failure_stops_the_chain_and_skips_the_rest(tmp_path: Path) -> None:
     view = chain(
         tmp_path,

@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import slot, task
+from claude_pool.domain import chain, slot, task
+from claude_pool.domain.chain_events import (
+    ChainCancelled,
+    ChainCompleted,
+    ChainEvent,
+    ChainFailed,
+    ChainSubmitted,
+    ClosingRequested,
+    EndingBegun,
+    StepCancelled,
+    StepCompleted,
+    StepFailed,
+    StepsEnded,
+    StepSkipped,
+    StepStarted,
+    WorkplaceRefused,
+    WorkplaceRequested,
+)
 from claude_pool.domain.slot_events import (
     ClearStarted,
     LaunchFailed,
@@ -36,8 +53,10 @@ from claude_pool.domain.task_events import (
     TaskSubmitted,
     TaskUnparked,
 )
+from claude_pool.domain.values import Text
 
-from tests.support.domain_decider import given_slot, given_task
+from tests.support.domain_chains import CHAIN, KEPT, MADE, plan, step
+from tests.support.domain_decider import given_chain, given_slot, given_task
 from tests.support.domain_story import outcome, spec
 
 ID = "task-aaaaaaaaaaaaaaaa"
@@ -103,3 +122,49 @@ def test_a_slot_stays_as_it_is(before: tuple[SlotEvent, ...], fact: SlotEvent) -
 def test_a_task_stays_as_it_is(before: tuple[TaskEvent, ...], fact: TaskEvent) -> None:
     state = given_task(*before).state
     assert task.evolve(state, fact) == state
+
+
+FAILED_STEP = StepFailed("a", 1, "turn_limit", "", Text(), 1, 1)
+COPY = ChainSubmitted(CHAIN, plan(step("a"), isolation="worktree"), "f", 5)
+ORDER = ChainSubmitted(CHAIN, plan(step("a"), step("b", "a")), "f", 5)
+STEPPING: tuple[ChainEvent, ...] = (ORDER, StepStarted("a", 1, "task-a"))
+RETRYING: tuple[ChainEvent, ...] = (*STEPPING, FAILED_STEP, StepStarted("a", 2, "task-b"))
+CLOSING: tuple[ChainEvent, ...] = (COPY, MADE, StepsEnded())
+OVER: tuple[ChainEvent, ...] = (ORDER, ChainCompleted())
+
+
+@pytest.mark.parametrize(
+    ("before", "fact"),
+    [
+        ((), ChainCancelled()),
+        (STEPPING, ORDER),
+        (STEPPING, WorkplaceRequested("o")),
+        (STEPPING, MADE),
+        ((COPY,), WorkplaceRefused("isolation_failed", "")),
+        ((COPY,), StepStarted("a", 1, "task-a")),
+        (STEPPING, StepStarted("a", 1, "task-b")),
+        (STEPPING, StepStarted("b", 2, "task-b")),
+        (STEPPING, StepStarted("z", 1, "task-b")),
+        (RETRYING, StepStarted("a", 2, "task-c")),
+        ((*RETRYING, FAILED_STEP), StepStarted("a", 3, "task-c")),
+        ((*STEPPING, StepCancelled("a", 1, 0, 1)), StepStarted("a", 2, "task-b")),
+        (STEPPING, StepCompleted("b", 1, Text(), (), 0, 1)),
+        (STEPPING, StepCompleted("z", 1, Text(), (), 0, 1)),
+        (STEPPING, StepCancelled("a", 2, 0, 1)),
+        (RETRYING, FAILED_STEP),
+        (STEPPING, StepSkipped("a")),
+        (STEPPING, StepSkipped("z")),
+        (STEPPING, ClosingRequested("o")),
+        (STEPPING, KEPT),
+        (CLOSING, EndingBegun("cancelled")),
+        (CLOSING, WorkplaceRequested("o")),
+        (CLOSING, StepsEnded()),
+        (OVER, EndingBegun("cancelled")),
+        (OVER, StepStarted("a", 1, "task-a")),
+        (OVER, ChainFailed("step_failed", "")),
+        (OVER, ChainCancelled()),
+    ],
+)
+def test_a_chain_stays_as_it_is(before: tuple[ChainEvent, ...], fact: ChainEvent) -> None:
+    state = given_chain(*before).state
+    assert chain.evolve(state, fact) == state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain.chain_events import ChainEvent, ChainSubmitted
 from claude_pool.domain.pool_events import PoolEvent
 from claude_pool.domain.records import Event
 from claude_pool.domain.slot_events import SlotEvent
@@ -12,7 +13,8 @@ from claude_pool.domain.world import World
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.domain_events import pool_events, slot_events, streams, task_events
+from tests.support.domain_chains import plan, step
+from tests.support.domain_events import chain_events, pool_events, slot_events, streams, task_events
 from tests.support.domain_story import spec
 
 
@@ -39,6 +41,19 @@ def test_any_facts_in_any_order_make_a_task(submitted: bool, events: list[TaskEv
     for event in events:
         state = task.evolve(state, event)
         assert isinstance(state, task.Task)
+
+
+@given(st.sampled_from([None, "none", "worktree"]), st.lists(chain_events, max_size=30))
+def test_any_facts_in_any_order_make_a_chain(isolation: str | None, events: list[ChainEvent]) -> None:
+    state: chain.Chain = chain.ABSENT
+    if isolation is not None:
+        order = plan(step("a"), step("b", "a", recovery="mend"), isolation=isolation)
+        state = chain.evolve(state, ChainSubmitted("chain-a", order, "f", 5))
+    for event in events:
+        after = chain.evolve(state, event)
+        assert isinstance(after, chain.Chain)
+        assert not isinstance(state, chain.Terminal) or after is state
+        state = after
 
 
 @given(st.lists(streams, max_size=60), st.integers(0, 60))

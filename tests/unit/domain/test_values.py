@@ -8,6 +8,7 @@ from claude_pool.domain.values import (
     SessionPolicy,
     Tokens,
     attempt_id,
+    is_chain_id,
     is_session_id,
     is_slot_id,
     is_task_id,
@@ -39,6 +40,11 @@ def test_a_task_id_is_task_and_sixteen_lower_case_base32_characters(text: str) -
 )
 def test_anything_else_is_no_task_id(text: str) -> None:
     assert not is_task_id(text)
+
+
+def test_a_chain_id_is_chain_and_sixteen_lower_case_base32_characters() -> None:
+    assert is_chain_id("chain-abcdefghijklmnop")
+    assert not any(is_chain_id(text) for text in ("task-abcdefghijklmnop", "chain-", "chain-abc", "chains"))
 
 
 @pytest.mark.parametrize("text", ["slot-0", "slot-1", "slot-10", "slot-999999"])
