@@ -9,7 +9,7 @@ import typer
 
 from ..config.options import OPTIONS
 from ..handover import VERSION
-from . import chains, context, control, doctor, looking, messages, replay, reviewing, tasks
+from . import chains, context, control, doctor, looking, messages, replay, reviewing, skills, tasks
 from .demo import demo
 from .flags import add, parameter
 from .serve import serve as serve_coordinator
@@ -63,6 +63,11 @@ def build() -> typer.Typer:
     for name in ("set", "get", "delete", "list"):
         add(values, getattr(context, f"{name}_value" + ("s" if name == "list" else "")), name)
     app.add_typer(values, name="context", help="Values that every conversation of the pool is shown.")
+    known = typer.Typer(help=skills.__doc__, rich_markup_mode=None, no_args_is_help=True)
+    add(known, skills.list_skills, "list")
+    add(known, skills.show_skill, "show")
+    add(known, skills.check_skills, "check")
+    app.add_typer(known, name="skills", help="Prompts with a name: list, show, check.")
     return app
 
 

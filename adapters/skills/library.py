@@ -182,6 +182,16 @@ class Library:
             if scope in (None, each.skill.scope) and source in (None, each.source)
         ]
 
+    def dangling(self) -> tuple[Problem, ...]:
+        """Steps of workflows whose skill is not there."""
+        skills = self.all()
+        return tuple(
+            Problem(each.path, 0, f"step {step['name']} needs the skill {skill!r}{closest(skill, skills)}")
+            for each in self.workflows().values()
+            for step in each.workflow.steps
+            if isinstance(skill := step.get("skill"), str) and skill not in skills
+        )
+
     # ------------------------------------------------------------------ rendering
 
     def runs_commands(self, registered: Registered) -> bool:
