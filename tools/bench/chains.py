@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from argparse import ArgumentParser
 from typing import Any
 
 from claude_pool.adapters.claude.process import SlotProcess
@@ -29,7 +28,7 @@ from tables import Row, Table, arguments, measured, ms, p50, p90, resident_mb
 OTHER_SLOT_MS = 15.0
 SAME_SLOT_MS = 35.0
 GROWTH_MB = 12.0
-"""So much may the owner grow over a chain and a fan-out, beside what their 500 finished tasks in memory take."""
+"""So much may the owner grow: what the 500 tasks that finished last take, and noise of the allocator."""
 
 
 class Handovers:
@@ -39,7 +38,7 @@ class Handovers:
         """Watch all slots of this process from now on."""
         self.seconds: list[float] = []
         self._ended: float | None = None
-        hear: Any = WarmSlot._on_line  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        hear: Any = WarmSlot._on_line  # pyright: ignore[reportPrivateUsage]
         write: Any = SlotProcess.write
         watch = self
 
@@ -59,9 +58,8 @@ class Handovers:
 
 
 def _request(steps: int) -> ChainRequest:
-    return ChainRequest(
-        tuple(StepRequest(f"s{number}", TaskRequest(f"{PROMPT} {{previous_output}}")) for number in range(steps))
-    )
+    work = TaskRequest(f"{PROMPT} {{previous_output}}")
+    return ChainRequest(tuple(StepRequest(f"s{number}", work) for number in range(steps)))
 
 
 async def handovers(at: Ground, slots: int, steps: int) -> list[float]:
@@ -75,8 +73,7 @@ async def handovers(at: Ground, slots: int, steps: int) -> list[float]:
         claude=at.cli,
         environ=at.environment,
     ) as application:
-        while application.status()["idle_slots"] < slots:
-            await asyncio.sleep(0.05)
+        await application.fan_out([TaskRequest(PROMPT)] * 2 * slots)
         view = await application.chains.run(_request(steps), CALLER, 600)
         if view["state"] != "completed":
             raise RuntimeError(f"the chain did not complete: {view['error']}")
@@ -86,8 +83,10 @@ async def handovers(at: Ground, slots: int, steps: int) -> list[float]:
 def bench_handover(at: Ground, table: Table, steps: int) -> None:
     """How soon the next step follows."""
     with RawPipe(at) as raw:
-        raw.turn()
-        clears = [raw.clear() + 0 * raw.turn() for _ in range(10)]
+        clears: list[float] = []
+        for _ in range(10):
+            raw.turn()
+            clears.append(raw.clear())
     for slots, target, what in (
         (2, OTHER_SLOT_MS, "next step in another slot, idle and cleared"),
         (1, SAME_SLOT_MS, "next step in the same slot"),
@@ -140,10 +139,7 @@ def _chain(running: Pool, steps: int) -> None:
 def main() -> int:
     """Measure and print; the exit code."""
 
-    def more(_: ArgumentParser) -> None:
-        pass
-
-    options = arguments("Measure handovers between the steps of chains, and memory over long work.", more)
+    options = arguments("Measure handovers between the steps of chains, and memory over long work.")
     program = cli(options.claude)
     table = Table(options.json, "baseline")
     with ground(program) as at:

@@ -84,13 +84,16 @@ def ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
 
 
-def arguments(description: str, more: Callable[[argparse.ArgumentParser], None]) -> argparse.Namespace:
+def arguments(
+    description: str, more: Callable[[argparse.ArgumentParser], None] | None = None
+) -> argparse.Namespace:
     """The options of a benchmark: those that all have, and what `more` adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for CI")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--claude", metavar="PATH", help="the CLI to measure with (default: the bundled one)")
-    more(parser)
+    if more is not None:
+        more(parser)
     return parser.parse_args()
 
 
