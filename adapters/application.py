@@ -92,7 +92,7 @@ class Application:
         self.reviews = Reviews(service, texts, system)
         self.messages = messages
         self.library = library
-        self.chains = Chains(service, texts, index, system)
+        self.chains = Chains(service, texts, index, system, progress)
         self._progress = progress
         self.routing = Routing(self, self.chains, system)
 

@@ -20,8 +20,9 @@ from claude_pool.domain.errors import (
     VersionConflict,
     WrongState,
 )
-from claude_pool.domain.values import TaskSpec, Text, derived_id, is_chain_id, parse_session
+from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is_chain_id, parse_session
 
+from .progress import Progress
 from .requests import PROMPT_BYTES, ChainRequest, StepRequest
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
@@ -38,12 +39,15 @@ CHAIN_BYTES = 10_000_000
 class Chains:
     """The verbs of chains. Errors are `PoolError`s."""
 
-    def __init__(self, service: Service, texts: Texts, index: Index, system: System) -> None:
-        """Chains of the pool that `service` keeps."""
+    def __init__(
+        self, service: Service, texts: Texts, index: Index, system: System, progress: Progress
+    ) -> None:
+        """Chains of the pool that `service` keeps; `progress` tells of the steps that run."""
         self._service = service
         self._texts = texts
         self._index = index
         self._system = system
+        self._progress = progress
 
     async def submit(self, request: ChainRequest, origin: Origin = CALLER, tool: str = "chain") -> str:
         """Accept a chain; its id. The same idempotency key gives the same chain.
@@ -165,8 +169,15 @@ class Chains:
         require_chain_id(chain_id)
         card = await self._service.chain_card(chain_id)
         if all(text is None or text.blob is None for text in _shown(card)):
-            return chain_view(card, self._texts.get)
-        return await self._service.on_log(lambda: chain_view(card, self._texts.get))
+            view = chain_view(card, self._texts.get)
+        else:
+            view = await self._service.on_log(lambda: chain_view(card, self._texts.get))
+        for step, shown in zip(card.steps, view["steps"], strict=True):
+            if step.task is not None and step.state == "running":
+                running = self._progress.view(attempt_id(step.task.task_id, step.task.attempts))
+                if running is not None:
+                    shown["progress"] = running
+        return view
 
     async def diff(self, chain_id: str) -> str:
         """All that the chain changed in its copy of the repository; empty where it changed nothing."""

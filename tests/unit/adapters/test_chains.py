@@ -293,3 +293,18 @@ def test_the_same_key_gives_the_same_chain(tmp_path: Path) -> None:
     found = use(tmp_path, twice)
     assert len(found["ids"]) == 1
     assert found["text"].startswith("[idempotency_conflict]")
+
+
+def test_a_running_step_shows_how_far_it_is(tmp_path: Path) -> None:
+    async def looked_at(wire: Wire) -> View:
+        steps = [{"name": "a", "prompt": "x"}, {"name": "b", "prompt": "y"}]
+        chain_id = (await wire.view("pool_submit_chain", steps=steps))["chain_id"]
+        view = await wire.view("pool_chain_result", chain_id=chain_id)
+        while view["steps"][0]["state"] != "running":
+            view = await wire.view("pool_chain_result", chain_id=chain_id)
+        await wire.view("pool_cancel_chain", chain_id=chain_id)
+        return view
+
+    first, second = use(tmp_path, looked_at, endless)["steps"]
+    assert first["progress"]["text"] == ""
+    assert "progress" not in second
