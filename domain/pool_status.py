@@ -36,7 +36,10 @@ class PauseStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """Counts of slots and tasks, money in microdollars, and every slot that is not retired."""
+    """Counts of slots and tasks, money in microdollars, and every slot that is not retired.
+
+    `waiting_messages` wait for the coordinator.
+    """
 
     total_slots: int
     idle_slots: int
@@ -58,6 +61,7 @@ class PoolStatus:
     position: int
     version: str
     slots: tuple[SlotStatus, ...]
+    waiting_messages: int = 0
 
 
 def slot_state(state: slot.Present) -> str:
@@ -130,4 +134,5 @@ def pool_status(world: World, version: str) -> PoolStatus:
         position=world.position,
         version=version,
         slots=slots,
+        waiting_messages=len(pool.inbox.waiting),
     )

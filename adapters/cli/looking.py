@@ -39,6 +39,7 @@ def status(shell: Shell) -> None:
             "reserved": output.dollars(view["reserved_microdollars"]),
             "budget": "none" if limit is None else output.dollars(limit),
             "draining": "yes" if view["draining"] else None,
+            "messages": f"{n} wait for the coordinator" if (n := view.get("waiting_messages")) else None,
             "paused": f"{pause['reason']} until {pause.get('until') or 'resumed'}" if pause else None,
             "log": f"{view['position']} events in {shell.settings.places.log}",
         }

@@ -27,6 +27,16 @@ _CLAUSES: tuple[tuple[str, str], ...] = (
     ),
     (r"finds no credit", "[[status: 400 credit]]"),
     (r"is too long", "[[status: 400 too-long]]"),
+    (
+        r'writes "(?P<text>[^"]*)" to (?P<to>slot-\d+)',
+        '[[tool: mcp__pool__slot_send_message {{"to": "{to}", "content": {text}}}]]',
+    ),
+    (r"reads its messages", "[[tool: mcp__pool__slot_read_messages {{}}]]"),
+    (
+        r'asks "(?P<text>[^"]*)" in vain',
+        '[[tool: mcp__pool__slot_ask_coordinator {{"question": {text}, "wait_seconds": 0}}]]',
+    ),
+    (r'asks "(?P<text>[^"]*)"', '[[tool: mcp__pool__slot_ask_coordinator {{"question": {text}}}]]'),
     (r"loses its process", "[[persona: crash 1]]"),
     (r"loses its process in silence", "[[persona: exit0]]"),
 )

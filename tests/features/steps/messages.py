@@ -7,6 +7,7 @@ import re
 from pytest_bdd import then, when
 
 from tests.features.steps.vocabulary import phrase
+from tests.support.pool_level import View
 from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, compare
 
@@ -34,5 +35,11 @@ def was_told(scene: Scene, name: str, datatable: Table) -> None:
 
 @then(phrase("the inbox of {owner:Who} is"))
 def inbox_is(scene: Scene, owner: str, datatable: Table) -> None:
-    messages = scene.see("pool_peek_messages", slot_id=owner)["messages"]
+    def look() -> list[View]:
+        found: list[View] = scene.see("pool_peek_messages", slot_id=owner)["messages"]
+        return found
+
+    # A slot may be about to write what is expected.
+    scene.pool.until(lambda: len(look()) >= len(datatable) - 1, f"the messages of {owner} came")
+    messages = look()
     compare(datatable, [{"from": m["from"], "text": m["content"], "state": m["state"]} for m in messages])

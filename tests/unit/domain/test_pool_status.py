@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot
+from claude_pool.domain.messaging import COORDINATOR, SendMessage
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.pool_status import PauseStatus, SlotStatus, pool_status, serving, slot_status
-from claude_pool.domain.values import End, Options
+from claude_pool.domain.values import End, Options, Text
 
 from tests.support.domain_story import NOW, Story, answer_launches, end, opened, outcome, spec, submit, warmed
 
@@ -20,6 +21,13 @@ def test_an_empty_log_has_an_empty_pool() -> None:
     status = pool_status(Story().world, "0.1.0")
     assert (status.total_slots, status.position, status.version) == (0, 0, "0.1.0")
     assert (status.draining, status.paused, status.budget_microdollars) == (False, None, None)
+
+
+def test_what_waits_for_the_coordinator_is_counted() -> None:
+    story = warmed()
+    story.do(SendMessage("msg-1", "slot-0", COORDINATOR, Text(inline="hello", size=5), NOW))
+    story.do(SendMessage("msg-2", "slot-0", "slot-1", Text(inline="hello", size=5), NOW))
+    assert pool_status(story.world, "0.1.0").waiting_messages == 1
 
 
 def test_slots_are_counted_by_what_they_do() -> None:
