@@ -42,6 +42,7 @@ from .chains import Chains
 from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
+from .questions import Questions
 from .reading import reason_view
 from .requests import PROMPT_BYTES, TaskRequest, keyed
 from .reviews import Reviews
@@ -89,7 +90,8 @@ class Application:
         self._index = index
         self._system = system
         self._version = version
-        self.reviews = Reviews(service, texts, system)
+        self._reviews = Reviews(service, texts, system)
+        self._questions = Questions(service, texts, system)
         self.messages = messages
         self.library = library
         self.chains = Chains(service, texts, index, system, progress)
@@ -175,13 +177,21 @@ class Application:
         card = await self._service.card(task_id)
         return await whole(self._service, self._texts, card.output or Text())
 
-    async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
-        """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied."""
+    async def finished(
+        self, task_ids: Sequence[str], wait_seconds: float, or_asking: bool = False
+    ) -> float | None:
+        """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied.
+
+        `or_asking`: a task that runs and has an open question needs someone, too.
+        """
         seconds, cap = capped(wait_seconds)
         watch = self._service.watch(task_ids)
         try:
             async with asyncio.timeout(seconds):
-                while any(self._still_going(task_id) for task_id in task_ids):
+                while any(
+                    self._still_going(task_id) and not (or_asking and self._asks(task_id))
+                    for task_id in task_ids
+                ):
                     await watch.rang.wait()
                     watch.rang.clear()
         except TimeoutError:
@@ -194,6 +204,9 @@ class Application:
         state = self._service.world.tasks.get(task_id)
         return isinstance(state, (task.Pending, task.Parked, task.Running))
 
+    def _asks(self, task_id: str) -> bool:
+        return task_id in self._service.world.questions.values()
+
     async def run(
         self,
         request: TaskRequest,
@@ -204,7 +217,7 @@ class Application:
         """Submit and wait; the view, still running where the wait was shorter than the work."""
         capped(wait_seconds)
         task_id = await self.submit(request, origin, tool)
-        cap = await self.finished([task_id], wait_seconds)
+        cap = await self.finished([task_id], wait_seconds, or_asking=True)
         view = await self.view(task_id)
         return view if cap is None else {**view, "waited_cap": cap}
 
@@ -303,7 +316,7 @@ class Application:
             InvalidArgument, NotFound: no such task. WrongState: it waits for no verdict.
         """
         _require_task_id(task_id)
-        await self.reviews.approve(task_id, origin)
+        await self._reviews.approve(task_id, origin)
         return await self.view(task_id)
 
     async def reject(self, task_id: str, feedback: str, origin: Origin = CALLER) -> View:
@@ -313,7 +326,34 @@ class Application:
             InvalidArgument: the feedback is empty, or not a task's id. NotFound, WrongState: as `approve`.
         """
         _require_task_id(task_id)
-        await self.reviews.reject(task_id, feedback, origin)
+        await self._reviews.reject(task_id, feedback, origin)
+        return await self.view(task_id)
+
+    async def list_questions(self, task_id: str | None = None, kind: str | None = None) -> View:
+        """What waits for an answer, of all tasks or of one, of all kinds or of one.
+
+        Raises:
+            InvalidArgument, NotFound: no such task.
+        """
+        if task_id is not None:
+            _require_task_id(task_id)
+            await self._service.task_state(task_id)
+        return {"questions": await self._questions.waiting(task_id, kind)}
+
+    async def answer_question(
+        self,
+        question_id: str,
+        choice: str,
+        message: str | None = None,
+        updated_input: str | None = None,
+        origin: Origin = CALLER,
+    ) -> View:
+        """Answer a question; the view of the task that asked. `updated_input` is a JSON object's text.
+
+        Raises:
+            NotFound, WrongState, InvalidArgument: no such question, it is closed, it has no such answer.
+        """
+        task_id = await self._questions.answer(question_id, choice, message, updated_input, origin)
         return await self.view(task_id)
 
     async def cancel(self, task_id: str, origin: Origin = CALLER) -> View:

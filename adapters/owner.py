@@ -105,6 +105,7 @@ def pool_settings(effective: Effective) -> Settings:
         task_budget=chosen.task_budget,
         task_timeout_ms=chosen.task_timeout_ms,
         working_dir=chosen.working_dir or effective.places.work_tree,
+        question_ms=round(chosen.question_seconds * 1000),
     )
 
 

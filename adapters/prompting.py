@@ -53,6 +53,14 @@ def compose_review(prompt: str, refused: Sequence[RefusedText]) -> str:
     return "\n".join((prompt, "", intro, "", *blocks))
 
 
+def compose_resumption(prompt: str) -> str:
+    """What a conversation is told that was cut off while it worked on `prompt`."""
+    told = (
+        "Your work on the task below was cut off. See what is done already, and go on from there to its end."
+    )
+    return "\n".join((told, "", prompt))
+
+
 def slot_introduction(card: Card) -> str | None:
     """What a process is told of the slot it serves, or None where there is nothing to tell."""
     parts = [

@@ -26,12 +26,13 @@ from claude_pool.domain.task_events import CancelRequested, InterruptRequested, 
 from claude_pool.domain.templates import fill
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
 
+from .asking import Asking
 from .claude.neutralise import shield_prompt, without_mentions
 from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
 from .progress import Progress
-from .prompting import compose_prompt, compose_review, slot_introduction
+from .prompting import compose_prompt, compose_resumption, compose_review, slot_introduction
 from .requests import PROMPT_BYTES
 from .reviews import refused_texts
 from .service import Origin, Service
@@ -79,6 +80,7 @@ class Runtime:
         self._isolation = ChainIsolation(service, workplaces, texts, system, self._record)
         self._progress = progress
         self._effects: set[asyncio.Task[None]] = set()
+        self._asking = Asking(service, texts, system)
         self.stopped = asyncio.Event()
 
     @property
@@ -89,6 +91,8 @@ class Runtime:
     def start(self) -> None:
         """Let facts start effects and policies react."""
         self._service.on_facts(self._on_facts)
+        self._service.on_facts(self._asking.on_facts)
+        self._driver.on_question(self._asking.ask)
         self._driver.on_exit(self._on_exit)
         self._driver.on_stray(self._on_stray)
         self._driver.on_words(self._progress.say)
@@ -231,6 +235,8 @@ class Runtime:
         prompt = await self._filled(spec)
         if state.job.rejections:
             prompt = compose_review(prompt, await refused_texts(self._service, self._texts, state.job))
+        if state.live.resumed:
+            prompt = compose_resumption(prompt)
         prompt = with_messages(await self._messages.tell(card.inbox.carried), prompt)
         if len(prompt.encode("utf-8", "replace")) > PROMPT_BYTES:
             return TurnReport(_TOO_LONG, claimed.session, alive=True)
@@ -247,6 +253,7 @@ class Runtime:
             effort=options.effort,
             permission_mode=options.permission_mode,
             budget=state.live.cap,
+            asks=world.open_pool().settings.question_ms > 0,
         )
         return await self._driver.run(slot_id, turn, self._on_budget)
 

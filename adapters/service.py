@@ -24,6 +24,7 @@ from claude_pool.domain.ports import EventLog
 from claude_pool.domain.records import Actor, Fact, Meta, Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
+    QuestionAsked,
     ReviewRequested,
     TaskCancelled,
     TaskCompleted,
@@ -40,8 +41,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 ATTENTION = (
-    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, ChainCompleted, ChainFailed,
-    ChainCancelled,
+    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, QuestionAsked, ChainCompleted,
+    ChainFailed, ChainCancelled,
 )  # fmt: skip
 """The facts after which a task or chain is finished, or a task needs someone."""
 

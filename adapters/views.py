@@ -11,8 +11,9 @@ import msgspec
 from claude_pool.domain.chain_board import ChainCard, StepCard
 from claude_pool.domain.inbox import Message
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
+from claude_pool.domain.questions import Question
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.task_board import Refused, TaskCard
+from claude_pool.domain.task_board import PERMISSION_CHOICES, Refused, TaskCard, question_text
 from claude_pool.domain.values import Text
 
 from .store.index import TaskRow
@@ -61,6 +62,8 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         view["skill"] = card.skill
     if card.rejections:
         view["rejections"] = [_refused_view(each, read) for each in card.rejections]
+    if card.questions:
+        view["questions"] = [_question_view(each) for each in card.questions]
     if card.structured_output is not None:
         view["structured_output"] = json.loads(read(card.structured_output))
     return view
@@ -118,6 +121,15 @@ def _output(text: Text | None, read: Callable[[Text], str]) -> str | None:
     if text is None:
         return None
     return read(text) if text.size <= OUTPUT_SHOWN_BYTES else _beginning(text)
+
+
+def _question_view(question: Question) -> View:
+    return {
+        "question_id": question.question_id,
+        "text": question_text(question),
+        "choices": list(PERMISSION_CHOICES),
+        "deadline": question.deadline,
+    }
 
 
 def _beginning(text: Text) -> str:

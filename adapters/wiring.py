@@ -290,11 +290,13 @@ async def open_pool(
     state_dir: str | None = None,
     claude: str | None = None,
     environ: Mapping[str, str] | None = None,
+    question_seconds: float = 60.0,
 ) -> AsyncGenerator[Application]:
     """A pool inside this program, without MCP and without an owner process.
 
     `state_dir` keeps the log there (and takes its lock); without it the log is in memory. `budget_usd`
     limits the spend. `claude` names the CLI; `environ` (default: this process's) is what slots may see.
+    A permission question is denied after `question_seconds`, at once where that is 0.
 
     Raises:
         StoreInUse: an owner holds `state_dir`. StoreError: its log cannot be used.
@@ -315,6 +317,7 @@ async def open_pool(
             slots=slots,
             options=Options(model=model, permission_mode=permission_mode),
             working_dir=places.work_tree if working_dir is None else os.path.realpath(working_dir),
+            question_ms=round(question_seconds * 1000),
         )
         limit = None if budget_usd is None else round(budget_usd * 1_000_000)
         workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))

@@ -402,6 +402,8 @@ def waiting_for(world: World, state: task.Known) -> str | None:
             return "sealed"
         case task.PendingReview():
             return "review"
+        case task.Running(_, live) if live.questions:
+            return "question"
         case task.Pending(job):
             at = world.open_pool()
             if at.paused is not None:

@@ -17,6 +17,7 @@ from .coordination import Claim, Command
 from .errors import Paused, WrongState
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
+from .questions import ExpireQuestion, Question
 from .values import Options
 from .world import Rank, World
 
@@ -73,6 +74,7 @@ def next_wake(world: World) -> int | None:
         state = world.tasks[task_id]
         if isinstance(state, task.Parked) and state.until is not None:
             times.append(state.until)
+    times += [question.deadline for _, question in _asked(world)]
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     times += [until for _, until in _queue_ends(world, at)]
@@ -101,6 +103,14 @@ def _deadline(state: task.Known) -> int | None:
     return state.live.deadline
 
 
+def _asked(world: World) -> Iterator[tuple[str, Question]]:
+    """The open questions of attempts that are not being ended anyway."""
+    for task_id in dict.fromkeys(world.questions.values()):
+        state = world.tasks[task_id]
+        if isinstance(state, task.Running) and not state.live.ending:
+            yield from ((task_id, question) for question in state.live.questions)
+
+
 def _queue_ends(world: World, at: pool.Open) -> Iterator[tuple[str, int]]:
     """The pending tasks that have never run, with the time at which each is given up."""
     if at.settings.queue_timeout_ms is None:
@@ -117,6 +127,9 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
         deadline = _deadline(state)
         if isinstance(state, task.Running) and deadline is not None and deadline <= now:
             yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
+    for task_id, question in _asked(world):
+        if question.deadline <= now:
+            yield ExpireQuestion(task_id, question.question_id, now)
     for task_id, until in _queue_ends(world, at):
         if until <= now:
             message = "No slot was free for it in time. Add slots, or raise the queue timeout."

@@ -14,7 +14,8 @@ from .values import Options
 class Settings:
     """What an owner runs the pool with. `session` is the policy of tasks that name none.
 
-    A process is recycled after `recycle_turns` turns or above `recycle_rss_mb` of memory.
+    A process is recycled after `recycle_turns` turns or above `recycle_rss_mb` of memory. A permission
+    question is denied after `question_ms`; 0: at once, and nobody is asked.
     """
 
     slots: int = 2
@@ -28,6 +29,7 @@ class Settings:
     working_dir: str = "/"
     recycle_turns: int = 200
     recycle_rss_mb: int = 700
+    question_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,8 @@ class Turn:
     """One prompt for a warm process. `prompt` is the whole text, already neutralised where it must be.
 
     `budget` (microdollars) is the cost at which the slot calls `on_budget` once; None: never.
-    `silence_ms` and `first_output_ms` bound the waits for any line; both are above 0.
+    `silence_ms` and `first_output_ms` bound the waits for any line; both are above 0. `asks` says that
+    permission questions are put to `SlotDriver.on_question`; otherwise they are denied at once.
     """
 
     attempt: str
@@ -121,6 +122,29 @@ class Turn:
     budget: int | None = None
     first_output_ms: int = 120_000
     silence_ms: int = 300_000
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A tool use that needs leave: of which attempt, the CLI's own id of the request, the tool, its input
+    as JSON text, and what it is about in few words."""
+
+    attempt: str
+    request_id: str
+    tool: str
+    input: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The answer to an `Ask`. `updated_input` (a JSON object's text) replaces what an allowed tool is given;
+    `message` tells the model why it was denied."""
+
+    allowed: bool
+    message: str = ""
+    updated_input: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +233,14 @@ class SlotDriver(Protocol):
 
     def on_slot_tool(self, callback: SlotTool) -> None:
         """Register what carries out the slots' own tools."""
+        ...
+
+    def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
+        """Register who answers permission questions of turns that ask.
+
+        The slot waits, and its silence does not count, until the callback returns. It is cancelled where no
+        answer is wanted any more: the turn was interrupted, or is over.
+        """
         ...
 
     def on_words(self, callback: Callable[[str, str], None]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from . import questions
 from .errors import WrongState
+from .questions import Question
 from .task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -18,6 +20,9 @@ from .task_events import (
     AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionExpired,
     ReviewRequested,
     SessionOpened,
     TaskApproved,
@@ -27,11 +32,12 @@ from .task_events import (
     TaskFailed,
     TaskParked,
     TaskRejected,
+    TaskReopened,
     TaskSealed,
     TaskSubmitted,
     TaskUnparked,
 )
-from .values import End, Outcome, SessionPolicy, TaskSpec, Text, attempt_id, parse_session
+from .values import End, Outcome, SessionMode, SessionPolicy, TaskSpec, Text, attempt_id, parse_session
 
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_CAP_MS = 60_000
@@ -41,7 +47,8 @@ BACKOFF_CAP_MS = 60_000
 class LiveAttempt:
     """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
 
-    `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller.
+    `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller; `questions`
+    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off.
     """
 
     number: int
@@ -58,6 +65,13 @@ class LiveAttempt:
     directory: str = ""
     interrupt: str | None = None
     cancel: bool = False
+    questions: tuple[Question, ...] = ()
+    resumed: bool = False
+
+    @property
+    def ending(self) -> bool:
+        """Whether it was asked to end."""
+        return self.cancel or self.interrupt is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What stays with a task through its states: its order, its ended attempts, and what was refused."""
+    """What stays with a task through its states: its order, its ended attempts, and what was refused.
+
+    `resume` is the conversation of an attempt that was cut off, which the next one is to go on with.
+    """
 
     task_id: str
     spec: TaskSpec
@@ -91,6 +108,7 @@ class Job:
     submitted_at: int
     attempts: tuple[EndedAttempt, ...] = ()
     rejections: tuple[Rejection, ...] = ()
+    resume: str | None = None
 
     @property
     def failures(self) -> int:
@@ -140,7 +158,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The last attempt's outcome is unknown. A decision (for now: cancel) ends it; a crash does not."""
+    """The last attempt's outcome is unknown. A decision (resume, rerun, cancel) ends it; a crash does not."""
 
     job: Job
 
@@ -302,9 +320,19 @@ class RejectTask:
     now: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReopenTask:
+    """Give a sealed task another attempt: in its interrupted conversation (`resume`) or as ordered."""
+
+    task_id: str
+    resume: bool
+    now: int
+
+
 TaskCommand = (
     SubmitTask | ParkTask | UnparkTask | StartAttempt | CancelTask | InterruptAttempt
-    | RecordAttemptEnded | SealAttempt | FailTask | ApproveTask | RejectTask
+    | RecordAttemptEnded | SealAttempt | FailTask | ApproveTask | RejectTask | ReopenTask
+    | questions.QuestionCommand
 )  # fmt: skip
 
 _INTERRUPTS = {
@@ -358,6 +386,22 @@ def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
             if isinstance(state, PendingReview):
                 return _reject(state.job, feedback, now)
             raise _refusal(task_id, state, "only a result under review can be rejected")
+        case ReopenTask(task_id, resume, now):
+            if isinstance(state, Sealed):
+                if resume and not resumable(state.job):
+                    raise _refusal(task_id, state, "its conversation cannot be resumed; rerun or cancel it")
+                session = state.job.attempts[-1].session
+                return (TaskReopened("resume", session, now) if resume else TaskReopened("rerun", None, now),)
+            raise _refusal(task_id, state, "only a sealed task can get another attempt")
+        case (
+            questions.AskQuestion()
+            | questions.AnswerQuestion()
+            | questions.ExpireQuestion()
+            | questions.WithdrawQuestion()
+        ):
+            live = state.live if isinstance(state, Running) else None
+            attempt = live.number if live is not None and not live.ending else None
+            return questions.decide(command, attempt, () if live is None else live.questions)
         case _:
             assert_never(command)
 
@@ -484,6 +528,13 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
             return Settling(state.job) if isinstance(state, PendingReview) else state
         case TaskRejected(_, feedback, at):
             return _on_rejected(state, feedback, at)
+        case TaskReopened(_, session):
+            return Pending(replace(state.job, resume=session)) if isinstance(state, Sealed) else state
+        case QuestionAsked() | QuestionAnswered() | QuestionExpired():
+            if not isinstance(state, Running):
+                return state
+            asked = questions.evolve(state.live.questions, event)
+            return Running(state.job, replace(state.live, questions=asked))
         case TaskFailed(code, message, retryable):
             if not isinstance(state, (Settling, Pending, Parked)):
                 return state
@@ -517,9 +568,9 @@ def _on_started(state: Known, event: AttemptStarted) -> Task:
         return state
     live = LiveAttempt(
         event.attempt, event.slot_id, event.at, event.reserved, event.cap, event.deadline, event.context,
-        event.model, event.effort, event.permission_mode,
+        event.model, event.effort, event.permission_mode, resumed=state.job.resume is not None,
     )  # fmt: skip
-    return Running(state.job, live)
+    return Running(replace(state.job, resume=None), live)
 
 
 def _on_ended(
@@ -540,13 +591,26 @@ def _on_rejected(state: Known, feedback: Text, at: int) -> Task:
     return Pending(replace(job, rejections=(*job.rejections, rejection)))
 
 
+def resumable(job: Job) -> bool:
+    """Whether the conversation of the last attempt can be taken up: something of it was seen, and it was
+    not taken up before."""
+    last = job.attempts[-1]
+    seen = last.outcome.transcript.length > 0
+    return seen and sum(attempt.session == last.session for attempt in job.attempts) == 1
+
+
 def live_attempt_id(state: Running) -> str:
     """The id of a running task's attempt: `task-….1`."""
     return attempt_id(state.job.task_id, state.live.number)
 
 
 def session_policy(job: Job, default: SessionPolicy) -> SessionPolicy:
-    """The conversation a task asks for, or the pool's `default`; after a rejection always a fresh one."""
+    """The conversation a task asks for, or the pool's `default`; after a rejection always a fresh one.
+
+    An attempt that goes on where an earlier one was cut off takes over that one's conversation.
+    """
+    if job.resume is not None:
+        return SessionPolicy(SessionMode.RESUME, job.resume)
     if job.rejections:
         return SessionPolicy()
     return default if job.spec.session is None else parse_session(job.spec.session) or default

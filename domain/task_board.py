@@ -7,6 +7,7 @@ from typing import assert_never
 
 from . import task
 from .coordination import waiting_for
+from .questions import ALLOW, DENY, Question
 from .values import Denial, Part, Text, Tokens
 from .world import World
 
@@ -18,6 +19,20 @@ class Problem:
     code: str
     message: str
     retryable: bool
+
+
+PERMISSION_CHOICES = (ALLOW, DENY)
+"""The answers to a permission question."""
+
+
+def question_text(question: Question) -> str:
+    """What is asked, in one sentence."""
+    return f"May it use {question.text}"
+
+
+def sealed_choices(job: task.Job) -> tuple[str, ...]:
+    """What can be decided on a task whose last attempt was cut off."""
+    return ("resume", "rerun", "cancel") if task.resumable(job) else ("rerun", "cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +72,7 @@ class TaskCard:
     rejections: tuple[Refused, ...] = ()
     skill: str | None = None
     part: Part | None = None
+    questions: tuple[Question, ...] = ()
 
 
 def state_name(state: task.Known) -> str:
@@ -121,6 +137,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         rejections=refused_results(job),
         skill=job.spec.skill,
         part=job.spec.part,
+        questions=live.questions if live is not None else (),
     )
 
 

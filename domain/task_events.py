@@ -204,14 +204,66 @@ class TaskRejected:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """The attempt waits for leave to use `tool` with `input` (JSON text); it is denied at `deadline`."""
+
+    NAME: ClassVar[str] = "question.asked"
+    VERSION: ClassVar[int] = 1
+    question_id: str
+    attempt: int
+    tool: str
+    input: Text
+    text: str
+    deadline: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """Somebody answered `allow`, perhaps with another input, or `deny`, perhaps with a message."""
+
+    NAME: ClassVar[str] = "question.answered"
+    VERSION: ClassVar[int] = 1
+    question_id: str
+    choice: str
+    message: str | None
+    updated_input: Text | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionExpired:
+    """Nobody answered by the deadline (`why`: deadline), or no answer was wanted any more (withdrawn)."""
+
+    NAME: ClassVar[str] = "question.expired"
+    VERSION: ClassVar[int] = 1
+    question_id: str
+    why: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReopened:
+    """A sealed task gets another attempt, as somebody decided: `rerun`, or `resume` of `session`."""
+
+    NAME: ClassVar[str] = "task.reopened"
+    VERSION: ClassVar[int] = 1
+    how: str
+    session: str | None
+    at: int
+
+
 TaskEvent = (
     TaskSubmitted | TaskParked | TaskUnparked | AttemptStarted | SessionOpened | CancelRequested
     | InterruptRequested | AttemptSucceeded | AttemptFailed | AttemptCancelled | AttemptSealed
     | TaskCompleted | TaskFailed | TaskCancelled | TaskSealed | ReviewRequested | TaskApproved | TaskRejected
+    | QuestionAsked | QuestionAnswered | QuestionExpired | TaskReopened
 )  # fmt: skip
 
 EVENTS: tuple[type[TaskEvent], ...] = (
     TaskSubmitted, TaskParked, TaskUnparked, AttemptStarted, SessionOpened, CancelRequested,
     InterruptRequested, AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed,
     TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, TaskApproved, TaskRejected,
+    QuestionAsked, QuestionAnswered, QuestionExpired, TaskReopened,
 )  # fmt: skip

@@ -16,11 +16,15 @@ from .task_events import (
     AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionExpired,
     ReviewRequested,
     SessionOpened,
     TaskFailed,
     TaskParked,
     TaskRejected,
+    TaskReopened,
     TaskSubmitted,
 )
 
@@ -76,6 +80,14 @@ def _sentence(event: object) -> str:
             return f"the result of attempt {number} waits for a verdict"
         case TaskRejected(number, feedback):
             return f"rejection {number}: {feedback.inline or feedback.head}"
+        case QuestionAsked(_, number, _, _, text, deadline):
+            return f"attempt {number} asks for leave until {deadline}: {text}"
+        case QuestionAnswered(question_id, choice, message):
+            return f"{question_id} answered: {choice}" + (f" ({message})" if message else "")
+        case QuestionExpired(question_id, why):
+            return f"{question_id} closed without an answer: {why}"
+        case TaskReopened(how):
+            return f"somebody decided: {how}"
         case TaskFailed(code, message):
             return f"failed: {code}: {message}"
         case SlotClaimed(attempt, session, launch, _, replaces):

@@ -42,6 +42,7 @@ class World:
 
     `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
     it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last.
+    `questions` maps an open question to the task that asks it.
     `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
 
@@ -58,6 +59,7 @@ class World:
         self.parked: dict[str, None] = {}
         self.running: dict[str, None] = {}
         self.sessions: dict[str, str] = {}
+        self.questions: dict[str, str] = {}
         self.completed = self.failed = self.cancelled = 0
         self.sealed = self.in_review = 0
         self.shown: OrderedDict[str, int] = OrderedDict()
@@ -88,6 +90,7 @@ class World:
             self._enter(position, stream, after)
             if isinstance(before, task.Running) and isinstance(after, task.Settling):
                 self._close_session(before.live, after.job.attempts[-1].outcome)
+        self._note_questions(stream, before, after)
         if isinstance(after, task.Running) and after.live.session:
             self._open_session(stream, after.live)
         if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
@@ -101,6 +104,14 @@ class World:
             self.chains[stream] = after
         elif self.chains.pop(stream, None) is not None:
             del self.versions[stream]
+
+    def _note_questions(self, stream: str, before: task.Known | None, after: task.Known) -> None:
+        asked = before.live.questions if isinstance(before, task.Running) else ()
+        asks = after.live.questions if isinstance(after, task.Running) else ()
+        if asks is not asked:
+            for question in asked:
+                self.questions.pop(question.question_id, None)
+            self.questions.update((question.question_id, stream) for question in asks)
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream

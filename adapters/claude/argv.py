@@ -29,6 +29,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _RULE_LENGTH = 2_000
 _ARGUMENT_BYTES = 100_000  # Linux allows 131,072 for one argument
 _PEER_TOOLS = ("SendMessage", "ListAgents")
+_USER_TOOLS = ("AskUserQuestion", "ExitPlanMode")
+"""Tools that exist only where a person may be asked. The first one is for tasks that allow it by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def build_argv(
         "--verbose",
         "--include-partial-messages",
         f"--permission-mode={launch.permission_mode or DEFAULT_PERMISSION_MODE}",
+        "--permission-prompt-tool=stdio",
     ]
     if not trust_project:
         argv += ["--setting-sources=user", "--strict-mcp-config"]
@@ -101,7 +104,8 @@ def _session(launch: Launch, can_drop_snapshot: bool) -> list[str]:
 
 
 def _choices(launch: Launch) -> list[str]:
-    words = [f"--disallowedTools={','.join((*_PEER_TOOLS, *launch.disallowed_tools))}"]
+    nobodys = [name for name in _USER_TOOLS if name == "ExitPlanMode" or name not in launch.allowed_tools]
+    words = [f"--disallowedTools={','.join((*_PEER_TOOLS, *nobodys, *launch.disallowed_tools))}"]
     if launch.model is not None:
         words.append(f"--model={launch.model}")
     if launch.effort is not None:

@@ -8,13 +8,9 @@ from collections.abc import Callable
 from itertools import count
 
 from claude_pool.domain.ports import SLOT_SERVER
-from claude_pool.domain.values import Denial
 
 from .stream import Message, part, text
 
-DENIED = (
-    "Nobody is there to answer permission questions. Go on without this tool, or say what you need it for."
-)
 _GONE = "the process ended"
 
 
@@ -28,20 +24,23 @@ class ControlRefused(Exception):
 
 
 class Controls:
-    """Requests in both directions. A permission question is denied at once; other questions get an error."""
+    """Requests in both directions. Permission questions go to others; other questions get an error."""
 
     def __init__(
         self,
         write: Callable[[bytes], None],
-        on_denial: Callable[[str, Denial], None],
+        on_permission: Callable[[str, Message], None],
+        on_withdrawal: Callable[[str], None],
         on_mcp: Callable[[str, Message], None],
     ) -> None:
-        """`write` sends one line; `on_denial` is told the tool use's id and what was refused.
+        """`write` sends one line; what the CLI asks is answered with `reply`.
 
-        `on_mcp` is given the id of a request and its message for the slots' own server, and calls `reply`.
+        `on_permission` is given the id of a request and what it asks, `on_withdrawal` the id of one that
+        wants no answer any more, `on_mcp` an id and a message for the slots' own server.
         """
         self._write = write
-        self._on_denial = on_denial
+        self._on_permission = on_permission
+        self._on_withdrawal = on_withdrawal
         self._on_mcp = on_mcp
         self._numbers = count(1)
         self._open: dict[str, asyncio.Future[Message]] = {}
@@ -89,7 +88,7 @@ class Controls:
             case "control_request":
                 self._answer(text(message, "request_id"), part(message, "request"))
             case "control_cancel_request":
-                pass  # everything was answered at once, so there is nothing to cancel
+                self._on_withdrawal(text(message, "request_id"))
             case _:
                 return False
         return True
@@ -112,12 +111,10 @@ class Controls:
             self._on_mcp(request_id, part(request, "message"))
             return
         if subtype == "can_use_tool":
-            self._on_denial(text(request, "tool_use_id"), Denial(text(request, "tool_name"), DENIED))
-            answer = {"behavior": "deny", "message": DENIED}
-            response = {"subtype": "success", "request_id": request_id, "response": answer}
-        else:
-            problem = f"claude-pool does not answer {subtype or 'this request'}"
-            response = {"subtype": "error", "request_id": request_id, "error": problem}
+            self._on_permission(request_id, request)
+            return
+        problem = f"claude-pool does not answer {subtype or 'this request'}"
+        response = {"subtype": "error", "request_id": request_id, "error": problem}
         self._line({"type": "control_response", "response": response})
 
     def _line(self, message: object) -> None:

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from claude_pool.domain.errors import NotFound
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
+from claude_pool.domain.ports import (
+    Ask,
+    Launch,
+    Launched,
+    Leave,
+    ProcessEnd,
+    SlotFailure,
+    SlotTool,
+    Turn,
+    TurnReport,
+)
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import End, Outcome
 
@@ -20,6 +30,7 @@ from . import locate, tree
 from .argv import SNAPSHOT_OPTION, LaunchFiles, build_argv
 from .environment import SlotEnvironment, slot_environment
 from .locate import Cli
+from .permissions import Put
 from .process import Spawn
 from .slot import Listeners, SlotLimits, WarmSlot
 
@@ -72,6 +83,7 @@ class ClaudeDriver:
         self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
         self._on_slot_tool: SlotTool = _nobody
         self._on_words: Callable[[str, str], None] = lambda _attempt, _text: None
+        self._on_question: Put | None = None
 
     async def launch(self, launch: Launch) -> Launched:
         """Start the slot's process and wait until it answers; see the port."""
@@ -156,11 +168,19 @@ class ClaudeDriver:
         """Register what is told what models say; see the port."""
         self._on_words = callback
 
+    def on_question(self, callback: Put) -> None:
+        """Register who answers permission questions of turns that ask; see the port."""
+        self._on_question = callback
+
+    async def _put(self, ask: Ask) -> Leave:
+        return Leave(False) if self._on_question is None else await self._on_question(ask)
+
     def _listeners(self, slot_id: str) -> Listeners:
         return Listeners(
             lambda outcome: self._on_stray(slot_id, outcome),
             lambda attempt, name, given: self._on_slot_tool(slot_id, attempt, name, given),
             lambda attempt, text: self._on_words(attempt, text),
+            self._put,
         )
 
     async def sweep_leftovers(self) -> int:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
+from claude_pool.domain.ports import (
+    Ask,
+    Launch,
+    Launched,
+    Leave,
+    ProcessEnd,
+    SlotFailure,
+    SlotTool,
+    Turn,
+    TurnReport,
+)
 from claude_pool.domain.values import End, Outcome
 
 
@@ -46,6 +56,9 @@ class NoCliDriver:
 
     def on_words(self, callback: Callable[[str, str], None]) -> None:
         """Nothing is ever said."""
+
+    def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
+        """Nothing ever asks."""
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -20,6 +20,7 @@ from .controls import ControlRefused, Controls
 from .meter import CliAccounts
 from .neutralise import shield_prompt
 from .outcome import Failure, disk_failure, start_problem
+from .permissions import Permissions, Put
 from .process import SlotProcess, Spawn, first_of
 from .slot_server import SlotServer
 from .strays import Strays
@@ -47,11 +48,13 @@ class SlotLimits:
 class Listeners:
     """Who is told what a slot does: a turn that nobody asked for and what came of it, a call of one of its
     own tools (attempt, tool, arguments), and the end of what the model of an attempt has said so far.
+    `question` answers permission questions.
     """
 
     stray: Callable[[Outcome], None]
     tool: Callable[[str, str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
     words: Callable[[str, str], None]
+    question: Put
 
 
 class WarmSlot:
@@ -83,7 +86,10 @@ class WarmSlot:
         self._server = SlotServer(
             self._use_tool, lambda request_id, body: self._controls.reply(request_id, body)
         )
-        self._controls = Controls(self.process.write, self._on_denial, self._server.take)
+        self._controls = Controls(
+            self.process.write, self._on_permission, self._on_withdrawal, self._server.take
+        )
+        self._permissions = Permissions(self._controls.reply, self._on_denial, listeners.question)
         self._settings = InProcessSettings(launch)
         self._accounts = CliAccounts(resumed=launch.resume is not None)
         self._strays = Strays(prices, lambda: self._controls.send("interrupt"), listeners.stray)
@@ -149,6 +155,7 @@ class WarmSlot:
                 await self._watch(running)
             return await self._report(running)
         finally:
+            self._permissions.close()
             self._turn = None
             self.busy = False
             self._server.cancel()
@@ -346,6 +353,13 @@ class WarmSlot:
 
     def _on_flood(self) -> None:
         self._break(Failure("output_limit", "The slot printed a line that is too long.", retryable=False))
+
+    def _on_permission(self, request_id: str, request: Message) -> None:
+        running = self._turn if self._turn is not None and not self._over(self._turn) else None
+        self._permissions.take(request_id, request, running)
+
+    def _on_withdrawal(self, request_id: str) -> None:
+        self._permissions.withdraw(request_id)
 
     def _on_denial(self, tool_use: str, denial: Denial) -> None:
         if self._turn is not None:

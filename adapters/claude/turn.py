@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -79,6 +80,7 @@ class RunningTurn:
         self._on_budget = on_budget
         self._budget_told = False
         self._heard = False
+        self._asking = 0
         self._last = self._loop.time()
         self._tools: set[str] = set()
         self._denials: dict[str, Denial] = {}
@@ -98,6 +100,16 @@ class RunningTurn:
         self._heard = False
         self._last = self._loop.time()
 
+    @contextmanager
+    def asking(self) -> Generator[None]:
+        """While somebody is being asked, the slot is silent because of us."""
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._asking -= 1
+            self.hear()
+
     def hear(self) -> None:
         """A line came, whatever it says."""
         self._heard = True
@@ -115,6 +127,8 @@ class RunningTurn:
             if self._tools:
                 bound = max(bound, self._patience.tool_silence)
             failure = Failure("timed_out_silence", f"The slot printed nothing for {bound:g} s.")
+        if self._asking:
+            return bound, failure
         return self._last + bound - self._loop.time(), failure
 
     def end(self, result: Message | None) -> None:

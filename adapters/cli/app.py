@@ -9,7 +9,19 @@ import typer
 
 from ..config.options import OPTIONS
 from ..handover import VERSION
-from . import chains, context, control, doctor, looking, messages, replay, reviewing, skills, tasks
+from . import (
+    answering,
+    chains,
+    context,
+    control,
+    doctor,
+    looking,
+    messages,
+    replay,
+    reviewing,
+    skills,
+    tasks,
+)
 from .demo import demo
 from .flags import add, parameter
 from .serve import serve as serve_coordinator
@@ -51,7 +63,8 @@ def build() -> typer.Typer:
     add(app, tasks.submit, more=TASK_FLAGS)
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
-        *(reviewing.approve, reviewing.reject, messages.send, messages.messages),
+        *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
+        *(messages.send, messages.messages),
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)

@@ -107,8 +107,12 @@ def _names(_name: str, value: object) -> list[str]:
     return list(split_list(cast("str", value)))
 
 
-def _json(name: str, value: object) -> dict[str, Any]:
-    """JSON text, or the JSON that a file holds."""
+def json_object(name: str, value: object) -> dict[str, Any]:
+    """JSON text, or the JSON that a file holds; `name` is the flag's.
+
+    Raises:
+        InvalidArgument: it cannot be read, or is no JSON object.
+    """
     text, flag = cast("str", value).strip(), "--" + name.replace("_", "-")
     if not text.startswith("{"):
         try:
@@ -126,13 +130,13 @@ def _json(name: str, value: object) -> dict[str, Any]:
 
 
 def _servers(name: str, value: object) -> dict[str, Any]:
-    found = _json(name, value)
+    found = json_object(name, value)
     return cast("dict[str, Any]", found["mcpServers"]) if isinstance(found.get("mcpServers"), dict) else found
 
 
 _CONVERT: dict[str, Callable[[str, object], object]] = {
     "session": _as_given,
     "tools": _names,
-    "json_schema": _json,
+    "json_schema": json_object,
     "mcp_servers": _servers,
 }

@@ -156,11 +156,20 @@ def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[
             answer = client.call("pool_wait", arguments, max(0.0, left) + _ANSWER_SECONDS)
             cursor = answer.get("cursor", cursor)
             for view in (*_views(answer, "tasks"), *_views(answer, "chains")):
-                found[view_id(view)] = view
+                if view.get("task_id") and view["state"] == "running":
+                    _tell_questions(view)
+                else:
+                    found[view_id(view)] = view
             say(f"waiting for {sum(each not in found for each in ids)} of {len(ids)}")
             if left <= 0:
                 break
     return [found[each] for each in ids if each in found]
+
+
+def _tell_questions(view: View) -> None:
+    """A task that runs is told of for what it asks."""
+    for each in cast("list[View]", view.get("questions") or []):
+        output.note(f"{view_id(view)}: {each['text']}? claude-pool answer {each['question_id']} allow|deny")
 
 
 def _living(client: Client) -> list[str]:

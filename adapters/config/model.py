@@ -50,6 +50,7 @@ class PoolOptions(BaseModel):
     disable_skill: tuple[_Word, ...] = ()
     allow_skill_commands: bool = False
     task_timeout: _Seconds | None = None
+    question_seconds: float = Field(default=60.0, ge=0, le=3600)
     session: Literal["fresh", "slot"] = "fresh"
     state_dir: str | None = None
     working_dir: str | None = None

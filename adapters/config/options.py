@@ -85,6 +85,10 @@ OPTIONS = (
     ),
     Option("task_timeout", "seconds", "Limit of one attempt, in seconds.", task="timeout_seconds"),
     Option(
+        "question_seconds", "seconds",
+        "A slot's permission question is denied after so many seconds; 0: at once.", 60.0,
+    ),
+    Option(
         "session", "session", "Conversation of tasks that name none: fresh, or the slot's.", "fresh",
         task="session",
     ),

@@ -10,6 +10,7 @@ from .context_tools import CONTEXT_TOOLS
 from .debug_tools import DEBUG_TOOLS
 from .message_tools import MESSAGE_TOOLS
 from .pool_tools import POOL_TOOLS
+from .question_tools import QUESTION_TOOLS
 from .review_tools import REVIEW_TOOLS
 from .run_tools import RUN_TOOLS
 from .skill_tools import SKILL_TOOLS
@@ -22,6 +23,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     *POOL_TOOLS,
     *CHAIN_TOOLS,
     *REVIEW_TOOLS,
+    *QUESTION_TOOLS,
     *CONTEXT_TOOLS,
     *SLOT_TOOLS,
     *MESSAGE_TOOLS,

@@ -40,7 +40,8 @@ TABLES = (
         attempts INTEGER NOT NULL DEFAULT 0,
         tags TEXT NOT NULL,
         priority INTEGER NOT NULL,
-        chain_id TEXT
+        chain_id TEXT,
+        questions INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID
     """,
     """
@@ -83,6 +84,8 @@ _ENDED = """
     UPDATE index_tasks SET
         ran_ms = ran_ms + max(0, ? - coalesce(attempt_started_at, ?)),
         attempt_started_at = NULL,
+        questions = 0,
+        attention_position = NULL,
         model = coalesce(?, model),
         cost = cost + ?,
         tokens_input = tokens_input + ?,
@@ -169,6 +172,21 @@ def _needs_someone(state: str) -> Rule:
     return rule
 
 
+def _asked(position: int, stream: str, _: Event, __: int) -> Change:
+    return (
+        "UPDATE index_tasks SET questions = questions + 1, attention_position = ? WHERE task_id = ?",
+        (position, stream),
+    )
+
+
+def _answered(_: int, stream: str, __: Event, ___: int) -> Change:
+    return (
+        "UPDATE index_tasks SET questions = max(0, questions - 1),"
+        " attention_position = CASE WHEN questions > 1 THEN attention_position END WHERE task_id = ?",
+        (stream,),
+    )
+
+
 def _terminal(state: str) -> Rule:
     def rule(position: int, stream: str, _: Event, recorded_at: int) -> Change:
         return (
@@ -211,6 +229,10 @@ RULES: Mapping[str, Rule] = {
     facts.TaskSealed.NAME: _needs_someone("sealed"),
     facts.ReviewRequested.NAME: _needs_someone("pending_review"),
     facts.TaskRejected.NAME: _waits("pending"),
+    facts.QuestionAsked.NAME: _asked,
+    facts.QuestionAnswered.NAME: _answered,
+    facts.QuestionExpired.NAME: _answered,
+    facts.TaskReopened.NAME: _waits("pending"),
     facts.TaskCompleted.NAME: _terminal("completed"),
     facts.TaskFailed.NAME: _terminal("failed"),
     facts.TaskCancelled.NAME: _terminal("cancelled"),

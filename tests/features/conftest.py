@@ -21,6 +21,7 @@ from tests.features.steps.messages import *  # noqa: F403
 from tests.features.steps.money import *  # noqa: F403
 from tests.features.steps.pool import *  # noqa: F403  # step definitions are fixtures under made-up names
 from tests.features.steps.protocol import *  # noqa: F403
+from tests.features.steps.questions import *  # noqa: F403
 from tests.features.steps.review import *  # noqa: F403
 from tests.features.steps.slots import *  # noqa: F403
 from tests.features.steps.tasks import *  # noqa: F403

@@ -59,6 +59,6 @@ def check_views(story: Story, now: int) -> None:
     assert money.free is None or money.free >= 0
     for state in world.tasks.values():
         card = task_card(state, now, world)
-        assert (card.reason is None) == isinstance(state, task.Running)
+        assert (card.reason is None) == (isinstance(state, task.Running) and not card.questions)
         assert card.success is None
         assert card.elapsed_ms >= 0 and card.waited_ms >= 0

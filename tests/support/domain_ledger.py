@@ -21,6 +21,9 @@ from claude_pool.domain.task_events import (
     AttemptSealed,
     AttemptStarted,
     AttemptSucceeded,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionExpired,
     SessionOpened,
     TaskCancelled,
     TaskCompleted,
@@ -48,6 +51,7 @@ class Ledger:
     attempts: dict[str, int] = field(default_factory=dict[str, int])
     finished: dict[str, str] = field(default_factory=dict[str, str])
     barred: set[str] = field(default_factory=set[str])
+    asked: dict[str, str] = field(default_factory=dict[str, str])
 
     def observe(self, facts: Sequence[Fact]) -> None:
         """Count one append, and object to what no log may hold."""
@@ -105,10 +109,17 @@ class Ledger:
                 attempt = f"{stream}.{number}"
                 self.costs[attempt] = outcome.cost
                 del self.live[attempt]
+                self.asked = {q: a for q, a in self.asked.items() if a != attempt}
                 self.sessions = {s: a for s, a in self.sessions.items() if a != attempt}
             case TaskCompleted() | TaskFailed() | TaskCancelled() as last:
                 assert stream not in self.finished
                 self.finished[stream] = last.code if isinstance(last, TaskFailed) else last.NAME
+            case QuestionAsked(question, number):
+                assert f"{stream}.{number}" in self.live
+                assert question not in self.asked
+                self.asked[question] = f"{stream}.{number}"
+            case QuestionAnswered(question) | QuestionExpired(question):
+                del self.asked[question]  # it was open: a question is closed once
             case SlotQuarantined() | SlotRetired():
                 self.barred.add(stream)
             case SlotRevived():
@@ -136,6 +147,7 @@ class Ledger:
             if isinstance(at, slot.Busy):
                 assert running[at.attempt].session == at.session, f"{name} and its task disagree"
         assert world.sessions == {s: a.rpartition(".")[0] for s, a in self.sessions.items()}
+        assert world.questions == {q: a.rpartition(".")[0] for q, a in self.asked.items()}
         self._check_queues(world)
 
     def _check_queues(self, world: World) -> None:

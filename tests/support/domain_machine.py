@@ -10,6 +10,7 @@ from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Claim, Command, Submit
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
 from claude_pool.domain.pool_events import PoolEvent, Settings
+from claude_pool.domain.questions import AnswerQuestion, WithdrawQuestion
 from claude_pool.domain.slot_events import SlotEvent
 from claude_pool.domain.task_events import TaskEvent
 from claude_pool.domain.values import End, Options, TaskSpec, Text
@@ -188,6 +189,33 @@ class CoreMachine(RuleBasedStateMachine):
         """Any task that is not finished."""
         names = list(self.model.world.tasks)
         self.ask(task.CancelTask(names[which % len(names)], self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Turning))
+    @rule(which=picks, patience=st.sampled_from([0, 500, 3_000]))
+    def an_attempt_asks_for_leave(self, which: int, patience: int) -> None:
+        """And is refused where it is being ended."""
+        effect = self.model.cli.effects[self._at(Turning, which)]
+        assert isinstance(effect, Turning)
+        self.ask(self.model.question(effect.claim.attempt, patience))
+
+    @precondition(lambda self: self.model.world.questions)
+    @rule(which=picks, how=st.sampled_from(["allow", "deny", "withdraw"]))
+    def a_question_is_closed(self, which: int, how: str) -> None:
+        """Somebody answers it, or the slot wants no answer any more."""
+        names = list(self.model.world.questions)
+        question_id = names[which % len(names)]
+        task_id, now = self.model.world.questions[question_id], self.model.now
+        if how == "withdraw":
+            self.tell(WithdrawQuestion(task_id, question_id, now))
+        else:
+            self.ask(AnswerQuestion(task_id, question_id, how, None, None, now))
+
+    @precondition(lambda self: self.model.world.sealed)
+    @rule(which=picks, resume=st.booleans())
+    def a_caller_reopens_a_sealed_task(self, which: int, resume: bool) -> None:
+        """To run it again, or to go on with it where it was cut off."""
+        sealed = [n for n, state in self.model.world.tasks.items() if isinstance(state, task.Sealed)]
+        self.ask(task.ReopenTask(sealed[which % len(sealed)], resume, self.model.now))
 
     @precondition(lambda self: self.model.world.in_review)
     @rule(approves=st.booleans())

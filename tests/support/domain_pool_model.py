@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared
 from claude_pool.domain.task_events import SessionOpened
-from claude_pool.domain.values import End, Outcome, Text
+from claude_pool.domain.values import End, Outcome, Text, Transcript
 from claude_pool.domain.world import World
 
 from .domain_claims import check_rest, check_views, check_wake
@@ -52,6 +54,7 @@ class PoolModel:
         self.story.watchers += [self.ledger.observe, self.cli.observe, self.post.observe, self._learn]
         self.now = NOW
         self.owners = 0
+        self.asked = 0
         self.sessions = [session_name(1)]
 
     @property
@@ -136,7 +139,12 @@ class PoolModel:
     def _transcripts(self, cost: int) -> Mapping[str, Outcome]:
         """Every other attempt left one."""
         running = [state for state in self.world.tasks.values() if isinstance(state, task.Running)]
-        return {task.live_attempt_id(state): outcome(End.INTERRUPTED, cost=cost) for state in running[::2]}
+        seen = outcome(End.INTERRUPTED, cost=cost)
+        traced = replace(seen, transcript=Transcript(100, "0" * 64))
+        return {
+            task.live_attempt_id(state): traced if number % 2 else seen
+            for number, state in enumerate(running[::2], 1)
+        }
 
     def has_stopped(self) -> bool:
         """Whether an owner that is stopping may end."""
@@ -162,6 +170,15 @@ class PoolModel:
         task_id = next(n for n, state in self.world.tasks.items() if isinstance(state, task.PendingReview))
         why = Text(inline="not yet", size=7)
         return task.ApproveTask(task_id, self.now) if approves else task.RejectTask(task_id, why, self.now)
+
+    def question(self, attempt: str, patience: int) -> Command:
+        """What an attempt asks, as often as it likes."""
+        task_id, _, number = attempt.rpartition(".")
+        self.asked += 1
+        command = Text(inline='{"command": "touch x"}', size=22)
+        name = f"question-{self.asked}"
+        asks = Question(name, "Bash", command, "Bash: touch x", self.now + patience, self.now)
+        return AskQuestion(task_id, int(number), asks)
 
     # Processes.
 

@@ -37,6 +37,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "pool_submit_with_review": ("submit", "--review"),
     "pool_approve_result": ("approve",),
     "pool_reject_result": ("reject",),
+    "pool_answer_question": ("answer",),
     "pool_result": ("task",),
     "pool_cancel": ("cancel",),
     "pool_list_tasks": ("tasks",),
@@ -53,7 +54,10 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "context_delete": ("context", "delete"),
     "context_list": ("context", "list"),
 }
-_POSITIONAL = ("prompt", "task_id", "feedback", "id", "key", "value", "to", "content", "slot_id", "chain_id")
+_POSITIONAL = (
+    "prompt", "task_id", "feedback", "question_id", "choice", "id", "key", "value", "to", "content", "slot_id",
+    "chain_id",
+)  # fmt: skip
 _OF_CALLS_ONLY = ("wait_seconds", "after", "limit")
 
 
@@ -81,6 +85,8 @@ class CommandPool:
             "SLOTS": plan.settings.slots,
             "MODEL": plan.settings.options.model,
             "SESSION": plan.settings.session,
+            "PERMISSION_MODE": plan.settings.options.permission_mode,
+            "QUESTION_SECONDS": plan.settings.question_ms / 1000,
             "BUDGET_USD": None if plan.budget is None else plan.budget / 1_000_000,
         }
         self._environment = {

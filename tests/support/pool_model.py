@@ -26,6 +26,8 @@ _CLAUSES: tuple[tuple[str, str], ...] = (
         '[[tool: Bash {{"command": "echo by a slot > {file}"}}]] [[reply: written]]',
     ),
     (r"finds no credit", "[[status: 400 credit]]"),
+    (r'wants to run "(?P<command>[^"]*)"', '[[tool: Bash {{"command": "{command}"}}]]'),
+    (r"is told the result", "[[result]]"),
     (r"is too long", "[[status: 400 too-long]]"),
     (
         r'writes "(?P<text>[^"]*)" to (?P<to>slot-\d+)',

@@ -28,7 +28,11 @@ class Plan:
 
 
 _NUMBERS = {"min slots": "min_slots", "max slots": "max_slots", "recycle after": "recycle_turns"}
-_SECONDS = {"task timeout": "task_timeout_ms", "queue timeout": "queue_timeout_ms"}
+_SECONDS = {
+    "task timeout": "task_timeout_ms",
+    "queue timeout": "queue_timeout_ms",
+    "question timeout": "question_ms",
+}
 _CLI = {"crashes at its start": "crashstart 1", "cannot clear": "badclear", "as ever": "normal"}
 
 

@@ -225,6 +225,16 @@ class Scene:
             f"{slot} lost its process",
         )
 
+    def question_of(self, name: str) -> str:
+        """The question that a task asks; the one that it asked last, where it asks none."""
+        asked = self.view(name).get("questions") or [
+            {"question_id": event["data"]["question_id"]}
+            for event in self.events(task=self.tasks[name])
+            if event["name"] == "question.asked"
+        ]
+        waiting = self.see("pool_list_questions", task_id=self.tasks[name])["questions"]
+        return str([*asked, *waiting][-1]["question_id"])
+
     def session_of(self, name: str) -> str:
         """The conversation of a task's last attempt; what is no task's letter stands for itself."""
         return str(self.view(name)["session_id"]) if name in self.tasks else name

@@ -12,7 +12,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotFailure, SlotTool, Turn, TurnReport
+from claude_pool.domain.ports import (
+    Ask,
+    Launch,
+    Launched,
+    Leave,
+    ProcessEnd,
+    SlotFailure,
+    SlotTool,
+    Turn,
+    TurnReport,
+)
 from claude_pool.domain.values import End, Outcome, Text, Tokens
 
 
@@ -184,6 +194,9 @@ class ScriptedDriver:
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """See `SlotDriver.on_exit`."""
         self._exits.append(callback)
+
+    def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
+        """See `SlotDriver.on_question`: nothing here ever asks."""
 
     def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
         """See `SlotDriver.on_stray`."""

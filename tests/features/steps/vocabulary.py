@@ -52,6 +52,7 @@ KINDS = {
     "Who": _kind(r"the coordinator|slot-\d+|everyone", lambda text: text.removeprefix("the ")),
     "Slot": _kind(r"slot-\d+", lambda text: text),
     "Count": _kind(r"\d+", lambda text: int(text)),
+    "Choice": _kind(r"allow|deny|resume|rerun|cancel", lambda text: text),
     "Drains": _kind(r"finish|cancel|undo", lambda text: text),
     "SlotList": _kind(
         r"slot-\d+(?:(?:, | and )slot-\d+)*|nothing", lambda text: re.findall(r"slot-\d+", text)

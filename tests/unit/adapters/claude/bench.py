@@ -66,6 +66,7 @@ class Bench:
         append_system_prompt: str | None = None,
         json_schema: str | None = None,
         max_turns: int | None = None,
+        allowed_tools: tuple[str, ...] = (),
     ) -> int:
         """Launch the slot; the CLI's pid."""
         self.launches += 1
@@ -84,6 +85,7 @@ class Bench:
                 append_system_prompt=append_system_prompt,
                 json_schema=json_schema,
                 max_turns=max_turns,
+                allowed_tools=allowed_tools,
             )
         )
         return launched.pid
@@ -99,6 +101,7 @@ class Bench:
         on_budget: Callable[[str], None] = lambda _attempt: None,
         first_output_ms: int = 20_000,
         silence_ms: int = 20_000,
+        asks: bool = False,
     ) -> TurnReport:
         """Run one turn to its end."""
         turn = Turn(
@@ -111,6 +114,7 @@ class Bench:
             budget=budget,
             first_output_ms=first_output_ms,
             silence_ms=silence_ms,
+            asks=asks,
         )
         return await self.driver.run(SLOT, turn, on_budget)
 

@@ -47,10 +47,11 @@ def test_a_plain_launch_has_the_safe_defaults_and_nothing_else(tmp_path: Path) -
         "--verbose",
         "--include-partial-messages",
         "--permission-mode=plan",
+        "--permission-prompt-tool=stdio",
         "--setting-sources=user",
         "--strict-mcp-config",
         f"--session-id={_SESSION}",
-        "--disallowedTools=SendMessage,ListAgents",
+        "--disallowedTools=SendMessage,ListAgents,AskUserQuestion,ExitPlanMode",
         "--allowedTools=mcp__pool",
     ]
 
@@ -59,6 +60,11 @@ def test_a_trusted_project_loads_its_own_settings_and_servers(tmp_path: Path) ->
     words = argv(tmp_path, trust_project=True)
     assert value(words, "--setting-sources") is None
     assert "--strict-mcp-config" not in words
+
+
+def test_a_task_that_allows_it_by_name_may_ask_its_user_but_never_leave_plan_mode(tmp_path: Path) -> None:
+    words = argv(tmp_path, allowed_tools=("AskUserQuestion", "ExitPlanMode"))
+    assert value(words, "--disallowedTools") == "SendMessage,ListAgents,ExitPlanMode"
 
 
 def test_every_choice_becomes_one_word(tmp_path: Path) -> None:
@@ -79,7 +85,7 @@ def test_every_choice_becomes_one_word(tmp_path: Path) -> None:
         "--effort": "high",
         "--permission-mode": "acceptEdits",
         "--allowedTools": "mcp__pool,Bash(git log *),Read",
-        "--disallowedTools": "SendMessage,ListAgents,WebFetch",
+        "--disallowedTools": "SendMessage,ListAgents,AskUserQuestion,ExitPlanMode,WebFetch",
         "--tools": "Bash,Read",
         "--json-schema": '{"type":"object"}',
         "--max-turns": "3",

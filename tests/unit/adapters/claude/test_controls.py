@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from claude_pool.adapters.claude.controls import DENIED, ControlRefused, Controls
-from claude_pool.domain.values import Denial
+from claude_pool.adapters.claude.controls import ControlRefused, Controls
+from claude_pool.adapters.claude.stream import Message
 
 
 class Channel:
@@ -17,11 +17,13 @@ class Channel:
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
-        self.denials: list[tuple[str, Denial]] = []
+        self.questions: list[tuple[str, Message]] = []
+        self.withdrawn: list[str] = []
         self.messages: list[tuple[str, Any]] = []
         self.controls = Controls(
             self._write,
-            lambda use, denial: self.denials.append((use, denial)),
+            lambda name, request: self.questions.append((name, request)),
+            self.withdrawn.append,
             lambda request_id, message: self.messages.append((request_id, message)),
         )
 
@@ -88,14 +90,23 @@ def test_the_end_of_the_process_answers_everyone() -> None:
     on_channel(scene)
 
 
-def test_a_permission_question_is_denied_at_once_and_told() -> None:
+def test_a_permission_question_is_told_and_answered_by_its_id() -> None:
     async def scene(channel: Channel) -> None:
         request = {"subtype": "can_use_tool", "tool_name": "Bash", "tool_use_id": "toolu_1"}
         channel.controls.take({"type": "control_request", "request_id": "r1", "request": request})
+        assert channel.questions == [("r1", request)] and channel.lines == []
+        channel.controls.reply("r1", {"behavior": "allow"})
         response = channel.lines[0]["response"]
         assert response["request_id"] == "r1" and response["subtype"] == "success"
-        assert response["response"] == {"behavior": "deny", "message": DENIED}
-        assert channel.denials == [("toolu_1", Denial("Bash", DENIED))]
+        assert response["response"] == {"behavior": "allow"}
+
+    on_channel(scene)
+
+
+def test_a_question_that_wants_no_answer_any_more_is_told() -> None:
+    async def scene(channel: Channel) -> None:
+        assert channel.controls.take({"type": "control_cancel_request", "request_id": "r1"})
+        assert channel.withdrawn == ["r1"] and channel.lines == []
 
     on_channel(scene)
 

@@ -1,0 +1,174 @@
+"""Open questions of all kinds: who asks what, which answers there are, and what an answer brings about."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from claude_pool.domain import task
+from claude_pool.domain.coordination import Command
+from claude_pool.domain.errors import InvalidArgument, NotFound, WrongState
+from claude_pool.domain.questions import ALLOW, DENY, AnswerQuestion, Question
+from claude_pool.domain.records import Recorded
+from claude_pool.domain.task_board import PERMISSION_CHOICES, question_text, sealed_choices
+from claude_pool.domain.task_events import QuestionAnswered, QuestionAsked, QuestionExpired
+from claude_pool.domain.values import Text, attempt_id, derived_id
+
+from .service import Origin, Service
+from .store.blobs import Texts
+from .system import System
+from .texts import keep, whole
+from .views import View
+
+KINDS = ("permission", "sealed", "soft_limit")
+INPUT_SHOWN_BYTES = 20_000
+"""Of a longer input of a tool the beginning is shown."""
+REMEMBERED = 1_000
+"""Of so many questions it is known what became of them; an older one is not found."""
+
+
+class Questions:
+    """Lists and answers."""
+
+    def __init__(self, service: Service, texts: Texts, system: System) -> None:
+        """`texts` keeps changed inputs."""
+        self._service = service
+        self._texts = texts
+        self._system = system
+        self._asked: OrderedDict[str, str] = OrderedDict()
+        service.on_facts(self._on_facts)
+
+    def _on_facts(self, recorded: tuple[Recorded, ...]) -> None:
+        for r in recorded:
+            match r.event:
+                case QuestionAsked(question_id):
+                    self._remember(question_id, "its attempt has ended meanwhile")
+                case QuestionAnswered(question_id, choice):
+                    self._remember(question_id, f"it was answered already: {choice}")
+                case QuestionExpired(question_id, "deadline"):
+                    self._remember(question_id, "nobody answered in time, so it was denied")
+                case QuestionExpired(question_id):
+                    self._remember(question_id, "the slot wanted no answer any more")
+                case _:
+                    pass
+
+    def _remember(self, question_id: str, what: str) -> None:
+        self._asked[question_id] = what
+        if len(self._asked) > REMEMBERED:
+            self._asked.popitem(last=False)
+
+    async def waiting(self, task_id: str | None, kind: str | None) -> list[View]:
+        """The open questions, by kind and then in the order in which they were asked."""
+        world = self._service.world
+        found: list[View] = []
+        for asker in dict.fromkeys(world.questions.values()):
+            state = world.tasks[asker]
+            if kind in (None, "permission") and task_id in (None, asker) and isinstance(state, task.Running):
+                found += [await self._permission_view(asker, each) for each in state.live.questions]
+        for sealed_id, state in list(world.tasks.items()):
+            if kind in (None, "sealed") and task_id in (None, sealed_id) and isinstance(state, task.Sealed):
+                found.append(_sealed_view(state))
+        return found
+
+    async def _permission_view(self, task_id: str, question: Question) -> View:
+        return {
+            "question_id": question.question_id,
+            "kind": "permission",
+            "task_id": task_id,
+            "text": question_text(question),
+            "tool": question.tool,
+            "input": await self._input(question.input),
+            "choices": list(PERMISSION_CHOICES),
+            "deadline": question.deadline,
+            "default": DENY,
+        }
+
+    async def _input(self, text: Text) -> object:
+        if text.size > INPUT_SHOWN_BYTES:
+            return f"{text.head}… ({text.size} bytes)"
+        return json.loads(await whole(self._service, self._texts, text))
+
+    async def answer(
+        self,
+        question_id: str,
+        choice: str,
+        message: str | None,
+        updated_input: str | None,
+        origin: Origin,
+    ) -> str:
+        """Answer a question; the id of the task that asked it. `updated_input` is a JSON object's text.
+
+        Raises:
+            NotFound: there is no such question. WrongState: it is closed; the message says how.
+            InvalidArgument: it has no such answer.
+        """
+        task_id, choices = self._find(question_id)
+        if choice not in choices:
+            raise InvalidArgument(argument="choice", problem=f"say {' or '.join(choices)}")
+        if message is not None and choice != DENY:
+            raise InvalidArgument(argument="message", problem="goes with deny: it tells the model why")
+        if updated_input is not None and choice != ALLOW:
+            raise InvalidArgument(argument="updated_input", problem="goes with allow")
+        changed = None if updated_input is None else await keep(self._service, self._texts, updated_input)
+        try:
+            await self._service.handle(
+                lambda: self._command(task_id, question_id, choice, message, changed), origin
+            )
+        except WrongState:
+            raise self._closed(question_id) from None
+        if choices != PERMISSION_CHOICES:
+            self._remember(question_id, f"it was answered already: {choice}")
+        return task_id
+
+    def _find(self, question_id: str) -> tuple[str, tuple[str, ...]]:
+        """The task that asks, and the answers there are."""
+        world = self._service.world
+        if question_id in world.questions:
+            return world.questions[question_id], PERMISSION_CHOICES
+        for task_id, state in world.tasks.items():
+            if isinstance(state, task.Sealed) and _sealed_id(state) == question_id:
+                return task_id, sealed_choices(state.job)
+        raise self._closed(question_id)
+
+    def _closed(self, question_id: str) -> WrongState | NotFound:
+        what = self._asked.get(question_id)
+        if what is None:
+            return NotFound(
+                kind="question", id=question_id[:60], hint="pool_list_questions lists those that wait."
+            )
+        return WrongState(subject=question_id, state="closed", problem=what)
+
+    def _command(
+        self, task_id: str, question_id: str, choice: str, message: str | None, changed: Text | None
+    ) -> Command:
+        now = self._system.now()
+        match choice:
+            case "cancel":
+                return task.CancelTask(task_id, now)
+            case "rerun" | "resume":
+                return task.ReopenTask(task_id, choice == "resume", now)
+            case _:
+                return AnswerQuestion(task_id, question_id, choice, message, changed, now)
+
+
+def _sealed_id(state: task.Sealed) -> str:
+    return derived_id("question", attempt_id(state.job.task_id, len(state.job.attempts)), "sealed")
+
+
+def _sealed_view(state: task.Sealed) -> View:
+    job = state.job
+    return {
+        "question_id": _sealed_id(state),
+        "kind": "sealed",
+        "task_id": job.task_id,
+        "text": job.attempts[-1].outcome.message or "Its outcome is unknown.",
+        "choices": list(sealed_choices(job)),
+        "deadline": None,
+        "default": None,
+    }
+
+
+def json_object(value: Mapping[str, object]) -> str:
+    """A JSON object as the text that is recorded of it."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
