@@ -29,6 +29,8 @@ Feature: A coordinator finds the pool's tools by their names
       | pool_submit_with_review | no              |
       | pool_approve_result     | no              |
       | pool_reject_result      | no              |
+      | pool_list_questions     | yes             |
+      | pool_answer_question    | no              |
       | context_set             | no              |
       | context_get             | yes             |
       | context_delete          | no              |

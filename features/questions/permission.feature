@@ -67,7 +67,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
     When the coordinator runs A, which wants to run "touch made" and answers "went on"
     Then A asks "May it use Bash: touch made"
     And A is running because of "question"
-    When the coordinator tells A allow
+    When the coordinator tells A deny, saying "not now"
     Then A answers "went on"
 
   Scenario: Nobody is asked where nobody may be asked

@@ -84,3 +84,27 @@ def test_the_owner_does_not_stay_for_a_verdict(tmp_path: Path) -> None:
         assert shell.json("task", task_id)["state"] == "pending_review"
         rejected = shell.json("reject", task_id, "no")
         assert (rejected["state"], rejected["error"]["code"]) == ("failed", "review_rejected")
+
+
+def test_a_question_is_answered_from_another_shell(tmp_path: Path) -> None:
+    with a_shell(tmp_path, CLAUDE_POOL_PERMISSION_MODE="default") as shell:
+        words = '[[tool: Bash {"command": "touch made && echo done"}]] [[result]] do it'
+        task_id = shell.run("submit", words).strip()
+        until_sync(lambda: bool(shell.json("questions")))
+        (question,) = shell.json("questions")
+
+        assert question["text"] == "May it use Bash: touch made && echo done"
+        assert shell.run("answer", question["question_id"], "allow").startswith(task_id)
+        shell.run("wait", task_id)
+
+        assert shell.json("task", task_id)["output"] == "done"
+        assert (shell.folder / "made").exists()
+        assert "[wrong_state]" in shell.run("answer", question["question_id"], "deny", code=1)
+        shell.run("replay", "--check")
+
+
+def test_questions_are_denied_at_once_where_the_pool_says_so(tmp_path: Path) -> None:
+    with a_shell(tmp_path, CLAUDE_POOL_PERMISSION_MODE="default", CLAUDE_POOL_QUESTION_SECONDS="0") as shell:
+        task = shell.json("run", '[[tool: Bash {"command": "touch made"}]] [[reply: went on]] do it')
+
+        assert (task["output"], task["permission_denials"][0]["tool"]) == ("went on", "Bash")

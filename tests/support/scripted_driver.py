@@ -37,7 +37,14 @@ class LiveTurn:
     on_budget: Callable[[str], None]
     tools: Sequence[SlotTool] = ()
     listeners: Sequence[Callable[[str, str], None]] = ()
+    put: Callable[[Ask], Awaitable[Leave]] | None = None
     spent: int = 0
+
+    async def ask(self, tool: str, given: str = "{}", request_id: str = "r1") -> Leave:
+        """Ask whether `tool` may be used with `given` (JSON text); a turn that may not ask is told no."""
+        if not self.turn.asks or self.put is None:
+            return Leave(False, "nobody is asked")
+        return await self.put(Ask(self.turn.attempt, request_id, tool, given, f"{tool}: {given[:80]}"))
 
     @property
     def prompt(self) -> str:
@@ -121,6 +128,7 @@ class ScriptedDriver:
         self._strays: list[Callable[[str, Outcome], None]] = []
         self._tools: list[SlotTool] = []
         self._words: list[Callable[[str, str], None]] = []
+        self._put: Callable[[Ask], Awaitable[Leave]] | None = None
 
     async def launch(self, launch: Launch) -> Launched:
         """See `SlotDriver.launch`. A conversation that never had a turn cannot be resumed."""
@@ -149,7 +157,9 @@ class ScriptedDriver:
         assert turn.session == process.session, f"{slot_id} holds {process.session}, not {turn.session}"
         self.turns.append((slot_id, turn))
         prompts = self.conversations.setdefault(process.session, [])
-        live = LiveTurn(slot_id, process.launch, turn, tuple(prompts), on_budget, self._tools, self._words)
+        live = LiveTurn(
+            slot_id, process.launch, turn, tuple(prompts), on_budget, self._tools, self._words, self._put
+        )
         prompts.append(turn.prompt)
         process.attempt = turn.attempt
         process.cut = asyncio.get_running_loop().create_future()
@@ -196,7 +206,8 @@ class ScriptedDriver:
         self._exits.append(callback)
 
     def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
-        """See `SlotDriver.on_question`: nothing here ever asks."""
+        """See `SlotDriver.on_question`."""
+        self._put = callback
 
     def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
         """See `SlotDriver.on_stray`."""

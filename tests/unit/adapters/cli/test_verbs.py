@@ -518,3 +518,47 @@ def test_verdicts_are_given_with_their_words(bench: Bench) -> None:
         ("pool_approve_result", {"task_id": ID}),
         ("pool_reject_result", {"task_id": ID, "feedback": "too short"}),
     ]
+
+
+QUESTION = "question-aaaaaaaaaaaaaaaa"
+
+
+def test_questions_are_listed(bench: Bench) -> None:
+    asked: dict[str, object] = {
+        "question_id": QUESTION, "kind": "permission", "task_id": ID, "text": "May it use Bash: ls",
+        "choices": ["allow", "deny"], "deadline": 0, "default": "deny",
+    }  # fmt: skip
+    sealed = {**asked, "kind": "sealed", "deadline": None, "choices": ["rerun", "cancel"]}
+    bench.script(results={"pool_list_questions": [{"questions": [asked, sealed]}, {"questions": [asked]}]})
+
+    table = bench.run("questions").stdout
+    assert QUESTION in table and "allow,deny" in table and "rerun,cancel" in table
+    assert json.loads(bench.run("questions", "--task", ID, "--json").stdout) == [asked]
+    assert bench.calls() == [("pool_list_questions", {}), ("pool_list_questions", {"task_id": ID})]
+
+
+def test_an_answer_is_given_with_all_that_belongs_to_it(bench: Bench) -> None:
+    bench.script(results={"pool_answer_question": [task("running"), task("running")]})
+
+    assert bench.run("answer", QUESTION, "deny", "--message", "no").stdout == f"{ID} running\n"
+    bench.run("answer", QUESTION, "allow", "--input", '{"command": "ls"}')
+    assert [arguments for _, arguments in bench.calls()] == [
+        {"question_id": QUESTION, "choice": "deny", "message": "no"},
+        {"question_id": QUESTION, "choice": "allow", "updated_input": {"command": "ls"}},
+    ]
+
+
+def test_run_tells_of_a_question_and_goes_on_waiting(bench: Bench) -> None:
+    asking = task("running", questions=[{"question_id": QUESTION, "text": "May it use Bash: ls"}])
+    bench.script(
+        results={
+            "pool_submit": [{"task_id": ID}],
+            "pool_wait": [{"tasks": [asking], "cursor": 1}, {"tasks": [task()], "cursor": 2}],
+            "pool_result": [task()],
+        }
+    )
+
+    ended = bench.run("run", "x")
+
+    assert (ended.returncode, ended.stdout) == (0, "the answer\n")
+    assert ended.stderr == f"{ID}: May it use Bash: ls? claude-pool answer {QUESTION} allow|deny\n"

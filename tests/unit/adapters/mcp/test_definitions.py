@@ -32,7 +32,7 @@ INTERFACE = {
 
 READING = (
     "pool_result pool_wait pool_list_tasks pool_status pool_session_metrics context_get context_list "
-    "pool_find_slots pool_peek_messages pool_why pool_replay pool_chain_result "
+    "pool_find_slots pool_peek_messages pool_why pool_replay pool_chain_result pool_list_questions "
     "pool_skill_list pool_skill_get pool_list_workflows"
 )
 
@@ -106,7 +106,7 @@ def test_only_what_changes_nothing_says_that_it_reads_only(tool: AnyTool) -> Non
 def test_what_ends_or_removes_something_says_that_it_destroys(tool: AnyTool) -> None:
     destroying = (
         "pool_cancel pool_drain pool_budget context_delete pool_scale_down pool_set_target_slots "
-        "pool_cancel_chain pool_skill_remove pool_skill_save"
+        "pool_cancel_chain pool_skill_remove pool_skill_save pool_answer_question"
     )
     said = wire(tool)["annotations"].get("destructiveHint", False)
     assert said == (tool.name in destroying.split())

@@ -19,6 +19,9 @@ from claude_pool.domain.task_events import (
     AttemptSealed,
     AttemptStarted,
     AttemptSucceeded,
+    QuestionAnswered,
+    QuestionAsked,
+    QuestionExpired,
     ReviewRequested,
     TaskApproved,
     TaskCancelled,
@@ -26,6 +29,7 @@ from claude_pool.domain.task_events import (
     TaskFailed,
     TaskParked,
     TaskRejected,
+    TaskReopened,
     TaskSealed,
     TaskSubmitted,
     TaskUnparked,
@@ -63,6 +67,14 @@ def submit(log: EventLog, *names: str, tags: tuple[str, ...] = ()) -> None:
 
 def outcome(end: End = End.SUCCEEDED, model: str | None = None) -> Outcome:
     return Outcome(end, cost=1500, turns=2, model=model, tokens=Tokens(10, 20, 30, 40))
+
+
+def asked(question_id: str) -> QuestionAsked:
+    return QuestionAsked(question_id, 1, "Bash", Text("{}", size=2), "Bash", AT, AT)
+
+
+def answered(question_id: str) -> QuestionAnswered:
+    return QuestionAnswered(question_id, "allow", None, None, AT)
 
 
 def states(log: Log) -> dict[str, tuple[str, int | None]]:
@@ -113,6 +125,15 @@ def test_a_finished_task_sums_up_its_attempts(log: Log) -> None:
         ((started(), AttemptSealed(1, outcome(), AT), TaskSealed(1), TaskCancelled()), "cancelled", 5),
         ((started(), AttemptSucceeded(1, outcome(), AT), ReviewRequested(1, AT)), "pending_review", 4),
         ((started(), ReviewRequested(1, AT), TaskRejected(1, Text("no", size=2), AT)), "pending", None),
+        ((started(), asked("q1")), "running", 3),
+        ((started(), asked("q1"), asked("q2"), answered("q1")), "running", 4),
+        ((started(), asked("q1"), answered("q1")), "running", None),
+        ((started(), asked("q1"), QuestionExpired("q1", "deadline", AT)), "running", None),
+        (
+            (started(), asked("q1"), AttemptSealed(1, outcome(), AT), TaskReopened("rerun", None, AT)),
+            "pending",
+            None,
+        ),
         ((started(), ReviewRequested(1, AT), TaskApproved(AT), TaskCompleted()), "completed", 5),
     ],
 )
