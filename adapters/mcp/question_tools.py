@@ -12,7 +12,7 @@ from ..views import View
 from .arguments import Arguments
 from .canonical import canonical_json
 from .fields import Line, LongText, Usd
-from .schemas import TASK, result_schema
+from .schemas import STATE, result_schema
 from .tool import Call, Tool
 
 UPDATED_INPUT_BYTES = 1_000_000
@@ -36,9 +36,7 @@ class AnswerArguments(Arguments):
     """An answer."""
 
     question_id: Line = Field(description="As pool_list_questions shows it.")
-    choice: Literal["allow", "deny", "resume", "rerun", "cancel", "continue", "stop"] = Field(
-        description="One of the question's choices."
-    )
+    choice: Line = Field(description="One of the question's choices.")
     message: LongText | None = Field(default=None, description="With deny: what the model is told.")
     updated_input: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = Field(
         default=None, description="With allow: the tool's input instead of the one shown."
@@ -63,9 +61,8 @@ QUESTION_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_list_questions",
         "review",
-        "List what waits for an answer: permission (a slot wants to use a tool, and is denied at the "
-        "deadline) and sealed (a task whose outcome is unknown). Each with its text, choices, deadline and "
-        "default.",
+        "List what waits for an answer, with its choices: permission (a slot wants to use a tool and is "
+        "denied at the deadline), sealed (a task with an unknown outcome).",
         ListQuestionsArguments,
         result_schema("questions", questions="array"),
         _list,
@@ -77,7 +74,7 @@ QUESTION_TOOLS: tuple[Tool[Any], ...] = (
         "Answer one question. permission: allow (perhaps with another input) or deny. sealed: resume the "
         "interrupted conversation, rerun the task, or cancel it. Returns the task's view.",
         AnswerArguments,
-        TASK,
+        STATE,
         _answer,
         destroys=True,
         works=True,

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..views import View
 from .fields import LongText
 from .pool_tools import OneTask
-from .schemas import TASK, result_schema
+from .schemas import STATE, result_schema
 from .task_arguments import SubmitArguments, task_request
 from .tool import Call, Tool
 
@@ -59,7 +59,7 @@ REVIEW_TOOLS: tuple[Tool[Any], ...] = (
         "review",
         "Accept the result of a task that is pending_review: it is completed. Returns its view.",
         OneTask,
-        TASK,
+        STATE,
         _approve,
     ),
     Tool(
@@ -67,9 +67,9 @@ REVIEW_TOOLS: tuple[Tool[Any], ...] = (
         "review",
         "Refuse the result of a task that is pending_review. It runs again in a fresh conversation whose "
         "prompt shows every rejected result with its feedback, or fails with the last rejection allowed. "
-        "Returns its view, which shows which.",
+        "Returns its view.",
         RejectArguments,
-        TASK,
+        STATE,
         _reject,
         works=True,
     ),

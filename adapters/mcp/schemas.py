@@ -82,3 +82,6 @@ TASK = result_schema(
     cost_microdollars="integer",
 )
 """A task's view. A refused input of a fan-out has no `task_id`."""
+
+STATE = result_schema("task_id", "state", task_id="string", state="string")
+"""A task's view, told by what tools that decide on one change about it."""

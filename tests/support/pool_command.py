@@ -55,8 +55,8 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "context_list": ("context", "list"),
 }
 _POSITIONAL = (
-    "prompt", "task_id", "feedback", "question_id", "choice", "id", "key", "value", "to", "content", "slot_id",
-    "chain_id",
+    "prompt", "task_id", "feedback", "question_id", "choice", "id", "key", "value", "to", "content",
+    "slot_id", "chain_id",
 )  # fmt: skip
 _OF_CALLS_ONLY = ("wait_seconds", "after", "limit")
 
