@@ -19,6 +19,7 @@ Feature: Somebody decides on a task whose outcome is unknown
       | A    | 1       | sealed    | fresh |
       | A    | 2       | succeeded | fresh |
 
+  @real
   Scenario: A conversation that was cut off is taken up
     Given a pool of 1 slot with
       | log | file |
