@@ -149,6 +149,7 @@ class WarmSlot:
                 self._break(Failure("slot_failed", problem))
             await self._await_strays()
             await self._adjust(running)
+            await self._await_strays()  # one may have begun meanwhile
             if not self._over(running):
                 running.mark_sent()
                 self.process.write(prompt_line(shield_prompt(turn.prompt), running.uuid))
@@ -320,7 +321,7 @@ class WarmSlot:
             self.version = text(message, "claude_code_version") or self.version
             self._settings.note_model(text(message, "model"))
         account = self._accounts.take(message) if kind == "result" else None
-        if running is not None:
+        if running is not None and running.sent:  # before that, what is said is nobody's answer to us
             running.take(message, account, self._capabilities)
             if running.spoken.take(message):
                 self._listeners.words(running.turn.attempt, running.spoken.tail)
