@@ -138,8 +138,8 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
         "core",
         "Wait until any of many tasks or chains has ended or needs someone (pending_review: a verdict; "
         "sealed: a decision; running: its questions), and return those since the cursor, with the next "
-        "cursor. Returns at once if there are some already. Call it again with that cursor for the rest: nothing is told twice and "
-        "nothing is missed.",
+        "cursor. Returns at once if there are some already. Call it again with that cursor for the rest: "
+        "nothing is told twice and nothing is missed.",
         WaitArguments,
         result_schema("tasks", "cursor", tasks="array", chains="array", cursor="integer"),
         _wait,
