@@ -106,6 +106,7 @@ def pool_settings(effective: Effective) -> Settings:
         task_timeout_ms=chosen.task_timeout_ms,
         working_dir=chosen.working_dir or effective.places.work_tree,
         question_ms=round(chosen.question_seconds * 1000),
+        worktree=chosen.worktree,
     )
 
 
@@ -301,7 +302,11 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     with owner_lock(places):
         store = open_store(places, chosen.accept_rollback)
         workshop = Workshop(
-            chosen.claude, environ, Path(places.slots_dir), tuple(chosen.pass_env), chosen.trust_project
+            chosen.claude,
+            environ,
+            Path(places.slots_dir),
+            tuple(chosen.pass_env),
+            chosen.trust_project,
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)

@@ -25,9 +25,11 @@ from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClai
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.templates import fill
 from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
+from claude_pool.domain.workplace_events import WorkKeepStarted, WorkplaceWanted
 
 from .asking import Asking
 from .claude.neutralise import shield_prompt, without_mentions
+from .housing import Housing
 from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
@@ -79,6 +81,7 @@ class Runtime:
         self._messages = messages
         self._isolation = ChainIsolation(service, workplaces, texts, system, self._record)
         self._progress = progress
+        self._housing = Housing(workplaces)
         self._effects: set[asyncio.Task[None]] = set()
         self._asking = Asking(service, texts, system)
         self.stopped = asyncio.Event()
@@ -122,13 +125,18 @@ class Runtime:
                     self._begin(self._isolation.remove(r.stream))
                 case StopStarted():
                     self._begin(self._stop(r.stream, r.position))
+                case WorkplaceWanted():
+                    self._begin(self._make_workplace(r.stream, r.position))
+                case WorkKeepStarted(remove):
+                    self._begin(self._keep_work(r.stream, remove, r.position))
                 case CancelRequested() | InterruptRequested():
                     self._begin(self._interrupt(r.stream))
                 case _:
                     pass
         at = self._service.world.open_pool()
         if at.stopping is not None and all(
-            isinstance(state, (slot.Stopped, slot.Failed)) for state in self._service.world.slots.values()
+            isinstance(state, (slot.Stopped, slot.Failed)) and not state.card.housing.unkept
+            for state in self._service.world.slots.values()
         ):
             self.stopped.set()
 
@@ -293,6 +301,20 @@ class Runtime:
     async def _stop(self, slot_id: str, cause: int) -> None:
         end = await self._driver.stop(slot_id)
         await self._record_exit(slot_id, end, cause)
+
+    async def _make_workplace(self, slot_id: str, cause: int) -> None:
+        source = pool_options(self._service.world.open_pool()).working_dir or "/"
+        await self._record(await self._housing.make(slot_id, source), cause)
+
+    async def _keep_work(self, slot_id: str, remove: bool, cause: int) -> None:
+        try:
+            command = await self._housing.keep(
+                slot_id, remove, lambda diff: keep(self._service, self._texts, diff)
+            )
+        except StoreError as error:
+            self._service.fail(error)
+            return
+        await self._record(command, cause)
 
     async def _externalised(self, outcome: Outcome) -> Outcome:
         """The outcome with long texts in files, which must be durable before the event that names them."""

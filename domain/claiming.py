@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import slot, task
+from .housing import Stage
 from .options import Resolved, derived_session, launch_key, resolve
 from .pool import Budget, Open
 from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, is_slot_id, parse_session
@@ -70,6 +71,26 @@ def pool_options(pool: Open) -> Options:
     )
 
 
+def unhoused(pool: Open, card: slot.Card) -> bool:
+    """Whether the slot does not work where it should, so that nothing may start in it yet."""
+    at = card.housing
+    return at.stage is not Stage.MADE if pool.settings.worktree else at.workplace is not None
+
+
+def workplaces(world: World) -> dict[str, str]:
+    """The directories of the work trees that slots in service have of their own, with their slots."""
+    serving = (
+        (n, at.card.housing.workplace) for n, at in world.slots.items() if not isinstance(at, slot.Stopped)
+    )
+    return {home.directory: slot_id for slot_id, home in serving if home is not None}
+
+
+def lives_elsewhere(world: World, session: str | None, directory: str | None) -> bool:
+    """Whether a conversation belongs to another slot's own work tree than `directory`."""
+    home = world.homes.get(session or "")
+    return home is not None and home.directory != directory and home.directory in workplaces(world)
+
+
 def eligible(spec: TaskSpec, card: slot.Card) -> bool:
     """Whether the task may run in this slot: any, or the one or the role that it names."""
     if spec.slot is None:
@@ -84,12 +105,15 @@ def wanted_session(pool: Open, job: task.Job, card: slot.Card) -> str | None:
 
 
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
-    """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy elsewhere."""
+    """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy or lives
+    elsewhere."""
     pool = world.open_pool()
     policy = task.session_policy(job, default_session(pool))
     if policy.session in world.sessions:
         return None  # before any digest: a long queue may wait for one conversation
     resolved = resolve(job.spec.options, at.card.options, pool_options(pool))
+    if lives_elsewhere(world, policy.session, resolved.options.working_dir):
+        return None
     key = launch_key(resolved.options, at.card.identity, surroundings)
     wanted = wanted_session(pool, job, at.card)
     home = world.homes.get(wanted or "")
@@ -150,5 +174,6 @@ def _affordable(budget: Budget, needed: int, wanted: Funding) -> Funding | Unaff
 
 def _not_busy(world: World) -> int:
     return sum(
-        isinstance(at, (slot.Idle, slot.Clearing, slot.Starting, slot.Cold)) for at in world.slots.values()
+        isinstance(at, (slot.Idle, slot.Clearing, slot.Preparing, slot.Starting, slot.Cold))
+        for at in world.slots.values()
     )

@@ -21,12 +21,15 @@ from .claiming import (
     funding,
     pool_options,
     task_limit,
+    unhoused,
     wanted_session,
+    workplaces,
 )
 from .errors import (
     CliMissing,
     Draining,
     InvalidArgument,
+    IsolationFailed,
     NotFound,
     Paused,
     SessionBusy,
@@ -246,6 +249,8 @@ def _check_health(world: World) -> None:
         return
     if failed[0].code == CliMissing.code:
         raise CliMissing(problem=failed[0].problem)
+    if failed[0].code == IsolationFailed.code:
+        raise IsolationFailed(problem=failed[0].problem, hint="Then lift it with pool_resume.")
     raise SlotsFailed(problem=failed[0].problem)
 
 
@@ -255,7 +260,11 @@ def _check_session(spec: TaskSpec, session_dir: str | None, world: World) -> Non
         return
     if policy.mode is SessionMode.FORK and policy.session in world.sessions:
         raise SessionBusy(session=policy.session, attempt=world.sessions[policy.session])
-    wanted = spec.options.working_dir or pool_options(world.open_pool()).working_dir
+    at = world.open_pool()
+    usual = "the work tree of a slot" if at.settings.worktree else pool_options(at).working_dir
+    wanted = spec.options.working_dir or usual
+    if spec.options.working_dir is None and session_dir in workplaces(world):
+        return  # it runs in the slot that works there
     if session_dir is not None and session_dir != wanted:
         raise InvalidArgument(
             argument="session",
@@ -277,6 +286,9 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     plan = claim_plan(world, state.job, at, command.surroundings)
     if plan is None:
         session = wanted_session(world.open_pool(), state.job, at.card) or ""
+        if session not in world.sessions:
+            problem = "the task's conversation belongs to another slot's work tree"
+            raise WrongState(subject=command.slot_id, state="free", problem=problem)
         raise SessionBusy(session=session, attempt=world.sessions[session])
     if not plan.session:
         raise WrongState(
@@ -308,6 +320,8 @@ def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> Non
         raise Paused(reason=owned.paused.reason)
     if owned.stopping is not None:
         raise WrongState(subject="the pool", state="stopping", problem="no attempt starts any more")
+    if isinstance(at, slot.Cold) and unhoused(owned, at.card):
+        raise WrongState(subject=at.card.slot_id, state="free", problem="but its work tree is not ready")
     if not eligible(spec, at.card):
         raise WrongState(subject=at.card.slot_id, state="free", problem=f"but the task is for {spec.slot}")
 
@@ -390,7 +404,7 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
         released = slot.decide(over, at)
     for event in released:
         at = slot.evolve(at, event)
-    return (*released, *slot.decide(slot.StopSlot(slot_id, "owner_lost"), at))
+    return (*released, *slot.decide(slot.StopSlot(slot_id, slot.OWNER_LOST), at))
 
 
 def waiting_for(world: World, state: task.Known) -> str | None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from heapq import merge
 
 from . import chain, pool, slot, task
-from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options
+from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options, unhoused
 from .coordination import Claim, Command
 from .errors import Paused, WrongState
+from .housing import KeepWork, Stage, WantWorkplace
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
@@ -92,6 +93,8 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
     if at.stopping is None:
         yield from _workplaces(world, at)
         yield from _capacity(world, at)
+    yield from _housing(world, at)
+    if at.stopping is None:
         yield from _claims(world, at, surroundings, now)
     yield from _upkeep(world, at, surroundings)
 
@@ -220,6 +223,26 @@ def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
         yield slot.DrainSlot(max(serving, key=_dispensable).card.slot_id)
 
 
+def _housing(world: World, at: pool.Open) -> Iterator[Command]:
+    """Have slots work where they should before anything starts there; keep the work of those at rest."""
+    in_service = at.stopping is None and not _drained(world, at)
+    for slot_id, state in world.slots.items():
+        home = state.card.housing
+        match state:
+            case slot.Cold(card) if in_service and not card.draining and home.stage is not Stage.KEEPING:
+                if at.settings.worktree and unhoused(at, card):
+                    yield WantWorkplace(slot_id)
+                elif unhoused(at, card):
+                    yield KeepWork(slot_id, remove=True)
+            case slot.Failed() | slot.Stopped():
+                retired = isinstance(state, slot.Stopped) and state.retired
+                give_up = retired or not at.settings.worktree
+                if not (in_service and isinstance(state, slot.Failed)) and home.to_keep(give_up):
+                    yield KeepWork(slot_id, remove=give_up)
+            case _:
+                pass
+
+
 def _leaving(state: slot.Present) -> bool:
     return state.card.draining or (isinstance(state, slot.Stopping) and state.reason == "retire")
 
@@ -230,7 +253,7 @@ def _dispensable(state: slot.Present) -> tuple[int, int]:
             ease = 3
         case slot.Cold() | slot.Idle():
             ease = 2
-        case slot.Starting() | slot.Clearing() | slot.Stopping():
+        case slot.Preparing() | slot.Starting() | slot.Clearing() | slot.Stopping():
             ease = 1
         case _:
             ease = 0
@@ -244,7 +267,9 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         slot_id: state
         for slot_id, state in world.slots.items()
         if isinstance(state, (slot.Idle, slot.Cold)) and not state.card.draining
-        if isinstance(state, slot.Cold) or not _worn(state.process, at.settings)
+        if not (
+            unhoused(at, state.card) if isinstance(state, slot.Cold) else _worn(state.process, at.settings)
+        )
     }
     if not free:
         return
@@ -330,8 +355,7 @@ def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None)
 
 def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator[Command]:
     """Launch, recycle, clear ahead, and stop what is not needed any more."""
-    live = world.pending or world.parked or world.running or world.isolating
-    drained = at.draining is not None and not live
+    drained = _drained(world, at)
     for slot_id, state in world.slots.items():
         match state:
             case slot.Cold(card) | slot.Failed(card) if card.draining:
@@ -340,7 +364,7 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
                 yield slot.StartStop(slot_id, "shutdown")
             case slot.Cold() if drained:
                 yield slot.StartStop(slot_id, "drain")
-            case slot.Cold(card) if at.draining is None:
+            case slot.Cold(card) if at.draining is None and not unhoused(at, card):
                 options = resolve(Options(), card.options, pool_options(at)).options
                 key = launch_key(options, card.identity, surroundings.at(options.working_dir))
                 session = derived_session(at.owner or "", slot_id, str(card.launches + 1))
@@ -349,6 +373,12 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
                 yield from _idle(slot_id, card, process, at, drained)
             case _:
                 pass
+
+
+def _drained(world: World, at: pool.Open) -> bool:
+    """Whether the pool takes nothing new, and has finished what it had taken."""
+    live = world.pending or world.parked or world.running or world.isolating
+    return at.draining is not None and not live
 
 
 def _idle(

@@ -14,6 +14,7 @@ from .values import Options
 class Settings:
     """What an owner runs the pool with. `session` is the policy of tasks that name none.
 
+    With `worktree` every slot works in a work tree of its own.
     A process is recycled after `recycle_turns` turns or above `recycle_rss_mb` of memory. A permission
     question is denied after `question_ms`; 0: at once, and nobody is asked.
     """
@@ -30,6 +31,7 @@ class Settings:
     recycle_turns: int = 200
     recycle_rss_mb: int = 700
     question_ms: int = 0
+    worktree: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import slot, task
+from .housing import Housing
 from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class WorktreeStatus:
+    """A slot's own work tree. `path` is None once it was given up; its work is on `branch` from `base` on.
+
+    `head` and `files_changed` are those of the last time its work was committed; `problem` says why it
+    could not be, and `notes` what else a person should know.
+    """
+
+    path: str | None
+    branch: str
+    base: str
+    head: str | None = None
+    files_changed: int | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,7 @@ class SlotStatus:
     tasks_completed: int
     cost_microdollars: int
     problem: str | None = None
+    worktree: WorktreeStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +120,23 @@ def slot_status(world: World, state: slot.Present) -> SlotStatus:
         tasks_completed=card.tasks_completed,
         cost_microdollars=card.cost,
         problem=state.problem if isinstance(state, slot.Failed) else None,
+        worktree=_worktree(card.housing),
+    )
+
+
+def _worktree(at: Housing) -> WorktreeStatus | None:
+    home, kept = at.workplace, at.kept
+    last = kept or home
+    if last is None:
+        return None
+    return WorktreeStatus(
+        path=None if home is None else home.path,
+        branch=last.branch,
+        base=last.base,
+        head=None if kept is None else kept.head,
+        files_changed=None if kept is None else kept.files_changed,
+        problem=at.problem,
+        notes=(*(() if home is None else home.notes), *(() if kept is None else kept.notes)),
     )
 
 

@@ -9,8 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from . import inbox
+from . import housing, inbox
 from .errors import WrongState
+from .housing import (
+    HousingCommand,
+    KeepWork,
+    RecordWorkplaceFailed,
+    Stage,
+    WantWorkplace,
+)
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .options import overlaid
 from .slot_events import (
@@ -34,10 +41,21 @@ from .slot_events import (
     StopStarted,
 )
 from .values import Options
+from .workplace_events import (
+    WorkKeepStarted,
+    WorkKept,
+    WorkNotKept,
+    WorkplaceEvent,
+    WorkplaceFailed,
+    WorkplaceMade,
+    WorkplaceWanted,
+)
 
 RESTART_INTENSITY = 3
 """So many unexpected process ends within `RESTART_PERIOD_MS` fail the slot (Erlang/OTP's intensity)."""
 RESTART_PERIOD_MS = 60_000
+OWNER_LOST = "owner_lost"
+"""The reason of a slot that has no process because its owner died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class Card:
     conversation: str | None = None
     draining: bool = False
     inbox: inbox.Inbox = inbox.EMPTY
+    housing: housing.Housing = housing.NOWHERE
 
     @property
     def identity(self) -> tuple[str | None, str | None, str | None]:
@@ -92,6 +111,13 @@ class Absent:
 @dataclass(frozen=True, slots=True)
 class Cold:
     """In service without a process. The launch policy or a claim ends it; a crash leaves it as it is."""
+
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Without a process, while its work tree is made or given up. That ends it; recovery makes it stopped."""
 
     card: Card
 
@@ -163,8 +189,8 @@ class Stopped:
     retired: bool = False
 
 
-Slot = Absent | Cold | Starting | Idle | Clearing | Busy | Stopping | Failed | Stopped
-Present = Cold | Starting | Idle | Clearing | Busy | Stopping | Failed | Stopped
+Slot = Absent | Cold | Preparing | Starting | Idle | Clearing | Busy | Stopping | Failed | Stopped
+Present = Cold | Preparing | Starting | Idle | Clearing | Busy | Stopping | Failed | Stopped
 
 ABSENT = Absent()
 
@@ -309,6 +335,7 @@ class StopSlot:
 SlotCommand = (
     AddSlot | ReviveSlot | ConfigureSlot | StartLaunch | RecordLaunched | RecordLaunchFailed | ClaimSlot
     | ReleaseSlot | StartClear | RecordCleared | StartStop | RecordProcessEnded | DrainSlot | StopSlot
+    | HousingCommand
 )  # fmt: skip
 
 
@@ -356,11 +383,14 @@ def decide(command: SlotCommand, state: Slot) -> tuple[SlotEvent, ...]:
         case DrainSlot():
             return _drain(command, state)
         case StopSlot(_, reason):
-            if isinstance(state, (Absent, Stopped, Failed)):
+            if isinstance(state, Absent):
+                return ()
+            keeping = state.card.housing.stage is Stage.KEEPING
+            if isinstance(state, (Stopped, Failed)) and not (keeping and reason == OWNER_LOST):
                 return ()
             return (SlotStopped(reason),)
         case _:
-            assert_never(command)
+            return _house(command, state)
 
 
 def _refusal(slot_id: str, state: Slot, problem: str) -> WrongState:
@@ -422,6 +452,22 @@ def _release(command: ReleaseSlot, state: Slot) -> tuple[SlotEvent, ...]:
     return (*returned, released, *ended, *retired)
 
 
+def _house(command: HousingCommand, state: Slot) -> tuple[SlotEvent, ...]:
+    if isinstance(state, Absent):
+        raise _refusal(command.slot_id, state, "it has no work tree")
+    at = state.card.housing
+    if isinstance(command, WantWorkplace) and not isinstance(state, Cold):
+        raise _refusal(command.slot_id, state, "only a slot without a process gets a work tree")
+    if isinstance(command, KeepWork) and (
+        not isinstance(state, (Cold, Failed, Stopped)) or at.workplace is None or at.stage is Stage.KEEPING
+    ):
+        raise _refusal(command.slot_id, state, "there is no work to keep now")
+    events = housing.decide(command, at)
+    if isinstance(command, RecordWorkplaceFailed) and events:
+        return (*events, SlotQuarantined(command.code, command.problem))
+    return events
+
+
 def _stop(command: StartStop, state: Slot, reason: str) -> tuple[SlotEvent, ...]:
     match state:
         case Idle():
@@ -461,7 +507,7 @@ def _process_ended(command: RecordProcessEnded, state: Slot) -> tuple[SlotEvent,
 
 def _drain(command: DrainSlot, state: Slot) -> tuple[SlotEvent, ...]:
     match state:
-        case Busy(card) | Starting(card) | Clearing(card) if not card.draining:
+        case Busy(card) | Preparing(card) | Starting(card) | Clearing(card) if not card.draining:
             return (SlotDrainStarted(),)
         case Cold() | Failed():
             return (SlotRetired(),)
@@ -534,10 +580,14 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
             return Failed(state.card, code, problem) if isinstance(state, Cold) else state
         case SlotRevived():
             if isinstance(state, Failed) or (isinstance(state, Stopped) and not state.retired):
-                return Cold(replace(state.card, failures=()))
+                home = housing.revived(state.card.housing)
+                return Cold(replace(state.card, failures=(), housing=home))
             return state
-        case SlotStopped():
-            return state if isinstance(state, (Failed, Stopped)) else Stopped(state.card)
+        case SlotStopped(reason):
+            card = state.card
+            if reason == OWNER_LOST:
+                card = replace(card, housing=housing.abandoned(card.housing))
+            return replace(state, card=card) if isinstance(state, (Failed, Stopped)) else Stopped(card)
         case SlotRetired():
             return Stopped(state.card, retired=True)
         case MessageAccepted() | MessagesDelivered() | MessagesReturned() | MessagesRead():
@@ -545,7 +595,34 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
         case SlotAdded():
             return state
         case _:
+            return _on_housing(state, event)
+
+
+def _on_housing(state: Present, event: WorkplaceEvent) -> Slot:
+    match event:
+        case WorkplaceWanted():
+            sensible = isinstance(state, Cold)
+        case WorkplaceMade() | WorkplaceFailed():
+            sensible = isinstance(state, Preparing)
+        case WorkKeepStarted():
+            sensible = isinstance(state, (Cold, Failed, Stopped))
+        case WorkKept() | WorkNotKept():
+            sensible = state.card.housing.stage is Stage.KEEPING
+        case _:
             assert_never(event)
+    if not sensible:
+        return state
+    before = state.card.housing
+    after = housing.evolve(before, event)
+    if isinstance(state, Preparing) and isinstance(event, (WorkKept, WorkNotKept)):
+        after = housing.given_up(after)
+    options = housing.directed(state.card.options, before, after)
+    card = replace(state.card, housing=after, options=options)
+    if isinstance(state, Preparing):
+        return Cold(card)
+    if isinstance(state, Cold) and isinstance(event, (WorkplaceWanted, WorkKeepStarted)):
+        return Preparing(card)
+    return replace(state, card=card)
 
 
 def _failed(card: Card, at: int) -> Card:
@@ -567,7 +644,7 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     card = Card(
         old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
         old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost,
-        _conversation_after(state, event), old.draining, inbox.settled(old.inbox),
+        _conversation_after(state, event), old.draining, inbox.settled(old.inbox), old.housing,
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))

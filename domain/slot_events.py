@@ -8,6 +8,8 @@ from typing import ClassVar
 from .message_events import EVENTS as MESSAGE_EVENTS
 from .message_events import MessageEvent
 from .values import Options
+from .workplace_events import EVENTS as WORKPLACE_EVENTS
+from .workplace_events import WorkplaceEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +190,11 @@ class SlotStopped:
 SlotEvent = (
     SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced
     | LaunchFailed | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
-    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped | MessageEvent
+    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped | MessageEvent | WorkplaceEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[SlotEvent], ...] = (
     SlotAdded, SlotRevived, SlotConfigured, LaunchStarted, LaunchSucceeded, ProcessReplaced, LaunchFailed,
     SlotClaimed, SlotReleased, ClearStarted, SessionPrepared, StopStarted, ProcessEnded,
-    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped, *MESSAGE_EVENTS,
+    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped, *MESSAGE_EVENTS, *WORKPLACE_EVENTS,
 )  # fmt: skip

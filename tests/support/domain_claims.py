@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claude_pool.domain import slot, task
 from claude_pool.domain.budgets import budget_status
-from claude_pool.domain.claiming import Unaffordable, claim_plan, eligible, funding
+from claude_pool.domain.claiming import Unaffordable, claim_plan, eligible, funding, unhoused
 from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.task_board import task_card
@@ -21,7 +21,13 @@ def check_rest(story: Story, now: int) -> None:
     at = world.open_pool()
     if at.owner is None or at.paused is not None or at.stopping is not None:
         return
-    free = [s for s in world.slots.values() if isinstance(s, FREE) and not s.card.draining]
+    free = [
+        s
+        for s in world.slots.values()
+        if isinstance(s, FREE)
+        and not s.card.draining
+        and not (isinstance(s, slot.Cold) and unhoused(at, s.card))
+    ]
     coming = sum(isinstance(s, (slot.Clearing, slot.Starting)) for s in world.slots.values())
     kept_waiting: list[str] = []
     for task_id, state in world.tasks.items():

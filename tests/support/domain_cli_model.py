@@ -10,10 +10,18 @@ from dataclasses import dataclass
 
 from claude_pool.domain import slot
 from claude_pool.domain.coordination import Command, RecordEnd
+from claude_pool.domain.housing import (
+    RecordWorkKept,
+    RecordWorkNotKept,
+    RecordWorkplaceFailed,
+    RecordWorkplaceMade,
+)
+from claude_pool.domain.isolation import Workplace
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
-from claude_pool.domain.values import End, Outcome, SessionMode
+from claude_pool.domain.values import End, Outcome, SessionMode, Text
+from claude_pool.domain.workplace_events import WorkKeepStarted, WorkKept, WorkplaceWanted
 
 from .domain_story import outcome
 
@@ -54,7 +62,19 @@ class Stopping:
     """The process is being ended."""
 
 
-Effect = Launching | Turning | Clearing | Stopping
+@dataclass(frozen=True, slots=True)
+class Housing:
+    """The slot's work tree is being made, or looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The work in the slot's work tree is being committed; with `remove`, its directory goes then."""
+
+    remove: bool
+
+
+Effect = Launching | Turning | Clearing | Stopping | Housing | Keeping
 
 
 class CliModel:
@@ -66,6 +86,7 @@ class CliModel:
         self.effects: dict[str, Effect] = {}
         self.disk: dict[str, int] = {}
         self.asked: set[str] = set()
+        self.trees: dict[str, Workplace] = {}
         self.cleared = 0
 
     def observe(self, facts: Sequence[Fact]) -> None:
@@ -81,6 +102,12 @@ class CliModel:
                     self._begin(fact.stream, Clearing())
                 case StopStarted():
                     self._begin(fact.stream, Stopping())
+                case WorkplaceWanted():
+                    assert fact.stream not in self.processes
+                    self._begin(fact.stream, Housing())
+                case WorkKeepStarted(remove):
+                    assert fact.stream not in self.processes
+                    self._begin(fact.stream, Keeping(remove))
                 case CancelRequested() | InterruptRequested():
                     self.asked.add(fact.stream)
                 case _:
@@ -158,6 +185,27 @@ class CliModel:
         process = self.processes[slot_id]
         process.holds, process.turns = session, 0
         return slot.RecordCleared(slot_id, session)
+
+    def housed(self, slot_id: str, works: bool = True) -> Command:
+        """The slot's work tree is there, or cannot be made."""
+        assert isinstance(self.effects.pop(slot_id), Housing)
+        if not works:
+            return RecordWorkplaceFailed(slot_id, "isolation_failed", "There is no commit.")
+        path = f"/state/{slot_id}"
+        made = Workplace(
+            slot_id, "worktree", path, path, "/project/.git", f"claude-pool/{slot_id}", "b", "main"
+        )
+        return RecordWorkplaceMade(slot_id, self.trees.setdefault(slot_id, made))
+
+    def kept(self, slot_id: str, works: bool = True) -> Command:
+        """The slot's work is in commits, or cannot be committed."""
+        effect, tree = self.effects.pop(slot_id), self.trees[slot_id]
+        assert isinstance(effect, Keeping)
+        if not works:
+            return RecordWorkNotKept(slot_id, "There is a repository inside.")
+        if effect.remove:
+            del self.trees[slot_id]
+        return RecordWorkKept(slot_id, WorkKept(tree.branch, tree.base, "h", 1, Text(), effect.remove))
 
     def gone(self, slot_id: str, *, expected: bool, now: int) -> Command:
         """The slot's process is gone: it was stopped, or failed to clear, or died idle."""

@@ -17,7 +17,7 @@ from claude_pool.domain.values import End, Options, TaskSpec, Text
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from .domain_cli_model import Clearing, Effect, Launching, Stopping, Turning
+from .domain_cli_model import Clearing, Effect, Housing, Keeping, Launching, Stopping, Turning
 from .domain_events import pool_events, slot_events, task_events
 from .domain_pool_model import ROLES, PoolModel
 from .domain_story import outcome, session_name, task_name
@@ -40,6 +40,7 @@ settings_drawn = st.builds(
     queue_timeout_ms=st.sampled_from([None, None, None, 20_000]),
     working_dir=st.just("/project"),
     recycle_turns=st.sampled_from([3, 200]),
+    worktree=st.sampled_from([False, False, True]),
 )
 options_drawn = st.builds(
     Options,
@@ -332,6 +333,18 @@ class CoreMachine(RuleBasedStateMachine):
     def a_process_has_stopped(self, which: int) -> None:
         """As it was told to."""
         self.tell(self.model.cli.gone(self._at(Stopping, which), expected=True, now=self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Housing))
+    @rule(which=picks, works=mostly)
+    def a_work_tree_is_made(self, which: int, works: bool) -> None:
+        """Or it cannot be made."""
+        self.tell(self.model.cli.housed(self._at(Housing, which), works))
+
+    @precondition(lambda self: self.model.at_work(Keeping))
+    @rule(which=picks, works=mostly)
+    def work_is_kept(self, which: int, works: bool) -> None:
+        """Or it cannot be committed."""
+        self.tell(self.model.cli.kept(self._at(Keeping, which), works))
 
     @precondition(lambda self: self.quiet() and self.model.idle())
     @rule(which=picks)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
@@ -22,7 +23,7 @@ from claude_pool.domain.values import End, Outcome, Text, Transcript
 from claude_pool.domain.world import World
 
 from .domain_claims import check_rest, check_views, check_wake
-from .domain_cli_model import Clearing, CliModel, Effect, Launching, Stopping, Turning
+from .domain_cli_model import Clearing, CliModel, Effect, Housing, Keeping, Launching, Stopping, Turning
 from .domain_ledger import Ledger
 from .domain_messages import Post
 from .domain_story import NOW, Story, outcome, session_name
@@ -95,9 +96,11 @@ class PoolModel:
 
     def _check_processes(self) -> None:
         at_most = self.world.open_pool().settings.max_slots
-        assert len({*self.cli.processes, *self.cli.effects}) <= at_most, "too many processes"
+        without = {*self.at_work(Housing), *self.at_work(Keeping)}
+        assert len({*self.cli.processes, *self.cli.effects} - without) <= at_most, "too many processes"
         for slot_id, at in self.world.slots.items():
             process, effect = self.cli.processes.get(slot_id), self.cli.effects.get(slot_id)
+            self._check_housing(at)
             match at:
                 case slot.Idle(_, believed):
                     assert process is not None and effect is None
@@ -110,8 +113,20 @@ class PoolModel:
                     assert isinstance(effect, Launching)
                 case slot.Busy():
                     assert isinstance(effect, Turning if at.process is not None else Launching)
+                case slot.Preparing():
+                    assert process is None and isinstance(effect, (Housing, Keeping))
                 case slot.Cold() | slot.Failed() | slot.Stopped():
-                    assert process is None and effect is None, f"{slot_id} has a process nobody knows of"
+                    assert process is None, f"{slot_id} has a process nobody knows of"
+                    assert (effect is None) == (at.card.housing.stage is not Stage.KEEPING)
+
+    def _check_housing(self, at: slot.Present) -> None:
+        """Who works has a work tree of its own, or none, as the pool is set; and nothing works elsewhere."""
+        home, own = at.card.housing.workplace, self.world.open_pool().settings.worktree
+        assert at.card.options.working_dir == (None if home is None else home.directory)
+        if isinstance(at, (slot.Starting, slot.Idle, slot.Clearing, slot.Busy)):
+            assert (home is not None) == own and (not own or at.card.housing.stage is Stage.MADE)
+        if isinstance(at, slot.Stopped) and at.retired and at.card.slot_id in self.cli.trees:
+            assert at.card.housing.problem or at.card.housing.unkept
 
     # Owners.
 
@@ -150,7 +165,8 @@ class PoolModel:
         """Whether an owner that is stopping may end."""
         done = (slot.Stopped, slot.Failed)
         slots = self.world.slots.values()
-        return self.world.open_pool().stopping is not None and all(isinstance(at, done) for at in slots)
+        at_rest = all(isinstance(at, done) and not at.card.housing.unkept for at in slots)
+        return self.world.open_pool().stopping is not None and at_rest
 
     def held(self) -> bool:
         """Whether a drain or a pause keeps the pool from work."""
@@ -203,6 +219,10 @@ class PoolModel:
                     self.tell(self.cli.cleared_now(slot_id))
                 case Stopping():
                     self.tell(self.cli.gone(slot_id, expected=True, now=self.now))
+                case Housing():
+                    self.tell(self.cli.housed(slot_id))
+                case Keeping():
+                    self.tell(self.cli.kept(slot_id))
 
     # The end.
 
