@@ -91,7 +91,7 @@ def chain_card(state: chain.Known, now: int, world: World) -> ChainCard:
         error=_problem(state),
         tags=work.plan.tags,
         submitted_at=work.submitted_at,
-        branch=kept.branch if kept is not None else place.branch if place is not None else None,
+        branch=_branch(work),
         base=place.base if place is not None else None,
         head=(kept.head or None) if kept is not None else None,
         path=place.path if place is not None and (kept is None or not kept.head) else None,
@@ -128,6 +128,14 @@ def _step_card(state: chain.Known, name: str, needs: tuple[str, ...], now: int, 
 def _held(state: chain.Known) -> str | None:
     """Why a step whose needs are done does not start."""
     return _reason(state, ()) if isinstance(state, chain.Preparing) else "one step at a time in this copy"
+
+
+def _branch(work: chain.Work) -> str | None:
+    """The branch with the chain's work; None where there is none, as where nothing was changed."""
+    place, kept = work.workplace, work.kept
+    if place is None or kept is None:
+        return place.branch if place is not None else None
+    return None if kept.head == place.base else kept.branch
 
 
 def _problem(state: chain.Known) -> Problem | None:

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .chain_events import (
+    ChainFailed,
+    ChainSubmitted,
+    EndingBegun,
+    StepCancelled,
+    StepCompleted,
+    StepFailed,
+    StepSkipped,
+    StepStarted,
+    WorkKept,
+    WorkplaceMade,
+    WorkplaceRefused,
+)
 from .pool_events import FundsReserved, FundsSettled
 from .records import Recorded
 from .slot_events import SlotClaimed, SlotReleased
@@ -42,7 +55,7 @@ class Reason:
 
 
 def story(events: Sequence[Recorded]) -> tuple[Reason, ...]:
-    """The events of one task, or of one slot, as sentences in order."""
+    """The events of one task, chain or slot, as sentences in order."""
     return tuple(
         Reason(
             e.position, e.meta.recorded_at, e.meta.actor.value, e.meta.cause, e.event.NAME, _sentence(e.event)
@@ -99,6 +112,36 @@ def _sentence(event: object) -> str:
             return f"{amount} microdollars reserved for {attempt}"
         case FundsSettled(attempt, cost, estimated):
             return f"{attempt} settled at {cost} microdollars" + (" (estimated)" if estimated else "")
+        case _:
+            return _of_chains(event)
+
+
+def _of_chains(event: object) -> str:
+    match event:
+        case ChainSubmitted(_, plan):
+            how = f" in a {plan.isolation}" if plan.isolation != "none" else ""
+            return f"accepted with {len(plan.steps)} steps{how}"
+        case StepStarted(step, run, task_id):
+            return f"step {step} is {task_id} now" + (", its recovery" if run > 1 else "")
+        case StepCompleted(step, _, _, _, cost):
+            return f"step {step} completed, cost {cost} microdollars"
+        case StepFailed(step, _, code, message, _, cost):
+            return f"step {step} failed, cost {cost} microdollars ({code}: {message})"
+        case StepCancelled(step):
+            return f"step {step} was cancelled"
+        case StepSkipped(step):
+            return f"step {step} was skipped"
+        case EndingBegun(reason, message):
+            return f"nothing more starts: {reason}" + (f" ({message})" if message else "")
+        case WorkplaceMade(path, _, _, branch, base):
+            return f"works in {path} on {branch}, from {base[:12]}"
+        case WorkplaceRefused(code, problem):
+            return f"no copy of the repository could be made: {code}: {problem}"
+        case ChainFailed(code, problem):
+            return f"failed: {code}: {problem}"
+        case WorkKept(branch, head, files, _, merged, code, problem):
+            landed = f", merged into {merged}" if merged else f" ({code}: {problem})" if code else ""
+            return f"{files} files changed, kept on {branch} at {head[:12]}{landed}"
         case _:
             name: str = getattr(type(event), "NAME", type(event).__name__)
             return name.rpartition(".")[2].replace("_", " ")

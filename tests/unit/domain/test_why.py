@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from claude_pool.domain.chain_events import (
+    ChainCompleted,
+    ChainFailed,
+    ChainSubmitted,
+    EndingBegun,
+    Plan,
+    Step,
+    StepCancelled,
+    StepCompleted,
+    StepFailed,
+    StepSkipped,
+    StepStarted,
+    WorkKept,
+    WorkplaceMade,
+    WorkplaceRefused,
+)
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled
 from claude_pool.domain.records import Actor, Event, Meta, Recorded
 from claude_pool.domain.slot_events import SlotClaimed, SlotReleased, StopStarted
@@ -19,12 +35,13 @@ from claude_pool.domain.task_events import (
     TaskParked,
     TaskSubmitted,
 )
-from claude_pool.domain.values import End
+from claude_pool.domain.values import End, Text
 from claude_pool.domain.why import Reason, story
 
 from tests.support.domain_story import outcome, spec
 
 ID = "task-aaaaaaaaaaaaaaaa"
+STEP = Step("a", spec())
 SUCCESS = outcome(turns=2, cost=7)
 FAILURE = outcome(End.FAILED, "turn_limit", message="Too many.", turns=2, cost=7)
 
@@ -46,6 +63,35 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
+        (ChainSubmitted("c", Plan((STEP,)), "f", 1), "accepted with 1 steps"),
+        (ChainSubmitted("c", Plan((STEP, STEP), "clone"), "f", 1), "accepted with 2 steps in a clone"),
+        (StepStarted("a", 1, ID), f"step a is {ID} now"),
+        (StepStarted("a", 2, ID), f"step a is {ID} now, its recovery"),
+        (StepCompleted("a", 1, Text(), (), 7, 1), "step a completed, cost 7 microdollars"),
+        (
+            StepFailed("a", 1, "turn_limit", "Too many.", Text(), 7, 1),
+            "step a failed, cost 7 microdollars (turn_limit: Too many.)",
+        ),
+        (StepCancelled("a", 1, 7, 1), "step a was cancelled"),
+        (StepSkipped("a"), "step a was skipped"),
+        (EndingBegun("cancelled", "Enough."), "nothing more starts: cancelled (Enough.)"),
+        (EndingBegun("skip_rest"), "nothing more starts: skip_rest"),
+        (WorkplaceMade("/w", "/w", "/r", "b", "0123456789abcdef"), "works in /w on b, from 0123456789ab"),
+        (
+            WorkplaceRefused("isolation_failed", "No."),
+            "no copy of the repository could be made: isolation_failed: No.",
+        ),
+        (WorkKept("b", "0123456789abcdef", 2, Text()), "2 files changed, kept on b at 0123456789ab"),
+        (
+            WorkKept("b", "0123456789abcdef", 2, Text(), "main"),
+            "2 files changed, kept on b at 0123456789ab, merged into main",
+        ),
+        (
+            WorkKept("b", "0123456789abcdef", 2, Text(), None, "merge_conflict", "Both."),
+            "2 files changed, kept on b at 0123456789ab (merge_conflict: Both.)",
+        ),
+        (ChainFailed("step_failed", "No."), "failed: step_failed: No."),
+        (ChainCompleted(), "completed"),
         (TaskSubmitted(ID, spec(priority=2), "f", 1), "accepted with priority 2"),
         (TaskSubmitted(ID, spec(slot="builder"), "f", 1), "accepted with priority 0 for builder"),
         (TaskParked("budget"), "waits for budget"),
