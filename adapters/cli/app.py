@@ -19,6 +19,7 @@ from . import (
     messages,
     replay,
     reviewing,
+    routing,
     skills,
     tasks,
 )
@@ -61,6 +62,8 @@ def build() -> typer.Typer:
     add(app, serve, pool_flags=_POOL_FLAGS, more=(_TOOLSETS,))
     add(app, tasks.run, pool_flags=_RUN_FLAGS, more=TASK_FLAGS)
     add(app, tasks.submit, more=TASK_FLAGS)
+    add(app, routing.auto, more=routing.AUTO_FLAGS)
+    add(app, routing.route, more=routing.ROUTE_FLAGS)
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
@@ -86,7 +89,7 @@ def build() -> typer.Typer:
 
 def run() -> int:
     """Run the command line of this process; ends it with the exit code."""
-    build()(with_review(sys.argv[1:]))
+    build()(with_review(routing.with_cases(sys.argv[1:])))
     return 0
 
 
