@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,6 +16,7 @@ from claude_pool.adapters.mcp.connection import Connection
 from claude_pool.adapters.mcp.lines import LINE_BYTES, serve_lines
 from claude_pool.adapters.mcp.server import build_server
 from claude_pool.adapters.mcp.serving import Serving
+from claude_pool.adapters.mcp.toolsets import chosen_toolsets
 from claude_pool.adapters.mcp.transcripts import transcripts_in
 from claude_pool.adapters.skills.library import Library
 from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
@@ -159,3 +160,31 @@ async def wired(
         if handshake:
             await wire.initialize()
         yield wire
+
+
+def use_pool(
+    folder: Path, what: Callable[[Wire], Awaitable[dict[str, Any]]], script: Script = echo, **settings: Any
+) -> dict[str, Any]:
+    """What `what` gets over a connection to a pool whose slots follow `script`."""
+
+    async def using() -> dict[str, Any]:
+        async with scripted_pool(folder, script, **settings) as running:
+            async with wired(server_of(running), Connection(toolsets=chosen_toolsets("all"))) as wire:
+                return await what(wire)
+
+    return asyncio.run(using())
+
+
+async def at_once(wire: Wire, *calls: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Send all calls (tool, arguments) before any is answered; their results, in order."""
+    numbers = [next(wire.numbers) for _ in calls]
+    for number, (tool, arguments) in zip(numbers, calls, strict=True):
+        params = {"name": tool, "arguments": arguments}
+        body = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+        await wire.send(json.dumps(body).encode())
+    answers: dict[int, dict[str, Any]] = {}
+    while len(answers) < len(calls):
+        message = await wire.receive()
+        if "method" not in message:
+            answers[message["id"]] = message["result"]
+    return [answers[number] for number in numbers]
