@@ -415,7 +415,8 @@ class Application:
             self._service.unwatch(watch)
         left = _left(self._service)
         drained = not any(left.values()) and not self._service.world.isolating
-        return {"draining": True, "drained": drained, **left} | ({} if cap is None else {"waited_cap": cap})
+        answer: View = {"draining": True, "drained": drained, **left, **_sum(self._service)}
+        return answer if cap is None else {**answer, "waited_cap": cap}
 
     def _anything_going(self) -> bool:
         world = self._service.world
@@ -577,6 +578,12 @@ class Application:
 def _left(service: Service) -> View:
     world = service.world
     return {"running_tasks": len(world.running), "pending_tasks": len(world.pending) + len(world.parked)}
+
+
+def _sum(service: Service) -> View:
+    world = service.world
+    spent = world.open_pool().budget.spent
+    return {"completed_tasks": world.completed, "spent_usd": usd(spent), "spent_microdollars": spent}
 
 
 def _require_task_id(task_id: str) -> None:

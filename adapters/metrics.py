@@ -42,7 +42,9 @@ def _figures(rows: Sequence[TaskRow]) -> View:
         "avg_elapsed_ms": sum(times) // len(times) if times else 0,
         "median_elapsed_ms": int(median(times)) if times else 0,
         "max_elapsed_ms": max(times, default=0),
-        "total_turns": sum(row.turns for row in rows),
+        "min_elapsed_ms": min(times, default=0),
+        "total_turns": (turns := sum(row.turns for row in rows)),
+        "avg_turns": turns / len(rows) if rows else 0.0,
         "tokens": {
             "input": sum(row.tokens_input for row in rows),
             "output": sum(row.tokens_output for row in rows),

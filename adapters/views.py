@@ -60,6 +60,8 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
             view["output_ref"] = f"pool://results/{card.task_id}"
     if card.skill is not None:
         view["skill"] = card.skill
+    if card.max_rejections is not None:
+        view["max_rejections"] = card.max_rejections
     if card.rejections:
         view["rejections"] = [_refused_view(each, read) for each in card.rejections]
     if card.questions:

@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Recover
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.isolation import Workplaces
+from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
 from claude_pool.domain.records import Actor
@@ -291,12 +292,15 @@ async def open_pool(
     claude: str | None = None,
     environ: Mapping[str, str] | None = None,
     question_seconds: float = 60.0,
+    settings: Settings | None = None,
 ) -> AsyncGenerator[Application]:
     """A pool inside this program, without MCP and without an owner process.
 
     `state_dir` keeps the log there (and takes its lock); without it the log is in memory. `budget_usd`
     limits the spend. `claude` names the CLI; `environ` (default: this process's) is what slots may see.
     A permission question is denied after `question_seconds`, at once where that is 0.
+    `settings` say everything else, such as bounds of scaling and the options of all tasks; `slots`, the
+    directory, the time for questions, and a model or mode that is given here, hold instead of theirs.
 
     Raises:
         StoreInUse: an owner holds `state_dir`. StoreError: its log cannot be used.
@@ -313,9 +317,11 @@ async def open_pool(
             prepare(places)
             stack.enter_context(owner_lock(places))
             store = open_store(places)
-        settings = Settings(
+        base = settings or Settings()
+        chosen = replace(
+            base,
             slots=slots,
-            options=Options(model=model, permission_mode=permission_mode),
+            options=overlaid(base.options, Options(model=model, permission_mode=permission_mode)),
             working_dir=places.work_tree if working_dir is None else os.path.realpath(working_dir),
             question_ms=round(question_seconds * 1000),
         )
@@ -323,6 +329,6 @@ async def open_pool(
         workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))
         library = Library(default_folders(places, environment))
         async with running_pool(
-            store, workshop, settings, limit, budget_usd is not None, library=library
+            store, workshop, chosen, limit, budget_usd is not None, library=library
         ) as running:
             yield running.application

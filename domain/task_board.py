@@ -73,6 +73,7 @@ class TaskCard:
     skill: str | None = None
     part: Part | None = None
     questions: tuple[Question, ...] = ()
+    max_rejections: int | None = None
 
 
 def state_name(state: task.Known) -> str:
@@ -138,6 +139,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         skill=job.spec.skill,
         part=job.spec.part,
         questions=live.questions if live is not None else (),
+        max_rejections=job.spec.review,
     )
 
 

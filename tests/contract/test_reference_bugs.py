@@ -143,12 +143,13 @@ def test_a_run_that_fails_is_over_says_why_and_holds_up_no_drain(tmp_path: Path)
         view = await wire.view("pool_run", prompt="p")
         status = await wire.view("pool_status")
         drain = await wire.view("pool_drain")
-        return {"error": view["error"], "status": status, "drained": drain["drained"]}
+        return {"error": view["error"], "status": status, "drain": drain}
 
     seen = use_pool(tmp_path, what, script)
     assert (seen["error"]["code"], seen["error"]["message"]) == ("provider_error", "The provider is down.")
     assert (seen["status"]["running_tasks"], seen["status"]["failed_tasks"]) == (0, 1)
-    assert seen["drained"]
+    assert (seen["drain"]["drained"], seen["drain"]["completed_tasks"]) == (True, 0)
+    assert seen["drain"]["spent_microdollars"] == seen["status"]["spent_microdollars"]
 
 
 def test_what_is_over_is_found_by_the_slot_that_it_ran_in(tmp_path: Path) -> None:

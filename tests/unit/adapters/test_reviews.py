@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from claude_pool.adapters.prompting import RefusedText, compose_review
@@ -82,3 +83,11 @@ def test_a_task_that_was_never_rejected_has_no_such_list() -> None:
     story = warmed(Settings(slots=1))
     card = task_card(Pending(Job(task_name(0), spec(), "f", NOW)), NOW, story.world)
     assert "rejections" not in task_view(card, lambda text: text.inline or "")
+
+
+def test_the_view_says_with_which_rejection_a_reviewed_task_fails() -> None:
+    story = warmed(Settings(slots=1))
+    reviewed = task_card(Pending(Job(task_name(0), replace(spec(), review=2), "f", NOW)), NOW, story.world)
+    assert task_view(reviewed, lambda text: text.inline or "")["max_rejections"] == 2
+    unseen = task_card(Pending(Job(task_name(0), spec(), "f", NOW)), NOW, story.world)
+    assert "max_rejections" not in task_view(unseen, lambda text: text.inline or "")
