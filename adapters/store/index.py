@@ -16,7 +16,7 @@ from claude_pool.domain.records import Event
 from .failures import told
 from .index_rules import RULES, TABLES
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables and of the rules that fill them; another number has the index rebuilt."""
 
 Indexed = tuple[int, str, Event, int, bytes]
