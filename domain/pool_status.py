@@ -84,8 +84,12 @@ class PoolStatus:
 
 
 def slot_state(state: slot.Present) -> str:
-    """The public word for a slot's state. A process that is being prepared or renewed is `starting`."""
+    """The public word for a slot's state. A process that is being prepared or renewed is `starting`, and a
+    slot whose work is still to be kept is `draining`.
+    """
     match state:
+        case slot.Stopped() if state.card.housing.unkept:
+            return "draining"
         case slot.Stopped():
             return "stopped"
         case slot.Failed():

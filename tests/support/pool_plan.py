@@ -61,6 +61,8 @@ def plan_of(slots: int, wishes: Mapping[str, str], working_dir: str) -> Plan:
                 options = replace(options, permission_mode=value)
             case "system prompt":
                 options = replace(options, system_prompt=value)
+            case "own worktrees":
+                settings["worktree"] = value == "yes"
             case "CLI" if value == "missing":
                 plan = replace(plan, cli=False)
             case "CLI":

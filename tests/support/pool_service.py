@@ -28,6 +28,7 @@ from claude_pool.adapters.service import Origin
 from claude_pool.adapters.views import View, status_view
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Actor
 from claude_pool.domain.world import World
@@ -37,7 +38,7 @@ from tests.support.pool_loop import PATIENCE, LoopThread
 from tests.support.pool_plan import Plan
 
 COORDINATOR = Origin(Actor.COORDINATOR)
-_ON_ITS_WAY = (slot.Cold, slot.Starting, slot.Clearing, slot.Stopping)
+_ON_ITS_WAY = (slot.Cold, slot.Preparing, slot.Starting, slot.Clearing, slot.Stopping)
 _NOTHING = task.InterruptAttempt("task-none", 0, "interrupted", 0)
 
 
@@ -150,7 +151,10 @@ class ServicePool:
         service = self.running.service
         for _ in range(2):  # the first answers before policies have looked at what came before it
             await service.handle(_NOTHING, COORDINATOR)
-        return not any(isinstance(at, _ON_ITS_WAY) for at in service.world.slots.values())
+        return not any(
+            isinstance(at, _ON_ITS_WAY) or at.card.housing.stage is Stage.KEEPING
+            for at in service.world.slots.values()
+        )
 
     def transcript(self, task_id: str) -> str:
         """See `Level.transcript`."""

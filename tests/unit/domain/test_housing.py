@@ -17,7 +17,7 @@ from claude_pool.domain.housing import (
 )
 from claude_pool.domain.isolation import Workplace
 from claude_pool.domain.pool_events import Settings
-from claude_pool.domain.pool_status import WorktreeStatus, pool_status, slot_status
+from claude_pool.domain.pool_status import WorktreeStatus, pool_status, slot_state, slot_status
 from claude_pool.domain.slot_events import SlotAdded, SlotEvent, SlotQuarantined, SlotStopped
 from claude_pool.domain.values import Options, Text
 from claude_pool.domain.workplace_events import (
@@ -373,8 +373,10 @@ def test_status_shows_where_a_slot_works_and_what_was_kept() -> None:
     story.do(pool.StopOwner())
     story.settle()
     stopped(story)
+    assert slot_state(at(story)) == "draining"
     story.do(RecordWorkKept("slot-0", kept()))
     (status,) = pool_status(story.world, "0.1.0").slots
+    assert status.state == "stopped"
     assert status.worktree == WorktreeStatus("/w/slot-0", "claude-pool/slot-0", "b", "h", 2)
 
 
