@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import pool, task
 from claude_pool.domain.budgets import budget_status
-from claude_pool.domain.coordination import Claim, Resume, Submit
+from claude_pool.domain.coordination import Resume, Submit
 from claude_pool.domain.errors import (
     IdempotencyConflict,
     InvalidArgument,
@@ -21,17 +20,12 @@ from claude_pool.domain.errors import (
     VersionConflict,
     WrongState,
 )
-from claude_pool.domain.policies import claim_for
-from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
-from claude_pool.domain.slot import ConfigureSlot, Present
-from claude_pool.domain.slot_events import SlotClaimed
+from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import (
-    Options,
     Text,
     attempt_id,
     derived_id,
-    is_slot_id,
     is_task_id,
     kind_of,
     parse_session,
@@ -49,11 +43,12 @@ from .reviews import Reviews
 from .routing import Routing
 from .service import CALLER, Origin, Service
 from .skills.library import Library
+from .slots import Slots
 from .store.blobs import Texts
 from .store.index import ChainRow, Index, TaskRow
 from .system import System
 from .texts import keep, whole
-from .views import View, event_view, row_view, slot_view, status_view, task_view, usd
+from .views import View, event_view, row_view, status_view, task_view, usd
 from .waiting import WAIT_CAP_SECONDS, capped
 
 
@@ -94,6 +89,7 @@ class Application:
         self._questions = Questions(service, texts, system)
         self.messages = messages
         self.library = library
+        self.slots = Slots(service, system, version)
         self.chains = Chains(service, texts, index, system, progress)
         self._progress = progress
         self.routing = Routing(self, self.chains, system)
@@ -474,68 +470,6 @@ class Application:
         at = self._service.world.open_pool()
         return {"values": dict(sorted(at.context.items())), "version": at.context_version}
 
-    def slot(self, slot_id: str) -> View:
-        """One slot.
-
-        Raises:
-            InvalidArgument, NotFound: no such slot.
-        """
-        return slot_view(slot_status(self._service.world, self._present(slot_id)))
-
-    def _present(self, slot_id: str) -> Present:
-        if not is_slot_id(slot_id):
-            raise InvalidArgument(argument="slot_id", problem="a slot's id looks like slot-0")
-        state = self._service.world.slots.get(slot_id)
-        if state is None or (isinstance(state, slot.Stopped) and state.retired):
-            raise NotFound(kind="slot", id=slot_id, hint="pool_status lists the slots in service.")
-        return state
-
-    async def configure_slot(
-        self, slot_id: str, identity: ConfigureSlot, options: Options, origin: Origin = CALLER
-    ) -> View:
-        """Change a slot's name, role, description and options; what is None stays as it is."""
-        self._present(slot_id)
-        command = replace(identity, slot_id=slot_id, options=options)
-        await self._service.handle(command, origin)
-        return self.slot(slot_id)
-
-    def find_slots(self, name: str | None, role: str | None, state: str | None) -> View:
-        """The slots in service that match everything that is given."""
-        found = [
-            slot_view(slot_status(self._service.world, s))
-            for s in serving(self._service.world)
-            if name in (None, s.card.name) and role in (None, s.card.role) and state in (None, slot_state(s))
-        ]
-        return {"slots": found}
-
-    async def claim(self, slot_id: str, origin: Origin = CALLER) -> View:
-        """Give the slot the first pending task that may run there, if the ordinary rules allow it now."""
-        self._present(slot_id)
-        try:
-            recorded = await self._service.handle(partial(self._claim_for, slot_id), origin)
-        except PoolError as error:
-            return {"claimed": False, "reason": error.message}
-        claimed = next(r.event for r in recorded if isinstance(r.event, SlotClaimed))
-        task_id = claimed.attempt.rpartition(".")[0]
-        return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
-
-    def _claim_for(self, slot_id: str) -> Claim:
-        return claim_for(self._service.world, slot_id, self._service.surroundings(), self._system.now())
-
-    async def set_target_slots(self, target: int, origin: Origin = CALLER) -> View:
-        """Want so many slots in service; the status."""
-        await self._service.handle(pool.SetTargetSlots(target), origin)
-        return self.status()
-
-    async def scale(self, change: int, origin: Origin = CALLER, key: str | None = None) -> View:
-        """Want so many slots more, or less; the status. The same `key` counts once.
-
-        Raises:
-            InvalidArgument: beyond the bounds. IdempotencyConflict: `key` made another change.
-        """
-        await self._service.handle(pool.ScaleSlots(change, key), origin)
-        return self.status()
-
     async def why(self, subject: str) -> View:
         """What led to the present state of a task, chain or slot, each fact with the event that holds it.
 
@@ -550,7 +484,7 @@ class Application:
             raise NotFound(kind=kind, id=subject, hint="")
         match kind:
             case "slot":
-                state = self.slot(subject)["state"]
+                state = self.slots.view(subject)["state"]
             case "chain":
                 state = (await self.chains.view(subject))["state"]
             case _:

@@ -110,7 +110,7 @@ class Resources:
         return _json(self._application.context_list()["values"])
 
     async def _slot(self, slot_id: str) -> str:
-        return _json(self._application.slot(slot_id))
+        return _json(self._application.slots.view(slot_id))
 
     async def _result(self, task_id: str) -> str:
         view = await self._application.view(task_id)

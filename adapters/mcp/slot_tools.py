@@ -77,27 +77,27 @@ async def _configure(call: Call, given: ConfigureArguments) -> View:
         permission_mode=given.permission_mode,
         allowed_tools=tuple(given.allowed_tools or ()),
     )
-    return await call.application.configure_slot(given.slot_id, identity, options, call.origin)
+    return await call.application.slots.configure(given.slot_id, identity, options, call.origin)
 
 
 async def _find(call: Call, given: FindArguments) -> View:
-    return call.application.find_slots(given.name, given.role, given.state)
+    return call.application.slots.find(given.name, given.role, given.state)
 
 
 async def _claim(call: Call, given: OneSlot) -> View:
-    return await call.application.claim(given.slot_id, call.origin)
+    return await call.application.slots.claim(given.slot_id, call.origin)
 
 
 async def _scale_up(call: Call, given: ScaleUpArguments) -> View:
-    return await call.application.scale(given.count, call.origin, given.idempotency_key)
+    return await call.application.slots.scale(given.count, call.origin, given.idempotency_key)
 
 
 async def _scale_down(call: Call, given: ScaleArguments) -> View:
-    return await call.application.scale(-given.count, call.origin)
+    return await call.application.slots.scale(-given.count, call.origin)
 
 
 async def _set_target(call: Call, given: TargetArguments) -> View:
-    return await call.application.set_target_slots(given.target, call.origin)
+    return await call.application.slots.set_target(given.target, call.origin)
 
 
 SLOT_TOOLS: tuple[Tool[Any], ...] = (
