@@ -125,9 +125,9 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_result",
         "core",
-        "Show one task as it is now: state, output, structured_output, error, cost, tokens, turns, and "
-        "the reason why it waits if it does not run. Does not wait. A long output is cut; output_ref "
-        "names the resource with all of it.",
+        "Show one task as it is now: state, output, structured_output, error, cost, tokens, turns, progress "
+        "while it runs, and the reason why it waits if it does not. Does not wait. A long output is cut; "
+        "output_ref names the resource with all of it.",
         OneTask,
         TASK,
         _result,
