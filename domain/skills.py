@@ -146,13 +146,19 @@ def render(
         put = _put(place, values, positional, joined, directory)
         if put is None:
             continue
-        used = used or (place["command"] is None and place["directory"] is None)
+        used = used or _takes_arguments(place)
         parts += [skill.prompt[end : place.start()], put]
         end = place.end()
     parts.append(skill.prompt[end:])
     if not used and joined:
         parts.append(f"\n\nARGUMENTS: {joined}")
     return Rendered(tuple(part for part in parts if part != ""), _environment(names, arguments, directory))
+
+
+def _takes_arguments(place: re.Match[str]) -> bool:
+    if place["command"] is not None:
+        return "$ARGUMENT" in place["command"]
+    return place["directory"] is None
 
 
 def _put(

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from ..config.values import closest
 from ..skills.config import CONFIG_KEYS
+from ..skills.library import Library
 from ..skills.views import skill_row, skill_view
 from ..views import View
 from .arguments import Arguments, read_arguments
@@ -78,6 +79,13 @@ class FileArguments(OneSkill):
     dir: str | None = Field(default=None, description="Folder in the project.")
 
 
+async def _present(call: Call) -> Library:
+    """The skills as their files are now."""
+    library = call.application.library
+    await asyncio.to_thread(library.refresh)
+    return library
+
+
 async def _run(call: Call, given: RunArguments) -> View:
     rendered = await call.application.library.render(given.skill, as_texts(given.arguments))
     request = task_request(given, rendered.prompt, call.working_dir)
@@ -87,8 +95,7 @@ async def _run(call: Call, given: RunArguments) -> View:
 
 
 async def _list(call: Call, given: ListArguments) -> View:
-    library = call.application.library
-    await asyncio.to_thread(library.refresh)
+    library = await _present(call)
     found = library.listed(given.scope, given.source)
     return {
         "skills": [skill_row(each) for each in found],
@@ -97,8 +104,7 @@ async def _list(call: Call, given: ListArguments) -> View:
 
 
 async def _get(call: Call, given: OneSkill) -> View:
-    library = call.application.library
-    await asyncio.to_thread(library.refresh)
+    library = await _present(call)
     return skill_view(library, library.get(given.name))
 
 
@@ -116,7 +122,7 @@ async def _add(call: Call, given: AddArguments) -> View:
         task_request(options, given.prompt).options,
         given.scope,
     )
-    library = call.application.library
+    library = await _present(call)
     before = library.add(skill)
     return {
         "name": given.name,
@@ -127,18 +133,19 @@ async def _add(call: Call, given: AddArguments) -> View:
 
 
 async def _remove(call: Call, given: OneSkill) -> View:
-    removed, now = call.application.library.remove(given.name)
+    removed, now = (await _present(call)).remove(given.name)
     return {"removed": True, "source": removed.source.value, "now": now.source.value if now else None}
 
 
 async def _save(call: Call, given: FileArguments) -> View:
-    library = call.application.library
+    library = await _present(call)
     path, replaced = await asyncio.to_thread(library.save, given.name, given.dir)
     return {"saved": True, "path": path, "replaced": replaced}
 
 
 async def _eject(call: Call, given: FileArguments) -> View:
-    path = await asyncio.to_thread(call.application.library.eject, given.name, given.dir)
+    library = await _present(call)
+    path = await asyncio.to_thread(library.eject, given.name, given.dir)
     return {"ejected": True, "path": path}
 
 

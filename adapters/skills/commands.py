@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from claude_pool.domain.skills import ShellCommand
 
@@ -45,21 +45,45 @@ async def run_commands(
 async def _run(line: str, environment: Mapping[str, str], working_dir: str | None, seconds: float) -> str:
     if seconds <= 0:
         return _note(line, "there was no time left for it")
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", line),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=dict(environment),
-            cwd=working_dir,
-            start_new_session=True,
+    async with _pipe() as (output, end):
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", line),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=end,
+                stderr=asyncio.subprocess.STDOUT,
+                env=dict(environment),
+                cwd=working_dir,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return _note(line, error.strerror or str(error))
+        finally:
+            os.close(end)
+        return await _result(line, process, output, seconds)
+
+
+@contextlib.asynccontextmanager
+async def _pipe() -> AsyncGenerator[tuple[asyncio.StreamReader, int]]:
+    """Where a command prints to. Closed when we want no more, whoever still holds the other end."""
+    mine, theirs = os.pipe()
+    reader = asyncio.StreamReader()
+    with open(mine, "rb", buffering=0) as source:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), source
         )
-    except OSError as error:
-        return _note(line, error.strerror or str(error))
+        try:
+            yield reader, theirs
+        finally:
+            transport.close()
+
+
+async def _result(
+    line: str, process: asyncio.subprocess.Process, output: asyncio.StreamReader, seconds: float
+) -> str:
     try:
         async with asyncio.timeout(seconds):
-            content, more = await _output(process)
+            content, more = await _read(output)
             if more:
                 return _text(content) + _note(line, f"it printed more than {OUTPUT_BYTES} bytes")
             code = await process.wait()
@@ -71,11 +95,10 @@ async def _run(line: str, environment: Mapping[str, str], working_dir: str | Non
     return text if code == 0 else "\n".join(each for each in (text, _note(line, f"exit code {code}")) if each)
 
 
-async def _output(process: asyncio.subprocess.Process) -> tuple[bytes, bool]:
+async def _read(output: asyncio.StreamReader) -> tuple[bytes, bool]:
     """What it prints until it ends, and whether that was more than is wanted."""
-    assert process.stdout is not None
     content = b""
-    while len(content) <= OUTPUT_BYTES and (chunk := await process.stdout.read(OUTPUT_BYTES)):
+    while len(content) <= OUTPUT_BYTES and (chunk := await output.read(OUTPUT_BYTES)):
         content += chunk
     return content[:OUTPUT_BYTES], len(content) > OUTPUT_BYTES
 

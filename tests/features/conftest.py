@@ -16,6 +16,7 @@ from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
 from tests.features.steps.chains import *  # noqa: F403
 from tests.features.steps.context import *  # noqa: F403
+from tests.features.steps.files import *  # noqa: F403
 from tests.features.steps.log import *  # noqa: F403
 from tests.features.steps.messages import *  # noqa: F403
 from tests.features.steps.money import *  # noqa: F403

@@ -17,7 +17,7 @@ class Plan:
     """A pool as a scenario orders it.
 
     `durable` keeps its log in a file. `persona` makes the stand-in for the CLI misbehave from the start;
-    `cli` False means that there is no CLI at all.
+    `cli` False means that there is no CLI at all. `skill_commands` lets skills run their commands.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -25,6 +25,7 @@ class Plan:
     durable: bool = False
     persona: str = "normal"
     cli: bool = True
+    skill_commands: bool = False
 
 
 _NUMBERS = {"min slots": "min_slots", "max slots": "max_slots", "recycle after": "recycle_turns"}
@@ -63,6 +64,8 @@ def plan_of(slots: int, wishes: Mapping[str, str], working_dir: str) -> Plan:
                 options = replace(options, system_prompt=value)
             case "own worktrees":
                 settings["worktree"] = value == "yes"
+            case "skill commands":
+                plan = replace(plan, skill_commands=value == "allowed")
             case "CLI" if value == "missing":
                 plan = replace(plan, cli=False)
             case "CLI":

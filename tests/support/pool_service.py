@@ -25,6 +25,7 @@ from claude_pool.adapters.mcp.tool import Call
 from claude_pool.adapters.mcp.tools import BY_NAME
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.service import Origin
+from claude_pool.adapters.skills.library import Folders, Library
 from claude_pool.adapters.views import View, status_view
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.errors import PoolError
@@ -91,7 +92,13 @@ class ServicePool:
         try:
             given = plan.budget is not None
             async with wiring.running_pool(
-                store, self._workshop, plan.settings, plan.budget, given, self._clock
+                store,
+                self._workshop,
+                plan.settings,
+                plan.budget,
+                given,
+                self._clock,
+                library=self._library(),
             ) as running:
                 running.service.on_facts(lambda _: self._note())
                 ready.set_result(running)
@@ -103,6 +110,13 @@ class ServicePool:
                 ready.set_exception(problem)
                 return
             raise
+
+    def _library(self) -> Library:
+        """The skills of the directory that tasks run in, which is the scenario's project."""
+        work = self._plan.settings.working_dir or ""
+        own = f"{work}/.claude-pool"
+        folders = Folders(project_skills=f"{own}/skills", project_workflows=f"{own}/workflows", root=work)
+        return Library(folders, commands=self._workshop.environ if self._plan.skill_commands else None)
 
     def _note(self) -> None:
         with self._changed:

@@ -43,7 +43,9 @@ def offered(scene: Scene, datatable: Table) -> None:
 
 @then("it is given")
 def given_back(scene: Scene, datatable: Table) -> None:
-    expected = {path: json.loads(value) for path, value in pairs_of(datatable).items()}
+    rows = pairs_of(datatable).items()
+    # WORK is the directory that tasks run in.
+    expected = {path: json.loads(value.replace("WORK", str(scene.work))) for path, value in rows}
     assert {path: part_of(scene.wire.result(), path) for path in expected} == expected
 
 

@@ -43,6 +43,7 @@ KINDS = {
         lambda text: text,
     ),
     "Text": _kind(r'"[^"]*"', _text),
+    "Shown": _kind(r'"[^"]+"|no values', lambda text: text.removeprefix("no values").strip('"')),
     "Code": _kind(r"[a-z_]+", lambda text: text),
     "Copy": _kind(r"(?:worktree|clone)(?: that is merged by (?:ff|merge))?", lambda text: text),
     "Money": _kind(r"\$[0-9.]+", lambda text: text),

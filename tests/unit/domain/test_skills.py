@@ -19,7 +19,7 @@ from claude_pool.domain.skills import (
     variable_of,
 )
 from claude_pool.domain.values import Options
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -64,6 +64,10 @@ def test_arguments_are_appended_where_there_is_no_placeholder() -> None:
 
 def test_nothing_is_appended_without_arguments() -> None:
     assert render(skill("Greet.", "a"), {}).text() == "Greet."
+
+
+def test_a_command_that_asks_for_the_arguments_has_taken_them() -> None:
+    assert render(skill("!`echo $ARGUMENT_A`", "a"), {"a": "x"}).text(["x"]) == "x"
 
 
 def test_the_directory_and_a_command_are_no_placeholders_for_arguments() -> None:
@@ -221,6 +225,7 @@ PROMPTS = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(PROMPTS, NASTY, NASTY)
 def test_a_value_adds_neither_a_placeholder_nor_a_command(prompt: str, a: str, b: str) -> None:
     # The same prompt rendered with harmless values has the same parts; only the values differ.

@@ -8,7 +8,7 @@ import pytest
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.skills import SkillArgument
 from claude_pool.domain.workflows import Workflow, filled, instantiate
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PLACE = re.compile(r"\{(previous_output|error|steps\.[^{}]*)\}")
@@ -109,6 +109,7 @@ PIECES = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(PIECES, PIECES, PIECES)
 def test_no_value_adds_a_placeholder_of_chains(text: str, x: str, y: str) -> None:
     own = PLACE.findall(filled(text, {"x": "\x02", "y": "\x02"}))

@@ -10,7 +10,7 @@ from claude_pool.adapters.skills.faults import Fault
 from claude_pool.adapters.skills.frontmatter import parse_skill
 from claude_pool.domain.skills import KINDS, SCOPES, Skill, SkillArgument
 from claude_pool.domain.values import Options
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ARGUMENT = "metadata:\n  arguments:\n    - name: a\n      "
@@ -266,6 +266,7 @@ SKILLS = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(SKILLS)
 def test_a_skill_that_is_written_and_read_again_is_the_same(skill: Skill) -> None:
     written = write_skill(skill)
