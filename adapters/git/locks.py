@@ -20,27 +20,35 @@ _PAUSE = 0.02
 def held(path: str, what: str, seconds: float = WAIT_SECONDS) -> Generator[None]:
     """Hold the lock file `path` (made if need be) against other threads and processes.
 
+    Who holds it may delete it; others take the new one then.
+
     Raises:
         IsolationFailed: someone else held it all the time.
     """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    until = time.monotonic() + seconds
+    while (descriptor := _taken(path)) is None:
+        if time.monotonic() >= until:
+            raise IsolationFailed(
+                problem=f"Another has been at work on {what} for {seconds:.0f} s.",
+                hint="Try again once it is done.",
+            )
+        time.sleep(_PAUSE)
     try:
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise IsolationFailed(
-                        problem=f"Another has been at work on {what} for {seconds:.0f} s.",
-                        hint="Try again once it is done.",
-                    ) from None
-                time.sleep(_PAUSE)
         yield
     finally:
         os.close(descriptor)
+
+
+def _taken(path: str) -> int | None:
+    """The descriptor of the lock file, locked; None while another holds it, or has just deleted it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    os.close(descriptor)
+    return None
 
 
 class IndexLocked(Exception):

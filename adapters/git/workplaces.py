@@ -175,6 +175,7 @@ class GitWorkplaces:
             for name in {at.branch, branch}:
                 delete_branch(git, name, at.base)
         self._records.forget(at.name)
+        os.unlink(self._lock(at.name))
 
     def _known(self, name: str) -> Record:
         record = self._records.read(checked(name))
@@ -215,8 +216,11 @@ class GitWorkplaces:
     @contextlib.contextmanager
     def _on(self, name: str) -> Generator[None]:
         self._prepare()
-        with held(os.path.join(self._root, ".locks", f"{checked(name)}.lock"), name):
+        with held(self._lock(checked(name)), name):
             yield
+
+    def _lock(self, name: str) -> str:
+        return os.path.join(self._root, ".locks", f"{name}.lock")
 
     @contextlib.contextmanager
     def _in(self, repository: str) -> Generator[None]:

@@ -420,6 +420,29 @@ def test_with_no_workplaces_there_is_nothing_to_sweep(places: GitWorkplaces) -> 
     assert places.sweep(()) == ()
 
 
+def test_what_cannot_be_read_keeps_the_directory_and_the_rest_is_kept(
+    source: Repository, places: GitWorkplaces, root: Path, tmp_path: Path
+) -> None:
+    here = make(source, places)
+    write(here / "b.txt", "x\n")
+    refusing = tmp_path / "bin" / "git"
+    real = shutil.which("git")
+    write(
+        refusing,
+        f'#!/bin/sh\ncase "$*" in *--ignore-errors*) ;; "add "*) echo "secret: denied" >&2; exit 128;; esac\n'
+        f'exec {real} "$@"\n',
+    )
+    refusing.chmod(0o755)
+    path = f"{refusing.parent}:{os.environ['PATH']}"
+    blocked = GitWorkplaces(str(root), source.environ | {"PATH": path})
+    kept = blocked.keep("chain-a")
+    assert (kept.complete, kept.notes) == (False, ("Not everything could be read: secret: denied",))
+    assert source.show(BRANCH, "b.txt") == "x"
+    with pytest.raises(IsolationFailed, match="secret: denied"):
+        blocked.remove("chain-a")
+    assert here.exists()
+
+
 def test_a_git_that_hangs_is_ended(source: Repository, tmp_path: Path) -> None:
     hang = tmp_path / "bin" / "git"
     write(hang, "#!/bin/sh\nsleep 600 & echo $! >> ../pids; wait\n")

@@ -144,3 +144,31 @@ def test_a_branch_left_without_directory_and_record_is_not_taken_over(
 ) -> None:
     source.git("branch", "claude-pool/chain-a")
     assert places.create("chain-a", Isolation.WORKTREE, str(source.path)).branch == "claude-pool/chain-a-2"
+
+
+def test_those_who_wait_for_a_lock_that_its_holder_deletes_take_the_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    inside = 0
+    gate = threading.Barrier(4)
+
+    def one(_: int) -> None:
+        nonlocal inside
+        gate.wait(60)
+        for _ in range(20):
+            with held(str(path), "it"):
+                inside += 1
+                assert inside == 1
+                inside -= 1
+                path.unlink()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(one, range(4))) == [None] * 4
+    assert not path.exists()
+
+
+def test_a_workplace_that_is_removed_leaves_no_lock_of_its_own(
+    source: Repository, places: GitWorkplaces, root: Path
+) -> None:
+    places.create("chain-a", Isolation.WORKTREE, str(source.path))
+    places.remove("chain-a")
+    assert [name for name in os.listdir(root / ".locks") if name.startswith("chain-")] == []
