@@ -148,6 +148,9 @@ class Routing:
             InvalidArgument, NotFound, BudgetExceeded, Draining, IdempotencyConflict: the router's task or
             the work was refused. WrongState: the router's task was cancelled.
         """
+        if request.merge != "none" and request.isolation == "none":
+            problem = "there is a branch to merge only with isolation worktree or clone"
+            raise InvalidArgument(argument="merge", problem=problem)
         clock = asyncio.get_running_loop().time
         seconds, cap = capped(wait_seconds)
         end = clock() + seconds

@@ -310,3 +310,13 @@ def test_work_that_outlasts_the_wait_is_shown_running(tmp_path: Path) -> None:
     view = use(tmp_path, started, script)
     assert (view["route"], view["finished"]) == ("parallel", False)
     assert {each["state"] for each in view["results"]} == {"running", "pending"}
+
+
+def test_what_no_chain_could_do_is_refused_before_the_router_costs_anything(tmp_path: Path) -> None:
+    async def refused(wire: Wire) -> View:
+        text = await wire.refusal("pool_auto", prompt="do it", merge="ff")
+        return {"text": text, "tasks": (await wire.view("pool_list_tasks"))["tasks"]}
+
+    found = use(tmp_path, refused, router(CHAIN))
+    assert found["text"].startswith("[invalid_argument] merge: there is a branch to merge only with")
+    assert found["tasks"] == []
