@@ -91,6 +91,24 @@ def lives_elsewhere(world: World, session: str | None, directory: str | None) ->
     return home is not None and home.directory != directory and home.directory in workplaces(world)
 
 
+def stranded(world: World, job: task.Job) -> bool:
+    """Whether the task's conversation lives in a work tree that no slot which may run the task works in."""
+    pool = world.open_pool()
+    policy = task.session_policy(job, default_session(pool))
+    if policy.session is None:
+        return False
+    able = [
+        at for at in world.slots.values() if not isinstance(at, slot.Stopped) and eligible(job.spec, at.card)
+    ]
+    base = pool_options(pool)
+    return bool(able) and all(
+        lives_elsewhere(
+            world, policy.session, resolve(job.spec.options, at.card.options, base).options.working_dir
+        )
+        for at in able
+    )
+
+
 def eligible(spec: TaskSpec, card: slot.Card) -> bool:
     """Whether the task may run in this slot: any, or the one or the role that it names."""
     if spec.slot is None:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from heapq import merge
 
 from . import chain, pool, slot, task
-from .claiming import ClaimPlan, Fit, Unaffordable, claim_plan, eligible, funding, pool_options, unhoused
+from .claiming import (
+    ClaimPlan,
+    Fit,
+    Unaffordable,
+    claim_plan,
+    eligible,
+    funding,
+    pool_options,
+    stranded,
+    unhoused,
+)
 from .coordination import Claim, Command
 from .errors import Paused, WrongState
 from .housing import KeepWork, Stage, WantWorkplace
@@ -285,6 +295,9 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         if target in retired:
             message = f"{target} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message, now)
+        elif stranded(world, state.job):
+            message = "Its conversation lives in another slot's own work tree. Submit it for that slot."
+            yield task.FailTask(task_id, "session_not_found", message, now)
         elif isinstance(funds, Unaffordable):
             yield from _without_money(world, state, funds, now)
         elif isinstance(state, task.Pending):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import pool, slot
+from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Claim, Recover, Resume, Submit
 from claude_pool.domain.errors import InvalidArgument, IsolationFailed, WrongState
 from claude_pool.domain.housing import (
@@ -353,6 +353,16 @@ def test_a_conversation_is_continued_in_the_work_tree_it_belongs_to() -> None:
     assert isinstance(at(story, "slot-1"), slot.Idle) and name not in story.world.running
     with pytest.raises(WrongState, match="belongs to another slot's work tree"):
         story.do(Claim(name, "slot-1", "", NOW))
+
+
+def test_a_conversation_is_not_waited_for_where_it_can_never_be_continued() -> None:
+    story = housed(Settings(slots=2, max_slots=2, working_dir="/project", worktree=True))
+    session = conversed(story)
+    order = spec(session=f"fork:{session}", slot="slot-1")
+    story.do(Submit(task_name(1), order, "f", NOW))
+    story.settle()
+    state = story.state_of(task_name(1))
+    assert isinstance(state, task.Failed) and state.code == "session_not_found"
 
 
 @pytest.mark.parametrize("where", ["/project", "/w/slot-9"])
