@@ -6,8 +6,9 @@ for how everything is healed at the end.
 
 from __future__ import annotations
 
-from claude_pool.domain import pool, slot, task
-from claude_pool.domain.coordination import Claim, Command, Submit
+from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
+from claude_pool.domain.coordination import Claim, Command, Submit, SubmitChain
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
 from claude_pool.domain.pool_events import PoolEvent, Settings
 from claude_pool.domain.questions import AnswerQuestion, WithdrawQuestion
@@ -17,12 +18,14 @@ from claude_pool.domain.values import End, Options, TaskSpec, Text
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from .domain_chains import KEPT, plan, step
 from .domain_cli_model import Clearing, Effect, Housing, Keeping, Launching, Stopping, Turning
-from .domain_events import pool_events, slot_events, task_events
+from .domain_events import chain_events, pool_events, slot_events, task_events
 from .domain_pool_model import ROLES, PoolModel
 from .domain_story import outcome, session_name, task_name
 
 MOST_TASKS = 32
+MOST_CHAINS = 5
 QUIET_STEPS = 10
 PLAIN = TaskSpec(Text(inline="work", size=4))
 
@@ -49,6 +52,37 @@ options_drawn = st.builds(
     max_budget=st.sampled_from([None, None, None, 30, 90]),
     timeout_ms=st.sampled_from([None, None, 5_000]),
 )
+NAMES = ("a", "b", "c", "d")
+
+
+@st.composite
+def plans_drawn(draw: st.DrawFn) -> Plan:
+    """Up to four steps, each of which needs some of those before it."""
+    steps: list[Step] = []
+    for number in range(draw(st.integers(1, len(NAMES)))):
+        needs = tuple(name for name in NAMES[:number] if draw(st.booleans()))
+        uses = ("previous_output", *(f"steps.{need}.output" for need in needs))
+        steps.append(
+            step(
+                NAMES[number],
+                *needs,
+                uses=uses,
+                recovery=draw(st.sampled_from([None, "mend"])),
+                recovery_uses=("error", *uses),
+                on_failure=draw(st.sampled_from(["stop", "continue", "skip_rest"])),
+                retries=draw(st.sampled_from([0, 0, 1])),
+                review=draw(st.sampled_from([None, None, None, 2])),
+                max_budget=draw(st.sampled_from([None, None, None, 30])),
+            )
+        )
+    return plan(
+        *steps,
+        isolation=draw(st.sampled_from(["none", "none", "worktree"])),
+        max_budget=draw(st.sampled_from([None, None, 2, 100])),
+        timeout_ms=draw(st.sampled_from([None, None, 5_000])),
+    )
+
+
 addresses = st.sampled_from(["slot-0", "slot-0", "slot-1", "slot-9", COORDINATOR, "all"])
 changes = st.one_of(
     st.builds(pool.SetBudget, limit=limits),
@@ -80,6 +114,7 @@ class CoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.model = PoolModel()
         self.submitted = 0
+        self.chains = 0
         self.intact = False
         self.calm = 0
 
@@ -183,6 +218,37 @@ class CoreMachine(RuleBasedStateMachine):
         """The next task."""
         self.submitted += 1
         return Submit(task_name(self.submitted - 1), spec, "fingerprint", self.model.now)
+
+    @precondition(lambda self: self.chains < MOST_CHAINS)
+    @rule(order=plans_drawn())
+    def a_caller_submits_a_chain(self, order: Plan) -> None:
+        """Steps that need each other."""
+        chain_id = f"chain-{'abcdefgh'[self.chains] * 16}"
+        self.chains += 1
+        self.ask(SubmitChain(chain_id, order, "fingerprint", self.model.now))
+
+    @precondition(lambda self: bool(self.model.world.chains))
+    @rule(which=picks)
+    def a_caller_cancels_a_chain(self, which: int) -> None:
+        """Any that has not ended."""
+        names = list(self.model.world.chains)
+        self.ask(chain.CancelChain(names[which % len(names)], self.model.now))
+
+    @precondition(lambda self: bool(self.model.copying))
+    @rule(which=picks, works=mostly)
+    def a_copy_is_made_or_its_work_kept(self, which: int, works: bool) -> None:
+        """Or it is refused, or it cannot be merged."""
+        self.intact = False
+        names = list(self.model.copying)
+        chain_id = names[which % len(names)]
+        if works:
+            self.model.copied(chain_id)
+        elif self.model.copying[chain_id]:
+            refused = WorkplaceRefused("isolation_failed", "There is no repository.")
+            self.model.copied(chain_id, chain.RecordWorkplace(chain_id, refused, self.model.now))
+        else:
+            torn = WorkKept(KEPT.branch, "", 0, KEPT.diff, None, "merge_conflict", "It does not fit.")
+            self.model.copied(chain_id, chain.RecordWorkKept(chain_id, torn))
 
     @precondition(lambda self: bool(self.model.world.tasks))
     @rule(which=picks)
@@ -353,7 +419,7 @@ class CoreMachine(RuleBasedStateMachine):
         idle = self.model.idle()
         self.tell(self.model.cli.gone(idle[which % len(idle)], expected=False, now=self.model.now))
 
-    @precondition(lambda self: bool(self.model.cli.effects))
+    @precondition(lambda self: bool(self.model.cli.effects or self.model.copying))
     @rule(cost=costs, rounds=st.integers(1, 4))
     def all_goes_well(self, cost: int, rounds: int) -> None:
         """Everything that is under way ends well, and what follows from it, too."""
@@ -393,8 +459,10 @@ class CoreMachine(RuleBasedStateMachine):
         self.tell(pool.ChargeFunds("slot-0", 0, "nothing"))
 
     @precondition(quiet)
-    @rule(of_pool=pool_events, of_slot=slot_events, of_task=task_events)
-    def any_fact_can_be_folded(self, of_pool: PoolEvent, of_slot: SlotEvent, of_task: TaskEvent) -> None:
+    @rule(of_pool=pool_events, of_slot=slot_events, of_task=task_events, of_chain=chain_events)
+    def any_fact_can_be_folded(
+        self, of_pool: PoolEvent, of_slot: SlotEvent, of_task: TaskEvent, of_chain: ChainEvent
+    ) -> None:
         """Onto every state that was reached; nothing is recorded."""
         world = self.model.world
         pool.evolve(world.pool, of_pool)
@@ -402,3 +470,5 @@ class CoreMachine(RuleBasedStateMachine):
             slot.evolve(at, of_slot)
         for state in world.tasks.values():
             task.evolve(state, of_task)
+        for going in self.model.world.chains.values():
+            chain.evolve(going, of_chain)

@@ -44,7 +44,7 @@ class Post:
                     pass
 
     def _learn(self, fact: Fact) -> None:
-        if fact.stream.startswith("task-"):
+        if fact.stream.startswith(("task-", "chain-")):
             return
         owner = COORDINATOR if fact.stream == POOL else fact.stream
         box = self.boxes.setdefault(owner, {})

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain.chain_events import ClosingRequested, WorkplaceRequested
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.housing import Stage
@@ -22,6 +23,8 @@ from claude_pool.domain.task_events import SessionOpened
 from claude_pool.domain.values import End, Outcome, Text, Transcript
 from claude_pool.domain.world import World
 
+from .domain_chain_ledger import ChainLedger
+from .domain_chains import KEPT, MADE
 from .domain_claims import check_rest, check_views, check_wake
 from .domain_cli_model import Clearing, CliModel, Effect, Housing, Keeping, Launching, Stopping, Turning
 from .domain_ledger import Ledger
@@ -38,9 +41,12 @@ EXPLAINED = frozenset(
         "timed_out_queue",
         "session_not_found",
         "not_found",
+        "timed_out_chain",
+        "budget_exceeded",
     }
 )
-"""How work may end once all is well. These failures are of the task's own making: money, slot, session."""
+"""How work may end once all is well. These failures are of the task's own making (money, slot, session), or
+of the chain's whose step it is (time, money)."""
 
 
 class PoolModel:
@@ -52,7 +58,11 @@ class PoolModel:
         self.cli = CliModel()
         self.ledger = Ledger()
         self.post = Post()
-        self.story.watchers += [self.ledger.observe, self.cli.observe, self.post.observe, self._learn]
+        self.chains = ChainLedger(self.ledger)
+        self.copying: dict[str, bool] = {}
+        self.story.watchers += [
+            self.ledger.observe, self.chains.observe, self.cli.observe, self.post.observe, self._learn,
+        ]  # fmt: skip
         self.now = NOW
         self.owners = 0
         self.asked = 0
@@ -67,6 +77,9 @@ class PoolModel:
         for fact in facts:
             if isinstance(fact.event, (SessionOpened, LaunchStarted, SessionPrepared)):
                 self.sessions.append(fact.event.session)
+            if isinstance(fact.event, (WorkplaceRequested, ClosingRequested)):
+                assert fact.stream not in self.copying, "two effects at once in one copy"
+                self.copying[fact.stream] = isinstance(fact.event, WorkplaceRequested)
 
     def tell(self, command: Command) -> None:
         """Record what happened in the world: that is never refused. Then let the policies react."""
@@ -88,6 +101,7 @@ class PoolModel:
         """Facts, live view, its replay, the processes and the views of callers agree."""
         assert repr(vars(self.story.replayed())) == repr(vars(self.world))
         self.ledger.check(self.world)
+        self.chains.check(self.world, self.now)
         self.post.check(self.world)
         self._check_processes()
         check_rest(self.story, self.now)
@@ -147,6 +161,7 @@ class PoolModel:
                 break
             self.story.do(command)
         self.cli.crash()
+        self.copying.clear()
         seen = self._transcripts(cost)
         self.story.do(Recover(seen, self.now))
         assert self.story.do(Recover(seen, self.now)) == (), "recovery is not idempotent"
@@ -176,6 +191,7 @@ class PoolModel:
     def end_owner(self) -> None:
         """An owner that has stopped its slots ends, and leaves nothing to recover."""
         self.tell(pool.RecordOwnerStopped())
+        self.copying.clear()
         assert not self.cli.processes and not self.cli.effects, "an owner ended and left processes behind"
         assert not self.world.running
         assert check_wake(self.story, self.now) is None
@@ -223,6 +239,15 @@ class PoolModel:
                     self.tell(self.cli.housed(slot_id))
                 case Keeping():
                     self.tell(self.cli.kept(slot_id))
+        for chain_id in list(self.copying):
+            self.copied(chain_id)
+
+    def copied(self, chain_id: str, made: chain.RecordWorkplace | chain.RecordWorkKept | None = None) -> None:
+        """The copy of a chain is made, or its work is kept; or `made` says what became of that."""
+        preparing = self.copying.pop(chain_id)
+        if made is None and preparing:
+            made = chain.RecordWorkplace(chain_id, MADE, self.now)
+        self.tell(made or chain.RecordWorkKept(chain_id, KEPT))
 
     # The end.
 
@@ -235,19 +260,32 @@ class PoolModel:
         self.ask(pool.SetBudget(None))
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
         self._heal()
-        self.work_until(lambda: not (self.world.pending or self.world.parked or self.world.running))
-        while self.world.in_review:
-            self.tell(self.verdict(approves=True))
+        self._bring_all_to_its_end()
         ends = {name: self.ledger.finished[name] for name in waiting}
         unexplained = {name: last for name, last in ends.items() if last not in EXPLAINED}
         assert not unexplained, f"accepted work did not end well: {unexplained}"
-        for name in list(self.world.tasks):
-            self.tell(task.CancelTask(name, self.now))
-        assert not self.world.tasks
         self.tell(pool.StopOwner())
         self.work_until(self.has_stopped)
         self.end_owner()
         self.check()
+
+    def _bring_all_to_its_end(self) -> None:
+        """What someone has to say is said, and what it lets happen next happens, until nothing is left."""
+        for _ in range(HEALING_ROUNDS):
+            self.work_until(self._at_rest)
+            if self.world.in_review:
+                self.tell(self.verdict(approves=True))
+            elif self.world.tasks:
+                self.tell(task.CancelTask(next(iter(self.world.tasks)), self.now))
+            else:
+                break
+        assert not self.world.tasks
+        assert not self.world.chains, "a chain did not come to its end"
+        assert all(book.end is not None for book in self.chains.books.values())
+
+    def _at_rest(self) -> bool:
+        """Whether nothing goes on that could end by itself."""
+        return not (self.world.pending or self.world.parked or self.world.running or self.world.isolating)
 
     def _heal(self) -> None:
         for command in (pool.LiftDrain(), pool.ResumePool(), pool.SetTargetSlots(4)):
@@ -265,7 +303,7 @@ class PoolModel:
         for _ in range(HEALING_ROUNDS):
             if done():
                 return
-            if self.cli.effects:
+            if self.cli.effects or self.copying:
                 self.all_well(cost=1)
                 continue
             wake = check_wake(self.story, self.now)
