@@ -208,7 +208,7 @@ def test_the_same_key_gives_the_same_chain_also_after_its_end_and_a_restart(tmp_
 
 
 def test_a_wait_tells_each_chain_once_by_its_cursor_also_after_a_restart(tmp_path: Path) -> None:
-    async def scene() -> list[list[str]]:
+    async def scene() -> tuple[list[View], list[bool]]:
         async with owner(tmp_path) as pool:
             first = (await run(pool, line(2)))["chain_id"]
             waited = await pool.application.wait(None, None, 0)
@@ -218,6 +218,6 @@ def test_a_wait_tells_each_chain_once_by_its_cursor_also_after_a_restart(tmp_pat
             nothing = await pool.application.wait(None, cursor, 0)
             second = (await run(pool, line(1)))["chain_id"]
             waited = await pool.application.wait(None, cursor, 0)
-            return [nothing.chains, [view["chain_id"] == second for view in waited.chains]]
+            return nothing.chains, [view["chain_id"] == second for view in waited.chains]
 
-    assert asyncio.run(scene()) == [[], [True]]
+    assert asyncio.run(scene()) == ([], [True])
