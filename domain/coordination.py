@@ -194,8 +194,11 @@ def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
         policy = parse_session(step.spec.session or "")
         session = policy.session if policy is not None else None
         _check_spec(step.spec, world, command.session_dirs.get(session or ""))
-    if command.plan.max_budget is not None and command.plan.max_budget <= 0:
+    limit, budget = command.plan.max_budget, world.open_pool().budget
+    if limit is not None and limit <= 0:
         raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
+    if limit is not None and budget.unspent is not None and budget.unspent < limit:
+        raise pool.budget_exceeded(budget, limit)
     submitted = chain.SubmitChain(command.chain_id, command.plan, command.fingerprint, command.now)
     return _on_chain(submitted, world)
 

@@ -73,6 +73,13 @@ def test_a_draining_or_stopping_pool_takes_no_chain() -> None:
             accept(story, plan(step("a")))
 
 
+def test_a_chain_may_not_promise_more_than_the_pool_has_left() -> None:
+    story = warmed(limit=100)
+    with pytest.raises(BudgetExceeded):
+        accept(story, plan(step("a"), max_budget=101))
+    accept(story, plan(step("a"), max_budget=100))
+
+
 @pytest.mark.parametrize("amount", [0, -1])
 def test_a_chains_budget_is_above_nothing(amount: int) -> None:
     with pytest.raises(InvalidArgument, match="a budget is above 0"):
