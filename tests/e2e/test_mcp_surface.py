@@ -412,12 +412,16 @@ def test_resources_are_listed_and_read(era: str, tmp_path: Path) -> None:
         assert {t.uri_template for t in templates} == {
             "pool://slots/{id}",
             "pool://results/{task_id}",
+            "pool://chains/{chain_id}",
+            "pool://chains/{chain_id}/diff",
             "pool://events/{position}",
             "pool://transcripts/{task_id}",
         }
         assert (await me.read("pool://status"))["completed_tasks"] == 1
         assert len((await me.read("pool://slots"))["slots"]) == 2
         assert await me.read(f"pool://results/{view['task_id']}") == view
+        chain = await me.view("pool_chain", steps=[{"name": "a", "prompt": "x"}])
+        assert await me.read(f"pool://chains/{chain['chain_id']}") == chain
 
     coordinate(era, tmp_path, work)
 
