@@ -6,7 +6,7 @@ Each verb is a few lines over `Service`: make a command, wait for what callers w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from claude_pool.domain import pool, task
@@ -21,6 +21,7 @@ from claude_pool.domain.errors import (
     WrongState,
 )
 from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import (
     Text,
@@ -335,6 +336,14 @@ class Application:
             _require_task_id(task_id)
             await self._service.task_state(task_id)
         return {"questions": await self._questions.waiting(task_id, kind)}
+
+    def waits(self, question_id: str) -> bool:
+        """Whether this is a permission question that nobody has answered yet."""
+        return question_id in self._service.world.questions
+
+    def on_facts(self, listener: Callable[[tuple[Recorded, ...]], None]) -> None:
+        """Tell `listener` of every append of this process, after the view has folded it."""
+        self._service.on_facts(listener)
 
     async def answer_question(
         self,

@@ -30,8 +30,13 @@ class ListChanges:
     def __init__(self) -> None:
         """Nobody is connected yet."""
         self._bus = InMemorySubscriptionBus()
-        self._connected: set[Serving] = set()
+        self._connected: dict[Serving, None] = {}
         self.listen = ListenHandler(self._bus)
+
+    @property
+    def connected(self) -> tuple[Serving, ...]:
+        """The older clients that have initialised, in that order."""
+        return tuple(self._connected)
 
     def attach(self, server: Server[Serving]) -> None:
         """Take note of the older clients of `server`, once they have initialised."""
@@ -41,11 +46,11 @@ class ListChanges:
         self, ctx: ServerRequestContext[Serving, Any], _params: NotificationParams
     ) -> None:
         ctx.lifespan_context.session = ctx.session
-        self._connected.add(ctx.lifespan_context)
+        self._connected[ctx.lifespan_context] = None
 
     def forget(self, serving: Serving) -> None:
         """The connection has ended."""
-        self._connected.discard(serving)
+        self._connected.pop(serving, None)
 
     async def tools_changed(self) -> None:
         """Have every client ask for the tools again."""
@@ -57,7 +62,7 @@ class ListChanges:
 
     async def _tell(self, event: ServerEvent, send: Callable[[ServerSession], Awaitable[None]]) -> None:
         await self._bus.publish(event)
-        for serving in tuple(self._connected):
+        for serving in self.connected:
             if serving.session is not None:
                 # One that is just going away is not told, and holds up nobody.
                 with contextlib.suppress(*_GONE):

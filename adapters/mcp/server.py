@@ -38,6 +38,7 @@ from ..views import View
 from .arguments import read_arguments
 from .changes import ListChanges
 from .connection import CURRENT, Connection
+from .elicitation import Elicitation
 from .fields import DEFAULT_HIGHEST_MODE
 from .prompts import Prompts
 from .resources import Resources
@@ -229,6 +230,7 @@ def build_server(
         on_subscriptions_listen=changes.listen,
     )
     changes.attach(server)
+    Elicitation(application, changes)
     return server
 
 

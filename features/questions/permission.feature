@@ -5,6 +5,9 @@ Feature: A slot asks before it uses a tool that it has no leave for
   denies it and says why. A question is denied when nobody has answered after question_seconds (60 by default;
   0 denies everything at once), so a slot never hangs on one. In the modes plan and dontAsk nobody is asked.
 
+  A client of the older protocol that declares elicitation is shown the question as a form: its person allows or
+  denies there. A form that is closed, or that nobody fills, leaves the question open for others.
+
   @real
   Scenario: A tool that is allowed runs
     Given a pool of 1 slot with

@@ -121,11 +121,11 @@ class Wire:
         assert result["isError"], result
         return cast("str", result["content"][0]["text"])
 
-    async def initialize(self) -> dict[str, Any]:
-        """The handshake of the older protocol."""
+    async def initialize(self, capabilities: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The handshake of the older protocol, with what the client can do."""
         client = {"name": "test", "version": "1"}
         answer = await self.request(
-            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client
+            "initialize", protocolVersion="2025-11-25", capabilities=capabilities or {}, clientInfo=client
         )
         await self.send(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
         return cast("dict[str, Any]", answer["result"])
