@@ -4,6 +4,7 @@
     docs/cli.md      every verb of the shell with its real --help
     docs/events.md   every event: name, version, fields, meaning
     docs/tools.md    every MCP tool: toolset, what it does, its arguments
+    docs/parity.md   what the Rust crate of the same name has, and what stands for it here
 
 It also checks that links between the project's pages lead somewhere.
 """
@@ -71,10 +72,19 @@ def tools_page() -> str:
     return "\n".join(parts)
 
 
+def parity_page() -> str:
+    """The tables of parity, from their source."""
+    sys.path.insert(0, str(ROOT))
+    from tools import parity
+
+    return parity.page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "docs/events.md": events_page,
     "docs/tools.md": tools_page,
+    "docs/parity.md": parity_page,
 }
 
 

@@ -25,7 +25,7 @@ def test_a_library_caller_can_set_everything_that_a_pool_runs_with(tmp_path: Pat
             slots=1, model="haiku", working_dir=str(tmp_path), environ=environment, settings=chosen
         ) as application:
             with pytest.raises(InvalidArgument):
-                await application.set_target_slots(4)
+                await application.slots.set_target(4)
             told = await application.replay(None, None, None, 10)
             started = next(each for each in told["events"] if each["name"] == "pool.owner_started")
             return started["data"]["settings"]
