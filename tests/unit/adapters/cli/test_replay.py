@@ -12,6 +12,7 @@ import pytest
 from claude_pool.adapters.places import prepare
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
+from claude_pool.domain.chain_events import ChainCancelled, ChainSubmitted, Plan, Step
 from claude_pool.domain.records import Actor, Event, Fact, Meta
 from claude_pool.domain.task_events import AttemptStarted, TaskParked, TaskSubmitted
 from claude_pool.domain.values import TaskSpec, Text
@@ -20,6 +21,8 @@ from tests.support.stand_in import PATIENCE, Bench, until
 
 TASK = "task-aaaaaaaaaaaaaaaa"
 OTHER = "task-bbbbbbbbbbbbbbbb"
+CHAIN = "chain-aaaaaaaaaaaaaaaa"
+OTHER_CHAIN = "chain-bbbbbbbbbbbbbbbb"
 NOON = 1_700_049_600_000
 """2023-11-15T12:00:00Z"""
 
@@ -187,6 +190,21 @@ def test_tasks_are_listed_from_the_log_where_no_owner_runs(logged: Logged) -> No
 
     assert [view["task_id"] for view in json.loads(ended.stdout)["tasks"]] == [OTHER, TASK]
     assert logged.bench.pids() == []
+
+
+def test_chains_are_listed_from_the_log_by_their_state(logged: Logged) -> None:
+    plan = Plan((Step("a", TaskSpec(Text(inline="p", size=1))),))
+    for chain_id in (CHAIN, OTHER_CHAIN):
+        logged.append(chain_id, ChainSubmitted(chain_id, plan, "print", NOON))
+    logged.append(OTHER_CHAIN, ChainCancelled())
+
+    lines = logged.bench.run("chain", "list").stdout.splitlines()[1:]
+    assert [line.split()[:3] for line in lines] == [
+        [OTHER_CHAIN, "cancelled", "1"],
+        [CHAIN, "running", "1"],
+    ]
+    running = json.loads(logged.bench.run("chain", "list", "--state", "running", "--json").stdout)
+    assert [view["chain_id"] for view in running] == [CHAIN]
 
 
 def test_one_task_and_its_story_are_told_from_the_log(logged: Logged) -> None:
