@@ -239,6 +239,14 @@ def test_an_answer_that_is_an_error_completes_nothing(tmp_path: Path) -> None:
     assert seen["status"]["slots"][0]["tasks_completed"] == 0
 
 
+async def status_with(wire: Wire, slots: int) -> View:
+    """The status once so many slots are in service."""
+    async with asyncio.timeout(20):
+        while (status := await wire.view("pool_status"))["total_slots"] != slots:
+            pass
+    return status
+
+
 def test_a_slot_that_leaves_while_it_works_ends_its_task_and_pays_for_it(tmp_path: Path) -> None:
     """Scaling down deleted busy slots under their processes, and what those cost was never counted."""
     gate = Gate()
@@ -250,7 +258,7 @@ def test_a_slot_that_leaves_while_it_works_ends_its_task_and_pays_for_it(tmp_pat
         await wire.view("pool_scale_down", count=1)
         gate.open.set()
         views = await ended(wire, 2)
-        status = await wire.view("pool_status")
+        status = await status_with(wire, 1)
         states = {view["state"] for view in views}
         return {"states": states, "slots": status["total_slots"], "spent": status["spent_microdollars"]}
 
@@ -262,7 +270,7 @@ def test_slots_that_are_added_at_once_have_ids_of_their_own(tmp_path: Path) -> N
 
     async def what(wire: Wire) -> View:
         await at_once(wire, *[("pool_scale_up", {"count": 2})] * 5)
-        return await wire.view("pool_status")
+        return await status_with(wire, 11)
 
     status = use_pool(tmp_path, what, slots=1)
     assert [slot["slot_id"] for slot in status["slots"]] == [f"slot-{number}" for number in range(11)]

@@ -8,6 +8,7 @@ import queue
 import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ class CliProcess:
         self._threads = [
             threading.Thread(target=read, daemon=True) for read in (self._read, self._read_errors)
         ]
+        self._passed: deque[Line] = deque()
         for thread in self._threads:
             thread.start()
 
@@ -72,16 +74,19 @@ class CliProcess:
             AssertionError: it did not come in time, or stdout ended before.
         """
         while True:
-            try:
-                raw = self._inbox.get(timeout=seconds)
-            except queue.Empty:
-                raise AssertionError(f"silent for {seconds} s after {self.lines[-3:]}") from None
-            if raw is None:
-                self._inbox.put(None)
-                raise AssertionError(f"stdout ended after {self.lines[-3:]}; stderr: {self.errors!r}")
-            line = self._kept(raw)
+            line = self._passed.popleft() if self._passed else self._heard(seconds)
             if line is not None and wanted(line):
                 return line
+
+    def _heard(self, seconds: float) -> Line | None:
+        try:
+            raw = self._inbox.get(timeout=seconds)
+        except queue.Empty:
+            raise AssertionError(f"silent for {seconds} s after {self.lines[-3:]}") from None
+        if raw is None:
+            self._inbox.put(None)
+            raise AssertionError(f"stdout ended after {self.lines[-3:]}; stderr: {self.errors!r}")
+        return self._kept(raw)
 
     def _kept(self, raw: bytes) -> Line | None:
         try:
@@ -113,11 +118,17 @@ class CliProcess:
         self.send(
             {"type": "control_request", "request_id": name, "request": {"subtype": subtype, **arguments}}
         )
-        answer = self.until(
-            lambda line: line.get("type") == "control_response" and line["response"]["request_id"] == name
-        )
-        response: Line = answer["response"]
-        return response
+        passed: list[Line] = []
+        while True:
+            line = self._heard(20)
+            if line is not None and line.get("type") == "control_response":
+                response: Line = line["response"]
+                if response["request_id"] == name:
+                    # what a turn says meanwhile may come before or after the answer
+                    self._passed.extend(passed)
+                    return response
+            if line is not None:
+                passed.append(line)
 
     def of_type(self, kind: str, subtype: str | None = None) -> list[Line]:
         """The lines read so far of a type (and subtype)."""

@@ -31,6 +31,8 @@ for _ in range(int(sys.argv[2])):
             time.sleep(600)
         os._exit(0)
     os.wait()
+while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).readlines()) < int(sys.argv[2]):
+    time.sleep(0.001)
 if sys.argv[3] == "stay":
     time.sleep(600)
 """

@@ -13,6 +13,8 @@ from claude_pool.adapters.claude import tree
 from claude_pool.adapters.claude.environment import COOKIE
 from claude_pool.adapters.claude.tree import Identity
 
+from tests.support.waiting import until_sync
+
 
 @pytest.fixture
 def pool() -> str:
@@ -25,6 +27,8 @@ def sleeper(pool: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that carries the cookie of a slot of `pool`."""
     environment = {COOKIE: f"{pool}.slot-0.1", "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(["sleep", "600"], env=environment, start_new_session=True) as process:
+        # a program that is just being executed has no environment for a moment
+        until_sync(lambda: tree.identify(process.pid) is not None)
         yield process
         process.kill()
 
