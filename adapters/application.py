@@ -13,7 +13,6 @@ from claude_pool.domain import pool, task
 from claude_pool.domain.budgets import budget_status
 from claude_pool.domain.coordination import Resume, Submit
 from claude_pool.domain.errors import (
-    IdempotencyConflict,
     InvalidArgument,
     NotFound,
     PoolError,
@@ -22,7 +21,6 @@ from claude_pool.domain.errors import (
 )
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import (
     Text,
     attempt_id,
@@ -33,13 +31,14 @@ from claude_pool.domain.values import (
 )
 from claude_pool.domain.why import story
 
+from .admission import checked_size, session_directory, submitted_before
 from .chains import Chains
 from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
 from .questions import Questions
 from .reading import reason_view
-from .requests import PROMPT_BYTES, TaskRequest, keyed
+from .requests import TaskRequest, keyed
 from .reviews import Reviews
 from .routing import Routing
 from .service import CALLER, Origin, Service
@@ -104,52 +103,28 @@ class Application:
         self._check(request)
         key = request.idempotency_key
         task_id = self._system.new_id("task") if key is None else derived_id("task", tool, key)
-        if key is not None and await self._submitted_before(task_id, request):
+        if key is not None and await submitted_before(self._service, task_id, request.fingerprint):
             return task_id
         prompt = await keep(self._service, self._texts, request.prompt)
-        known = await self._session_dir(request)
+        known = await session_directory(self._service, self._index, request.session)
         spec = request.spec(prompt)
         try:
             await self._service.handle(
                 lambda: Submit(task_id, spec, request.fingerprint, self._system.now(), known), origin
             )
         except (WrongState, VersionConflict):
-            if key is not None and await self._submitted_before(task_id, request):
+            if key is not None and await submitted_before(self._service, task_id, request.fingerprint):
                 return task_id
             raise
         return task_id
 
     def _check(self, request: TaskRequest) -> None:
-        if not request.prompt.strip():
-            raise InvalidArgument(argument="prompt", problem="a prompt cannot be empty")
-        size = len(request.prompt.encode("utf-8", "replace"))
-        if size > PROMPT_BYTES:
-            raise InvalidArgument(
-                argument="prompt",
-                problem=f"{size} bytes are more than the {PROMPT_BYTES} that a task can carry",
-            )
+        checked_size("prompt", request.prompt)
         if request.session is not None and parse_session(request.session) is None:
             raise InvalidArgument(
                 argument="session",
                 problem="say fresh, slot, resume:<session id> or fork:<session id>",
             )
-
-    async def _submitted_before(self, task_id: str, request: TaskRequest) -> bool:
-        events = await self._service.events_of(task_id)
-        if not events:
-            return False
-        first = events[0].event
-        if not isinstance(first, TaskSubmitted) or first.fingerprint != request.fingerprint:
-            raise IdempotencyConflict(id=task_id)
-        return True
-
-    async def _session_dir(self, request: TaskRequest) -> str | None:
-        policy = parse_session(request.session) if request.session is not None else None
-        if policy is None or policy.session is None:
-            return None
-        session = policy.session
-        row = await self._service.on_log(lambda: self._index.session(session))
-        return None if row is None else row.working_dir
 
     async def view(self, task_id: str) -> View:
         """A task's view.
@@ -239,7 +214,7 @@ class Application:
             for request in requests:
                 if isinstance(request, TaskRequest) and request.idempotency_key is not None:
                     task_id = derived_id("task", "fan_out", request.idempotency_key)
-                    await self._submitted_before(task_id, request)
+                    await submitted_before(self._service, task_id, request.fingerprint)
         together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
         slots: list[str | PoolError] = []
         for request in requests:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 from claude_pool.domain import chain
 from claude_pool.domain.chain_board import ChainCard
-from claude_pool.domain.chain_events import ChainSubmitted, Plan, Step
+from claude_pool.domain.chain_events import Plan, Step
 from claude_pool.domain.chain_graph import Draft, places
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import SubmitChain
@@ -22,8 +21,9 @@ from claude_pool.domain.errors import (
 )
 from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is_chain_id, parse_session
 
+from .admission import checked_size, session_directory, submitted_before
 from .progress import Progress
-from .requests import PROMPT_BYTES, ChainRequest, StepRequest
+from .requests import ChainRequest, StepRequest
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index
@@ -59,7 +59,7 @@ class Chains:
         self._check(request)
         key = request.idempotency_key
         chain_id = self._system.new_id("chain") if key is None else derived_id("chain", tool, key)
-        if key is not None and await self._submitted_before(chain_id, request):
+        if key is not None and await submitted_before(self._service, chain_id, request.fingerprint):
             return chain_id
         steps: list[Step] = []
         for step, place in zip(request.steps, found, strict=True):
@@ -88,7 +88,7 @@ class Chains:
                 origin,
             )  # fmt: skip
         except (WrongState, VersionConflict):
-            if key is not None and await self._submitted_before(chain_id, request):
+            if key is not None and await submitted_before(self._service, chain_id, request.fingerprint):
                 return chain_id
             raise
         return chain_id
@@ -97,14 +97,7 @@ class Chains:
         size = 0
         for number, step in enumerate(request.steps):
             where = f"steps.{number}"
-            if not step.task.prompt.strip():
-                raise InvalidArgument(argument=f"{where}.prompt", problem="a prompt cannot be empty")
-            length = len(step.task.prompt.encode("utf-8", "replace"))
-            if length > PROMPT_BYTES:
-                raise InvalidArgument(
-                    argument=f"{where}.prompt",
-                    problem=f"{length} bytes are more than the {PROMPT_BYTES} that a task can carry",
-                )
+            length = checked_size(f"{where}.prompt", step.task.prompt)
             size += length + len((step.recovery_prompt or "").encode("utf-8", "replace"))
             self._check_isolated(request, step, where)
         if size > CHAIN_BYTES:
@@ -145,20 +138,10 @@ class Chains:
         found: dict[str, str] = {}
         for step in request.steps:
             policy = parse_session(step.task.session or "")
-            if policy is not None and policy.session is not None:
-                row = await self._service.on_log(partial(self._index.session, policy.session))
-                if row is not None:
-                    found[policy.session] = row.working_dir
+            known = await session_directory(self._service, self._index, step.task.session)
+            if policy is not None and policy.session is not None and known is not None:
+                found[policy.session] = known
         return found
-
-    async def _submitted_before(self, chain_id: str, request: ChainRequest) -> bool:
-        events = await self._service.events_of(chain_id)
-        if not events:
-            return False
-        first = events[0].event
-        if not isinstance(first, ChainSubmitted) or first.fingerprint != request.fingerprint:
-            raise IdempotencyConflict(id=chain_id)
-        return True
 
     async def view(self, chain_id: str) -> View:
         """A chain's view, with every step as it is now.
