@@ -121,6 +121,7 @@ def decide(command: Command, world: World) -> tuple[Fact, ...]:
     Raises:
         PoolError: a refusal, as its message says; nothing changes.
     """
+    # every command that can end a task, and so start the next step of a chain, says when
     return follow(_decide(command, world), world, getattr(command, "now", 0))
 
 
@@ -130,10 +131,8 @@ def _decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _submit(command, world)
         case SubmitChain():
             return _submit_chain(command, world)
-        case chain.CancelChain(chain_id, now):
-            return _end_chain(command, world, chain_id, now)
-        case chain.ExpireChain(chain_id, now):
-            return _end_chain(command, world, chain_id, now)
+        case chain.CancelChain() | chain.ExpireChain():
+            return _end_chain(command, world)
         case Claim():
             return _claim(command, world)
         case RecordEnd():
@@ -208,25 +207,22 @@ def _on_chain(command: chain.ChainCommand, world: World) -> tuple[Fact, ...]:
     return _on(command.chain_id, chain.decide(command, state))
 
 
-def _end_chain(
-    command: chain.CancelChain | chain.ExpireChain, world: World, chain_id: str, now: int
-) -> tuple[Fact, ...]:
+def _end_chain(command: chain.CancelChain | chain.ExpireChain, world: World) -> tuple[Fact, ...]:
     """Nothing more starts, and what runs is ended: cancelled, or interrupted because its time is over."""
     facts = list(_on_chain(command, world))
-    state = world.chains.get(chain_id)
+    state = world.chains.get(command.chain_id)
     if not facts or state is None:
         return tuple(facts)
     for _, at in state.work.started:
-        facts += _on(
-            at.task_id, task.decide(_ending_of(at.task_id, command, world, now), world.tasks[at.task_id])
-        )
+        ending = _ending_of(at.task_id, command, world)
+        facts += _on(at.task_id, task.decide(ending, world.tasks[at.task_id]))
     return tuple(facts)
 
 
 def _ending_of(
-    task_id: str, command: chain.CancelChain | chain.ExpireChain, world: World, now: int
+    task_id: str, command: chain.CancelChain | chain.ExpireChain, world: World
 ) -> task.TaskCommand:
-    state = world.tasks[task_id]
+    state, now = world.tasks[task_id], command.now
     if isinstance(command, chain.CancelChain):
         return task.CancelTask(task_id, now)
     if isinstance(state, task.Running):

@@ -363,7 +363,7 @@ def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(play: Pl
 
 def test_a_slot_is_not_silent_while_its_own_tool_waits(play: Play) -> None:
     async def tool(_: str, __: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(1.2)  # the slot is silent for longer than it may be, but for our tool
         return {"waited": True}
 
     async def scene(bench: Bench) -> None:

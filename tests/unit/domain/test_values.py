@@ -12,6 +12,7 @@ from claude_pool.domain.values import (
     is_session_id,
     is_slot_id,
     is_task_id,
+    kind_of,
     parse_session,
 )
 
@@ -96,3 +97,16 @@ def test_tokens_add_up_by_class() -> None:
     both = Tokens(1, 2, 3, 4) + Tokens(10, 20, 30, 40)
     assert both == Tokens(11, 22, 33, 44)
     assert both.total == 110
+
+
+@pytest.mark.parametrize(
+    ("identity", "kind"),
+    [
+        ("task-aaaaaaaaaaaaaaaa", "task"),
+        ("chain-aaaaaaaaaaaaaaaa", "chain"),
+        ("slot-0", "slot"),
+        ("msg-aaaaaaaaaaaaaaaa", None),
+    ],
+)
+def test_an_id_says_by_its_form_what_it_names(identity: str, kind: str | None) -> None:
+    assert kind_of(identity) == kind
