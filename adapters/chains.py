@@ -13,7 +13,6 @@ from claude_pool.domain.chain_graph import Draft, places
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.errors import (
-    IdempotencyConflict,
     InvalidArgument,
     PoolError,
     VersionConflict,
@@ -23,7 +22,7 @@ from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is
 
 from .admission import checked_size, session_directory, submitted_before
 from .progress import Progress
-from .requests import ChainRequest, StepRequest
+from .requests import ChainRequest, StepRequest, keyed
 from .service import CALLER, Origin, Service
 from .store.blobs import Texts
 from .store.index import Index
@@ -183,19 +182,27 @@ class Chains:
         wait_seconds: float,
         key: str | None = None,
     ) -> View:
-        """One chain per request; `results` has one view per request, in order, refusals among them."""
+        """One chain per request; `results` has one view per request, in order, refusals among them.
+
+        The same `key` gives the same chains.
+
+        Raises:
+            IdempotencyConflict: the key was used for other requests; nothing is accepted.
+        """
         capped(wait_seconds)
+        if key is not None:
+            requests = keyed(requests, key)
+            for request in requests:
+                if isinstance(request, ChainRequest) and request.idempotency_key is not None:
+                    chain_id = derived_id("chain", "fan_out_chains", request.idempotency_key)
+                    await submitted_before(self._service, chain_id, request.fingerprint)
         together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
         accepted: list[str | PoolError] = []
-        for number, request in enumerate(requests):
+        for request in requests:
             try:
                 if isinstance(request, PoolError):
                     raise request
-                if key is not None:
-                    request = replace(request, idempotency_key=f"{key}\0{number}")
                 accepted.append(await self.submit(request, together, "fan_out_chains"))
-            except IdempotencyConflict:
-                raise
             except PoolError as error:
                 accepted.append(error)
         cap = await self.finished([each for each in accepted if isinstance(each, str)], wait_seconds)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.values import Options, TaskSpec, Text
@@ -87,7 +87,10 @@ def digest(arguments: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def keyed(requests: Sequence[TaskRequest | PoolError], key: str) -> list[TaskRequest | PoolError]:
+R = TypeVar("R", TaskRequest, ChainRequest)
+
+
+def keyed(requests: Sequence[R | PoolError], key: str) -> list[R | PoolError]:
     """Give each request of one call a key of its own, made from the call's.
 
     Each one's fingerprint covers all of them, so that the same key with any other request is a conflict.

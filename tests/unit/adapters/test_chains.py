@@ -308,3 +308,16 @@ def test_a_running_step_shows_how_far_it_is(tmp_path: Path) -> None:
     first, second = use(tmp_path, looked_at, endless)["steps"]
     assert first["progress"]["text"] == ""
     assert "progress" not in second
+
+
+def test_a_key_of_many_chains_is_a_conflict_with_any_other_chains(tmp_path: Path) -> None:
+    async def more(wire: Wire) -> View:
+        one, two = ({"steps": [{"name": "a", "prompt": prompt}]} for prompt in ("x", "y"))
+        await wire.view("pool_fan_out_chains", chains=[one], idempotency_key="k")
+        text = await wire.refusal("pool_fan_out_chains", chains=[one, two], idempotency_key="k")
+        running = await wire.view("pool_wait", wait_seconds=0)
+        return {"text": text, "chains": len(running["chains"])}
+
+    found = use(tmp_path, more)
+    assert found["text"].startswith("[idempotency_conflict]")
+    assert found["chains"] <= 1
