@@ -263,7 +263,7 @@ class Runtime:
             budget=state.live.cap,
             asks=world.open_pool().settings.question_ms > 0,
         )
-        return await self._driver.run(slot_id, turn, self._on_budget)
+        return await self._driver.run(slot_id, turn, self._on_spend)
 
     async def _filled(self, spec: TaskSpec) -> str:
         """The task's prompt; in a chain's step, with the outputs that its placeholders stand for."""
@@ -278,11 +278,14 @@ class Runtime:
         command = slot.RecordLaunched(slot_id, number, launched.pid, launched.cli_version)
         await self._record(command, None)
 
-    def _on_budget(self, attempt: str) -> None:
+    def _on_spend(self, attempt: str, metered: int) -> None:
         task_id, _, number = attempt.rpartition(".")
-        now = self._system.now()
-        command = task.InterruptAttempt(task_id, int(number), "task_budget_reached", now)
-        self._service.submit(command, Origin(Actor.SLOT))
+        state = self._service.world.tasks.get(task_id)
+        cap = state.live.cap if isinstance(state, task.Running) else None
+        if cap is not None and metered >= cap:
+            now = self._system.now()
+            command = task.InterruptAttempt(task_id, int(number), "task_budget_reached", now)
+            self._service.submit(command, Origin(Actor.SLOT))
 
     async def _interrupt(self, task_id: str) -> None:
         state = self._service.world.tasks.get(task_id)

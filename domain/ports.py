@@ -108,7 +108,8 @@ class Launched:
 class Turn:
     """One prompt for a warm process. `prompt` is the whole text, already neutralised where it must be.
 
-    `budget` (microdollars) is the cost at which the slot calls `on_budget` once; None: never.
+    `budget` (microdollars) is what is funded now and `margin` what of it should stay free for the next call:
+    both decide when `SlotDriver.run` calls `on_spend`; without a budget it never does.
     `silence_ms` and `first_output_ms` bound the waits for any line; both are above 0. `asks` says that
     permission questions are put to `SlotDriver.on_question`; otherwise they are denied at once.
     """
@@ -120,6 +121,7 @@ class Turn:
     effort: str | None = None
     permission_mode: str | None = None
     budget: int | None = None
+    margin: int = 0
     first_output_ms: int = 120_000
     silence_ms: int = 300_000
     asks: bool = False
@@ -195,12 +197,22 @@ class SlotDriver(Protocol):
         """
         ...
 
-    async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+    async def run(self, slot_id: str, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """Send one prompt and wait for its own result. Never raises for what the process does.
 
-        `on_budget(attempt)` is called at most once, when the metered cost reaches `turn.budget`.
+        `on_spend(attempt, metered)` is called when the metered cost (microdollars) and the turn's margin
+        first exceed its budget together, and when the metered cost reaches the budget: at most these two
+        times for each value that the budget has.
         A process that dies, falls silent or breaks the protocol ends the turn with a failed
         outcome and `alive` False, after its tree was swept.
+        """
+        ...
+
+    def fund(self, slot_id: str, attempt: str, budget: int) -> None:
+        """The running turn's budget is `budget` (microdollars) from now on, and `on_spend` is called anew.
+
+        Where that is already due, the loop calls it next. Does nothing when `attempt` is not what the slot
+        runs, and nothing for a budget that the turn has already.
         """
         ...
 

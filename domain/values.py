@@ -125,7 +125,9 @@ class Outcome:
 
     `code` and `message` are set where `end` is not `SUCCEEDED`. `cost` is in microdollars and
     `estimated` says that it comes from our meter rather than from the CLI's own account. `variables`
-    are the values that the task's `output_vars` name in its output.
+    are the values that the task's `output_vars` name in its output. `context` is how many tokens the
+    conversation held after the attempt's last call of the model (0: unknown), and `unpriced` says that a
+    model was used which the price list does not name.
     """
 
     end: End
@@ -142,6 +144,8 @@ class Outcome:
     denials: tuple[Denial, ...] = ()
     transcript: Transcript = Transcript()
     variables: tuple[tuple[str, Text], ...] = ()
+    context: int = 0
+    unpriced: bool = False
 
 
 class SessionMode(StrEnum):

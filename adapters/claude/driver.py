@@ -124,13 +124,19 @@ class ClaudeDriver:
             raise
         return Launched(slot.process.pid, slot.version or self._settings.cli.version, started_ms)
 
-    async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+    async def run(self, slot_id: str, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """Send one prompt and wait for its own result; see the port."""
         slot = self._slots.get(slot_id)
         if slot is None:
             outcome = Outcome(End.FAILED, "slot_failed", f"{slot_id} has no process.", retryable=True)
             return TurnReport(outcome, turn.session, alive=False)
-        return await slot.run(turn, on_budget)
+        return await slot.run(turn, on_spend)
+
+    def fund(self, slot_id: str, attempt: str, budget: int) -> None:
+        """Set the running turn's budget; see the port."""
+        slot = self._slots.get(slot_id)
+        if slot is not None:
+            slot.fund(attempt, budget)
 
     async def interrupt(self, slot_id: str, attempt: str) -> None:
         """Stop the running turn of `attempt`; see the port."""

@@ -69,6 +69,7 @@ class Meter:
         self._prices = prices
         self._calls: dict[str, _Call] = {}
         self._streaming: dict[str, str] = {}
+        self._last = ""
         self._costs: dict[str, int] = {}
         self.model: str | None = None
         self.nanodollars = 0
@@ -95,6 +96,14 @@ class Meter:
                 served.cache_write_5m + served.cache_write_1h,
             )
         return total
+
+    @property
+    def context(self) -> int:
+        """Tokens that the conversation held after the main thread's last call; 0: there was none."""
+        if self._last not in self._calls:
+            return 0
+        served = self._calls[self._last].billed()
+        return served.context + served.output
 
     @property
     def unfinished(self) -> bool:
@@ -137,8 +146,9 @@ class Meter:
         call = self._calls.setdefault(name, _Call())
         call.model = model or call.model
         call.see(usage)
-        if main and model:
-            self.model = model
+        if main:
+            self._last = name
+            self.model = model or self.model
         self._price(name, call)
 
     def _price(self, name: str, call: _Call) -> None:

@@ -29,10 +29,13 @@ class NoCliDriver:
         """Always fails."""
         raise SlotFailure(self._failure.code, self._failure.message)
 
-    async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+    async def run(self, slot_id: str, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """Never reached through a launch; fails like one."""
         outcome = Outcome(End.FAILED, self._failure.code, self._failure.message)
         return TurnReport(outcome, turn.session, alive=False)
+
+    def fund(self, slot_id: str, attempt: str, budget: int) -> None:
+        """Nothing runs."""
 
     async def interrupt(self, slot_id: str, attempt: str) -> None:
         """Nothing runs."""

@@ -130,7 +130,7 @@ class WarmSlot:
         self.version = text(about, "claude_code_version") or self.version
         self._capabilities = strings(about, "capabilities")
 
-    async def run(self, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+    async def run(self, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """Send one prompt and see it to its end; see the port."""
         try:
             transcript = TranscriptFile(self._transcripts / f"{turn.attempt}.jsonl", fresh=True)
@@ -142,7 +142,7 @@ class WarmSlot:
             turn.first_output_ms / 1000, turn.silence_ms / 1000, self._limits.tool_silence_seconds
         )
         self.busy = True
-        self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_budget)
+        self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_spend)
         try:
             if turn.session not in ("", self.session):
                 problem = f"The slot holds conversation {self.session} and not {turn.session}."
@@ -161,6 +161,12 @@ class WarmSlot:
             self.busy = False
             self._server.cancel()
             transcript.close()
+
+    def fund(self, attempt: str, budget: int) -> None:
+        """Set the budget of the turn of `attempt`; see the port."""
+        running = self._turn
+        if running is not None and running.turn.attempt == attempt and not self._over(running):
+            running.fund(budget)
 
     async def interrupt(self, attempt: str) -> None:
         """Stop the turn of `attempt` by the ladder; see the port."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from claude_pool.domain.ports import ProcessEnd, Turn
 from claude_pool.domain.prices import PriceList, microdollars
+from claude_pool.domain.spending import SpendWatch
 from claude_pool.domain.values import Denial, Outcome, Text
 
 from .meter import Account, Meter, settle
@@ -59,7 +60,7 @@ class RunningTurn:
         transcript: TranscriptFile,
         prices: PriceList,
         patience: Patience,
-        on_budget: Callable[[str], None],
+        on_spend: Callable[[str, int], None],
     ) -> None:
         """Begins now, on the running loop's clock."""
         self._loop = asyncio.get_running_loop()
@@ -77,8 +78,8 @@ class RunningTurn:
         self.api_error: Message | None = None
         self.account: Account | None = None
         self._patience = patience
-        self._on_budget = on_budget
-        self._budget_told = False
+        self._on_spend = on_spend
+        self._watch = SpendWatch(turn.budget, turn.margin)
         self._heard = False
         self._asking = 0
         self._last = self._loop.time()
@@ -159,10 +160,17 @@ class RunningTurn:
             case _:
                 pass
         self.meter.take(message)
-        budget = self.turn.budget
-        if budget is not None and not self._budget_told and microdollars(self.meter.nanodollars) >= budget:
-            self._budget_told = True
-            self._loop.call_soon(self._on_budget, self.turn.attempt)  # its faults are not the slot's
+        self._look(self._watch)
+
+    def fund(self, budget: int) -> None:
+        """The turn's budget (microdollars) is this from now on."""
+        self._look(self._watch.fund(budget))
+
+    def _look(self, watch: SpendWatch) -> None:
+        metered = microdollars(self.meter.nanodollars)
+        self._watch = watch.see(metered)
+        if self._watch is not watch:
+            self._loop.call_soon(self._on_spend, self.turn.attempt, metered)  # its faults are not the slot's
 
     def _take_assistant(self, message: Message) -> None:
         if text(message, "error"):
@@ -230,6 +238,8 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
         settled.tokens,
         running.denials,
         running.transcript.evidence(),
+        context=running.meter.context,
+        unpriced=running.meter.guessed,
     )
 
 

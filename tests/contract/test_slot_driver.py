@@ -166,7 +166,7 @@ def test_a_prompt_for_another_conversation_is_not_asked_in_this_one(play: Play) 
     async def scene(bench: Bench) -> None:
         await bench.launch()
         turn = Turn(bench.next_attempt(), str(uuid4()), "hello", "haiku")
-        report = await bench.driver.run(SLOT, turn, lambda _: None)
+        report = await bench.driver.run(SLOT, turn, lambda _attempt, _spent: None)
         assert (report.outcome.code, report.alive) == ("slot_failed", False)
         assert bench.calls() == []
 
@@ -203,7 +203,7 @@ def test_what_a_turn_leaves_open_is_the_default_whoever_ran_before(play: Play) -
     async def scene(bench: Bench) -> None:
         await bench.launch(model="haiku", effort="low", permission_mode="acceptEdits")
         turn = Turn(bench.next_attempt(), "", '[[tool: Bash {"command": "touch made"}]] [[model]]')
-        report = await bench.driver.run(SLOT, turn, lambda _: None)
+        report = await bench.driver.run(SLOT, turn, lambda _attempt, _spent: None)
         assert output(report) == "claude-opus-5-5"
         assert [denial.tool for denial in report.outcome.denials] == ["Bash"]
 
@@ -768,16 +768,68 @@ def test_a_stream_that_breaks_is_paid_for(play: Play) -> None:
     play(scene)
 
 
-def test_the_budget_is_told_once_when_it_is_reached(play: Play) -> None:
-    told: list[str] = []
+_TWO_CALLS = "[[usage: input=5000 output=2]] [[tool: Bash {}]] [[usage: input=5000 output=2]]"
+"""Costs about 500 microdollars, and then as much again."""
+
+
+def test_a_turn_tells_that_its_money_nearly_ends_and_that_it_ended(play: Play) -> None:
+    told: list[tuple[str, int]] = []
 
     async def scene(bench: Bench) -> None:
+        def note(attempt: str, metered: int) -> None:
+            told.append((attempt, metered))
+
         await bench.launch()
-        await bench.run("[[usage: input=1000 output=2]]", budget=200, on_budget=told.append)
+        await bench.run(_TWO_CALLS, budget=2_000, margin=900, on_spend=note)
         assert told == []
-        prompt = "[[usage: input=5000 output=2]] [[tool: Bash {}]] [[usage: input=5000 output=2]]"
-        await bench.run(prompt, budget=200, on_budget=told.append)
-        assert told == [bench.attempt]
+        await bench.run(_TWO_CALLS, budget=800, margin=400, on_spend=note)
+        assert [attempt for attempt, _ in told] == [bench.attempt] * 2
+        (_, nearly), (_, ended) = told
+        assert 500 <= nearly < 800 <= 1_000 <= ended
+
+    play(scene)
+
+
+def test_a_turn_that_gets_more_money_tells_anew_where_it_ends(play: Play) -> None:
+    told: list[int] = []
+
+    async def scene(bench: Bench) -> None:
+        def pay(attempt: str, metered: int) -> None:
+            told.append(metered)
+            bench.driver.fund(SLOT, "task-99.1", 1)
+            bench.driver.fund(SLOT, attempt, 100 * 10 ** len(told))
+
+        await bench.launch()
+        await bench.run(_TWO_CALLS, budget=100, on_spend=pay)
+        assert len(told) == 2 and 500 <= told[0] < 1_000 <= told[1]
+        bench.driver.fund(SLOT, bench.attempt, 1)  # nothing runs
+        assert len(told) == 2
+
+    play(scene)
+
+
+def test_money_that_is_spent_when_it_is_given_is_told_at_once(play: Play) -> None:
+    told: list[int] = []
+
+    async def scene(bench: Bench) -> None:
+        def pay(attempt: str, metered: int) -> None:
+            told.append(metered)
+            bench.driver.fund(SLOT, attempt, 100 if len(told) == 1 else 10_000)
+
+        await bench.launch()
+        await bench.run("[[usage: input=5000 output=2]] [[slow: 20ms x 10]]", budget=400, on_spend=pay)
+        assert len(told) == 2 and told[0] == told[1]
+
+    play(scene)
+
+
+def test_a_turn_tells_how_much_its_conversation_holds(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(
+            "[[usage: input=7 output=2]] [[tool: Bash {}]] [[usage: input=50 output=20 cache_read=300]]"
+        )
+        assert report.outcome.context == 50 + 20 + 300
 
     play(scene)
 
@@ -864,7 +916,9 @@ def test_a_slot_that_is_stopped_in_a_turn_interrupts_it(play: Play) -> None:
     async def scene(bench: Bench) -> None:
         await bench.launch()
         served = asyncio.Event()
-        turn = asyncio.create_task(bench.run(_SLOW_ANSWER, budget=1, on_budget=lambda _: served.set()))
+        turn = asyncio.create_task(
+            bench.run(_SLOW_ANSWER, budget=1, on_spend=lambda _attempt, _spent: served.set())
+        )
         await served.wait()
         await bench.driver.stop(SLOT)
         assert (await turn).outcome.end is End.INTERRUPTED
@@ -886,7 +940,9 @@ def test_a_process_that_dies_in_a_turn_fails_it_and_is_paid(play: Play) -> None:
         pid = await bench.launch()
         served = asyncio.Event()
         prompt = f"[[usage: input=5000 output=60]] {_SLOW_ANSWER}"
-        turn = asyncio.create_task(bench.run(prompt, budget=1, on_budget=lambda _: served.set()))
+        turn = asyncio.create_task(
+            bench.run(prompt, budget=1, on_spend=lambda _attempt, _spent: served.set())
+        )
         await served.wait()
         os.kill(pid, 9)
         report = await turn
@@ -924,7 +980,9 @@ def test_slots_work_side_by_side(play: Play) -> None:
             await bench.driver.launch(Launch(name, 1, str(uuid4()), str(bench.cwd), model="haiku"))
         reports = await asyncio.gather(
             *(
-                bench.driver.run(name, Turn(f"task-{name}.1", "", f"I am {name}", "haiku"), lambda _: None)
+                bench.driver.run(
+                    name, Turn(f"task-{name}.1", "", f"I am {name}", "haiku"), lambda _attempt, _spent: None
+                )
                 for name in names
             )
         )

@@ -48,7 +48,7 @@ async def main(pool, program, folder, prompt):
     session = "0b0e2a5c-1111-4222-8333-444455556666"
     mode = "bypassPermissions"
     await driver.launch(Launch("slot-0", 1, session, str(folder), model="haiku", permission_mode=mode))
-    await driver.run("slot-0", Turn("task-1.1", session, prompt, "haiku", None, mode), lambda attempt: None)
+    await driver.run("slot-0", Turn("task-1.1", session, prompt, "haiku", None, mode), lambda *_: None)
 
 asyncio.run(main(*sys.argv[1:]))
 """

@@ -23,6 +23,7 @@ from claude_pool.domain.ports import (
     Turn,
     TurnReport,
 )
+from claude_pool.domain.spending import SpendWatch
 from claude_pool.domain.values import End, Outcome, Text, Tokens
 
 
@@ -34,11 +35,15 @@ class LiveTurn:
     launch: Launch
     turn: Turn
     earlier: tuple[str, ...]
-    on_budget: Callable[[str], None]
+    on_spend: Callable[[str, int], None]
     tools: Sequence[SlotTool] = ()
     listeners: Sequence[Callable[[str, str], None]] = ()
     put: Callable[[Ask], Awaitable[Leave]] | None = None
     spent: int = 0
+
+    def __post_init__(self) -> None:
+        """Nothing was spent."""
+        self._watch = SpendWatch(self.turn.budget, self.turn.margin)
 
     async def ask(self, tool: str, given: str = "{}", request_id: str = "r1") -> Leave:
         """Ask whether `tool` may be used with `given` (JSON text); a turn that may not ask is told no."""
@@ -65,10 +70,23 @@ class LiveTurn:
         return await self.tools[-1](self.slot_id, self.turn.attempt, tool, arguments)
 
     def spend(self, microdollars: int) -> None:
-        """The meter moves on; at the turn's budget the pool is told, once."""
-        before, self.spent = self.spent, self.spent + microdollars
-        if self.turn.budget is not None and before < self.turn.budget <= self.spent:
-            self.on_budget(self.turn.attempt)
+        """The meter moves on; near the turn's budget and at it the pool is told."""
+        self.spent += microdollars
+        self._look(self._watch)
+
+    def fund(self, budget: int) -> None:
+        """The turn's budget is this from now on."""
+        self._look(self._watch.fund(budget))
+
+    @property
+    def budget(self) -> int | None:
+        """What is funded now."""
+        return self._watch.budget
+
+    def _look(self, watch: SpendWatch) -> None:
+        self._watch = watch.see(self.spent)
+        if self._watch is not watch:
+            asyncio.get_running_loop().call_soon(self.on_spend, self.turn.attempt, self.spent)
 
 
 Script = Callable[[LiveTurn], Awaitable[Outcome]]
@@ -101,7 +119,7 @@ async def echo(live: LiveTurn) -> Outcome:
 class _Process:
     launch: Launch
     session: str
-    attempt: str | None = None
+    live: LiveTurn | None = None
     cut: asyncio.Future[Outcome] | None = None
 
 
@@ -147,38 +165,44 @@ class ScriptedDriver:
         self._processes[launch.slot_id] = _Process(launch, session)
         return Launched(pid=100_000 + len(self.launches), cli_version="scripted", started_ms=0)
 
-    async def run(self, slot_id: str, turn: Turn, on_budget: Callable[[str], None]) -> TurnReport:
+    async def run(self, slot_id: str, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """See `SlotDriver.run`. A turn for a conversation that the process does not hold fails the test."""
         process = self._processes.get(slot_id)
         if process is None:
             outcome = failed("slot_failed", f"{slot_id} has no process.", retryable=True)
             return TurnReport(outcome, turn.session, alive=False)
-        assert process.attempt is None, f"{slot_id} runs {process.attempt} already"
+        assert process.live is None, f"{slot_id} runs {process.live.turn.attempt} already"
         assert turn.session == process.session, f"{slot_id} holds {process.session}, not {turn.session}"
         self.turns.append((slot_id, turn))
         prompts = self.conversations.setdefault(process.session, [])
         live = LiveTurn(
-            slot_id, process.launch, turn, tuple(prompts), on_budget, self._tools, self._words, self._put
+            slot_id, process.launch, turn, tuple(prompts), on_spend, self._tools, self._words, self._put
         )
         prompts.append(turn.prompt)
-        process.attempt = turn.attempt
+        process.live = live
         process.cut = asyncio.get_running_loop().create_future()
         work = asyncio.ensure_future(self.script(live))
         try:
             await asyncio.wait((work, process.cut), return_when=asyncio.FIRST_COMPLETED)
             outcome = work.result() if work.done() else process.cut.result()
         finally:
-            process.attempt = process.cut = None
+            process.live = process.cut = None
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
         outcome = replace(outcome, cost=max(outcome.cost, live.spent))
         return TurnReport(outcome, process.session, self._processes.get(slot_id) is process)
 
+    def fund(self, slot_id: str, attempt: str, budget: int) -> None:
+        """See `SlotDriver.fund`."""
+        process = self._processes.get(slot_id)
+        if process is not None and (live := process.live) is not None and live.turn.attempt == attempt:
+            live.fund(budget)
+
     async def interrupt(self, slot_id: str, attempt: str) -> None:
         """See `SlotDriver.interrupt`."""
         process = self._processes.get(slot_id)
-        if process is not None and process.attempt == attempt:
+        if process is not None and process.live is not None and process.live.turn.attempt == attempt:
             self.interrupts.append(attempt)
             _cut(process, Outcome(End.INTERRUPTED))
 
@@ -226,11 +250,17 @@ class ScriptedDriver:
         for slot_id in tuple(self._processes):
             await self.stop(slot_id)
 
+    def live(self, slot_id: str) -> LiveTurn:
+        """The turn that the slot runs; a slot that runs none fails the test."""
+        live = self._processes[slot_id].live
+        assert live is not None, f"{slot_id} runs nothing"
+        return live
+
     def die(self, slot_id: str, exit_code: int = -9) -> None:
         """Have the slot's process end by itself, in a turn or idle."""
         process = self._processes.pop(slot_id)
         end = ProcessEnd(exit_code, 0, expected=False, message="It died.")
-        if process.attempt is None:
+        if process.live is None:
             for callback in self._exits:
                 callback(slot_id, end)
         else:

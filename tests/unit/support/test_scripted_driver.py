@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,7 +24,7 @@ def turn(prompt: str, session: str = SESSION, attempt: str = "task-a.1", budget:
     return Turn(attempt, session, prompt, budget=budget)
 
 
-def nothing(_attempt: str) -> None:
+def nothing(_attempt: str, _metered: int) -> None:
     """For turns without a budget."""
 
 
@@ -127,18 +128,34 @@ def test_a_death_in_idleness_is_told() -> None:
     drive(work)
 
 
-def test_the_pool_is_told_once_that_a_turn_reached_its_budget() -> None:
+def test_the_pool_is_told_that_a_turns_money_nearly_ends_and_that_it_ended() -> None:
     async def spending(live: LiveTurn) -> Outcome:
         for _ in range(4):
             live.spend(400)
+            await asyncio.sleep(0)
         return said("ok", cost=0)
 
     async def work() -> None:
         driver = ScriptedDriver(spending)
-        reached: list[str] = []
+        told: list[tuple[str, int]] = []
         await driver.launch(launch())
-        report = await driver.run("slot-0", turn("x", budget=1_000), reached.append)
-        assert (reached, report.outcome.cost) == (["task-a.1"], 1_600)
+        budgeted = replace(turn("x", budget=1_000), margin=300)
+        report = await driver.run("slot-0", budgeted, lambda attempt, spent: told.append((attempt, spent)))
+        assert (told, report.outcome.cost) == ([("task-a.1", 800), ("task-a.1", 1_200)], 1_600)
+
+    drive(work)
+
+
+def test_more_money_for_a_turn_counts_from_now_on() -> None:
+    async def work() -> None:
+        driver, running = await under_way()
+        driver.fund("slot-0", "task-b.1", 1)
+        driver.fund("slot-1", "task-a.1", 1)
+        assert driver.live("slot-0").budget is None
+        driver.fund("slot-0", "task-a.1", 900)
+        assert driver.live("slot-0").budget == 900
+        await driver.interrupt("slot-0", "task-a.1")
+        await running
 
     drive(work)
 

@@ -98,7 +98,8 @@ class Bench:
         effort: str | None = None,
         permission_mode: str | None = None,
         budget: int | None = None,
-        on_budget: Callable[[str], None] = lambda _attempt: None,
+        margin: int = 0,
+        on_spend: Callable[[str, int], None] = lambda _attempt, _metered: None,
         first_output_ms: int = 20_000,
         silence_ms: int = 20_000,
         asks: bool = False,
@@ -112,11 +113,12 @@ class Bench:
             effort=effort or self.launched.effort,
             permission_mode=permission_mode or self.launched.permission_mode,
             budget=budget,
+            margin=margin,
             first_output_ms=first_output_ms,
             silence_ms=silence_ms,
             asks=asks,
         )
-        return await self.driver.run(SLOT, turn, on_budget)
+        return await self.driver.run(SLOT, turn, on_spend)
 
     def next_attempt(self) -> str:
         """The id of the attempt that the next `run` makes."""
@@ -131,7 +133,9 @@ class Bench:
     async def run_and_interrupt(self, prompt: str, when: Callable[[], bool] | None = None) -> TurnReport:
         """Run a turn and interrupt it: `when` something is so, else as soon as tokens are served."""
         served = asyncio.Event()
-        turn = asyncio.create_task(self.run(prompt, budget=1, on_budget=lambda _attempt: served.set()))
+        turn = asyncio.create_task(
+            self.run(prompt, budget=1, on_spend=lambda _attempt, _metered: served.set())
+        )
         async with asyncio.timeout(20):
             await served.wait()
         if when is not None:

@@ -296,7 +296,9 @@ def test_a_process_that_ignores_everything_is_interrupted_within_eight_seconds(t
         pid = await bench.launch()
         loop = asyncio.get_running_loop()
         served = asyncio.Event()
-        turn = asyncio.create_task(bench.run(_SLOW_ANSWER, budget=1, on_budget=lambda _: served.set()))
+        turn = asyncio.create_task(
+            bench.run(_SLOW_ANSWER, budget=1, on_spend=lambda _attempt, _spent: served.set())
+        )
         await served.wait()
         began = loop.time()
         await bench.driver.interrupt(SLOT, bench.attempt)

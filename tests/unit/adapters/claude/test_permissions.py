@@ -21,7 +21,9 @@ class Desk:
     def __init__(self, folder: Path, mode: str | None, asks: bool) -> None:
         turn = Turn("task-a.1", "s", "do", permission_mode=mode, asks=asks)
         transcript = TranscriptFile(folder / "t.jsonl", fresh=True)
-        self.running = RunningTurn(turn, transcript, price_list(), Patience(1, 1, 1), lambda _: None)
+        self.running = RunningTurn(
+            turn, transcript, price_list(), Patience(1, 1, 1), lambda _attempt, _spent: None
+        )
         self.answers: dict[str, Mapping[str, object]] = {}
         self.denials: list[Denial] = []
         self.asked: dict[str, asyncio.Future[Leave]] = {}

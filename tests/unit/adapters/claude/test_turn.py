@@ -24,15 +24,19 @@ def on_turn(
     folder: Path,
     scene: Callable[[RunningTurn], None],
     budget: int | None = None,
-    told: list[str] | None = None,
+    told: list[tuple[str, int]] | None = None,
 ) -> None:
     """Run a scene on a turn of its own."""
 
     async def show() -> None:
         transcript = TranscriptFile(folder / "t.jsonl", fresh=True)
-        heard: list[str] = [] if told is None else told
+
+        def note(attempt: str, metered: int) -> None:
+            if told is not None:
+                told.append((attempt, metered))
+
         turn = Turn("task-1.1", "", "hi", budget=budget)
-        scene(RunningTurn(turn, transcript, _PRICES, _PATIENCE, heard.append))
+        scene(RunningTurn(turn, transcript, _PRICES, _PATIENCE, note))
         await asyncio.sleep(0)
         transcript.close()
 
@@ -163,14 +167,14 @@ def test_a_denial_is_told_once_with_the_most_that_was_said(tmp_path: Path) -> No
 
 
 def test_a_budget_of_nothing_is_reached_with_the_first_token(tmp_path: Path) -> None:
-    told: list[str] = []
+    told: list[tuple[str, int]] = []
 
     def scene(turn: RunningTurn) -> None:
         take(turn, {"type": "assistant", "message": {"id": "m1", "usage": {"input_tokens": 1}}})
         take(turn, {"type": "assistant", "message": {"id": "m2", "usage": {"input_tokens": 1}}})
 
     on_turn(tmp_path, scene, budget=1, told=told)
-    assert told == ["task-1.1"]
+    assert told == [("task-1.1", 1)]
 
 
 @pytest.mark.parametrize("line", [{}, {"type": 7}, {"type": "user"}, {"type": "assistant", "message": []}])
