@@ -26,7 +26,7 @@ from claude_pool.domain.routing import (
     kind,
     settle,
 )
-from claude_pool.domain.values import Options
+from claude_pool.domain.values import ROUTER_TAG, Options
 
 from .chains import Chains
 from .claude.neutralise import without_mentions
@@ -37,7 +37,6 @@ from .system import System
 from .views import View, usd
 from .waiting import capped
 
-ROUTER_TAG = "router"
 ROUTER_TIMEOUT_MS = 120_000
 
 _NO_MCP = ("mcp__*",)

@@ -14,6 +14,9 @@ from hashlib import sha256
 INLINE_TEXT_BYTES = 2048
 """Texts up to this many UTF-8 bytes stand in the event; larger ones are content-addressed files."""
 
+ROUTER_TAG = "router"
+"""The tag of tasks that ask which way other work shall be done."""
+
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _ID = re.compile(r"(task|chain|msg|question)-[a-z2-7]{16}")
 _SLOT_ID = re.compile(r"slot-(0|[1-9][0-9]{0,5})")

@@ -14,15 +14,19 @@ import msgspec
 from claude_pool.domain.records import Event
 
 from .failures import told
+from .index_costs import COST_RULES, Costs
 from .index_rules import RULES, TABLES
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables and of the rules that fill them; another number has the index rebuilt."""
 
 Indexed = tuple[int, str, Event, int, bytes]
 """position, stream, event, recorded_at (ms), envelope: what the index is told of an event."""
 
-_TABLES = {"index_state", "index_tasks", "index_chains", "index_sessions", "index_blobs"}
+_TABLES = {
+    *("index_state", "index_tasks", "index_chains", "index_sessions", "index_blobs"),
+    *("index_attempts", "index_charges", "index_limits"),
+}
 _BLOB = re.compile(rb'"blob":"([0-9a-f]{64})"')
 _TASK = (
     "task_id, state, slot_id, submitted_position, attention_position, submitted_at, started_at, ended_at,"
@@ -129,8 +133,9 @@ class Index:
         """Fold the next events of the log, in the transaction of `cursor`."""
         position = None
         for position, stream, event, recorded_at, state in events:
-            if rule := RULES.get(event.NAME):
-                cursor.execute(*rule(position, stream, event, recorded_at))
+            for rules in (RULES, COST_RULES):
+                if rule := rules.get(event.NAME):
+                    cursor.execute(*rule(position, stream, event, recorded_at))
             if b'"blob"' in state:
                 names = [(name.decode(),) for name in _BLOB.findall(state)]
                 cursor.executemany("INSERT OR IGNORE INTO index_blobs VALUES (?)", names)
@@ -227,6 +232,11 @@ class Index:
             "submitted_position",
             -1,
         )
+
+    @property
+    def costs(self) -> Costs:
+        """What attempts cost."""
+        return Costs(self._connection, self._path)
 
     def count(self, state: str) -> int:
         """How many tasks are in a state."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from claude_pool.domain import chain_events as chains
 from claude_pool.domain import task_events as facts
 from claude_pool.domain.records import Event
 
-Change = tuple[str, tuple[object, ...]]
-"""A statement and its parameters."""
-
-Rule = Callable[[int, str, Any, int], Change]
-"""Position, stream, event, recorded_at (ms) -> change."""
+from . import index_costs
+from .index_change import Change, Rule
 
 TABLES = (
     "CREATE TABLE index_state (schema INTEGER NOT NULL, position INTEGER NOT NULL)",
@@ -41,6 +37,9 @@ TABLES = (
         tags TEXT NOT NULL,
         priority INTEGER NOT NULL,
         chain_id TEXT,
+        step TEXT,
+        run INTEGER,
+        skill TEXT,
         questions INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID
     """,
@@ -77,6 +76,7 @@ TABLES = (
     ) WITHOUT ROWID
     """,
     "CREATE TABLE index_blobs (sha256 TEXT PRIMARY KEY) WITHOUT ROWID",
+    *index_costs.TABLES,
 )
 """The whole index. A change to a table or a rule needs a new `index.SCHEMA`."""
 
@@ -98,20 +98,15 @@ _ENDED = """
 
 
 def _submitted(position: int, stream: str, event: facts.TaskSubmitted, _: int) -> Change:
-    tags = msgspec.json.encode(event.spec.tags).decode()
+    spec, part = event.spec, event.spec.part
+    tags = msgspec.json.encode(spec.tags).decode()
+    place = (None, None, None) if part is None else (part.chain_id, part.step, part.run)
     return (
         "INSERT OR IGNORE INTO index_tasks"
-        " (task_id, state, submitted_position, submitted_at, model, tags, priority, chain_id)"
-        " VALUES (?, 'pending', ?, ?, ?, ?, ?, ?)",
-        (
-            stream,
-            position,
-            event.at,
-            event.spec.options.model,
-            tags,
-            event.spec.priority,
-            event.spec.part.chain_id if event.spec.part is not None else None,
-        ),
+        " (task_id, state, submitted_position, submitted_at, model, tags, priority, skill,"
+        " chain_id, step, run)"
+        " VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (stream, position, event.at, spec.options.model, tags, spec.priority, spec.skill, *place),
     )
 
 

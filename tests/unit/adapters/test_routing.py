@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from claude_pool.adapters.mcp.connection import Connection
 from claude_pool.adapters.mcp.toolsets import chosen_toolsets
-from claude_pool.adapters.routing import ROUTER_TAG
 from claude_pool.domain.router_prompt import INSTRUCTIONS
-from claude_pool.domain.values import Outcome
+from claude_pool.domain.values import ROUTER_TAG, Outcome
 
 from tests.support.scripted_driver import LiveTurn, Script, ScriptedDriver, failed, said
 from tests.support.scripted_pool import Wire, scripted_pool, server_of, wired
