@@ -10,6 +10,7 @@ from typing import Any
 from claude_pool.domain import chain, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
 from claude_pool.domain.chain_events import ChainEvent
+from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.inbox import latest
 from claude_pool.domain.messaging import inbox_of
@@ -21,8 +22,10 @@ from claude_pool.domain.values import is_chain_id, is_task_id, kind_of
 from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
+from .costs import costs_view
 from .places import Places
 from .store.blobs import BlobStore
+from .store.index_costs import Wanted
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .views import View, chain_view, message_view, status_view, task_view
@@ -138,6 +141,40 @@ class LogReader:
     def chains(self, state: str | None, limit: int) -> list[View]:
         """Chains of all times, the latest first."""
         return [self.chain(row.chain_id) for row in self._log.index.list_chains(state, limit)]
+
+    def costs(
+        self,
+        by: By,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        model: str | None = None,
+        tag: str | None = None,
+        chain: str | None = None,
+        task: str | None = None,
+        limit: int | None = None,
+    ) -> View:
+        """Who spent what in [`since`, `until`] (ms): `limit` rows at most, and one for all others.
+
+        Raises:
+            InvalidArgument, NotFound: there is no such chain or task.
+        """
+        for kind, subject in (("chain", chain), ("task", task)):
+            if subject is not None:
+                self._require(kind, subject)
+        index = self._log.index.costs
+        attempts = index.attempts(Wanted(since, until, model, tag, chain, task))
+        all_of_them = model is tag is chain is task is None
+        charges = index.charges(since, until) if all_of_them else ()
+        return costs_view(report(by, attempts, charges, limit), index.allowance())
+
+    def _require(self, kind: str, subject: str) -> None:
+        if kind_of(subject) != kind:
+            problem = f"a {kind}'s id is {kind}- and 16 letters or digits"
+            raise InvalidArgument(argument=kind, problem=problem)
+        if not self._log.read_stream(subject):
+            verb = "tasks" if kind == "task" else "chain list"
+            raise NotFound(kind=kind, id=subject, hint=f"`claude-pool {verb}` lists what there is.")
 
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events by position, in (after, until]."""

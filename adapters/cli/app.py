@@ -14,6 +14,7 @@ from . import (
     chains,
     context,
     control,
+    cost,
     doctor,
     looking,
     messages,
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
     add(app, routing.route, more=routing.ROUTE_FLAGS)
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
+        cost.cost,
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),

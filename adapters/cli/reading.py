@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from claude_pool.domain.costs import By
 from claude_pool.domain.records import Recorded
 
 View = dict[str, Any]
@@ -64,6 +65,25 @@ class Reader(Protocol):
 
         Raises:
             InvalidArgument, NotFound: there is no such chain.
+        """
+        ...
+
+    def costs(
+        self,
+        by: By,
+        *,
+        since: int | None,
+        until: int | None,
+        model: str | None,
+        tag: str | None,
+        chain: str | None,
+        task: str | None,
+        limit: int | None,
+    ) -> View:
+        """Who spent what in [`since`, `until`] (ms): `limit` `rows` and one for all others, and the `total`.
+
+        Raises:
+            InvalidArgument, NotFound: there is no such chain or task.
         """
         ...
 
