@@ -16,7 +16,7 @@ HEAVIER_THAN_TYPER = tuple(name for name in HEAVY if name != "pydantic")
 
 VERBS = (
     *("serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay"),
-    *("why", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send", "messages"),
+    *("why", "cost", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send", "messages"),
     *("chain", "skills", "questions", "answer", "auto", "route"),
 )
 
