@@ -24,6 +24,7 @@ PURE = frozenset(
         "itertools",
         "math",
         "re",
+        "struct",
         "typing",
     }
 )

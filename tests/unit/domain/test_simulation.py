@@ -1,0 +1,136 @@
+"""Courses of the queue: who starts when, and how far the money goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from claude_pool.domain.simulation import Fate, Queue, Seat, Stage, Work, placeable, play, play_plainly
+from hypothesis import given
+from hypothesis import strategies as st
+
+ONE = (Seat("slot-0"),)
+TWO = (Seat("slot-0"), Seat("slot-1", "reviewer"))
+START = 1_000
+ROUND_THE_CLOCK = 10**9
+"""A bound on how many run at once that bounds nothing, but has a queue played in full."""
+
+
+def course(queue: Queue, *lasts: int, costs: tuple[int, ...] | None = None) -> Fate:
+    """The course in which each work takes so long; it costs as much, unless `costs` are given."""
+    return play(Stage(queue, START), lasts, costs or lasts)
+
+
+def waiting(count: int, **fields: int) -> tuple[Work, ...]:
+    """So many works that wait."""
+    return tuple(Work(**fields) for _ in range(count))
+
+
+def test_nothing_to_do_is_done_now() -> None:
+    assert course(Queue((), ONE)) == Fate(START, 0, 0, None)
+
+
+def test_works_start_in_order_where_a_slot_is_free_first() -> None:
+    assert course(Queue(waiting(3), TWO), 10, 30, 5) == Fate(START + 30, 45, 0, None)
+    assert course(Queue(waiting(3), ONE), 10, 30, 5) == Fate(START + 45, 45, 0, None)
+
+
+def test_a_slot_that_is_busy_is_free_when_its_work_is_over() -> None:
+    assert course(Queue((Work(seat=0), Work()), ONE), 10, 5).finish == START + 15
+
+
+def test_a_slot_that_leaves_takes_nothing_more() -> None:
+    seats = (Seat("slot-0", leaves=True), Seat("slot-1"))
+    works = (Work(seat=0), *waiting(2))
+    for most in (None, ROUND_THE_CLOCK):
+        assert course(Queue(works, seats, most_at_once=most), 1, 10, 10).finish == START + 20
+
+
+def test_nothing_starts_while_the_pool_is_closed() -> None:
+    closed = ((0, START + 100), (START + 100, START + 130), (START + 135, START + 200))
+    for most in (None, ROUND_THE_CLOCK):
+        queue = Queue((Work(seat=0), *waiting(2)), TWO, closed, most_at_once=most)
+        assert course(queue, 120, 10, 7).finish == START + 140
+        assert course(queue, 120, 10, 900).finish == START + 130 + 900
+
+
+def test_a_work_starts_not_before_its_time() -> None:
+    works = (Work(not_before=START + 50), Work())
+    assert course(Queue(works, ONE), 10, 20).finish == START + 60
+    assert course(Queue(works, ONE), 10, 80).finish == START + 90
+
+
+def test_a_work_runs_only_in_the_slot_or_role_that_it_names() -> None:
+    works = (Work(target="slot-0"), Work(target="slot-0"), Work(target="reviewer"), Work())
+    assert course(Queue(works, TWO), 10, 10, 5, 7).finish == START + 20
+
+
+def test_a_step_starts_when_all_that_it_needs_is_over() -> None:
+    works = (Work(), Work(), Work(needs=(0, 1)), Work(needs=(2,), not_before=START + 70))
+    assert course(Queue(works, TWO), 10, 30, 5, 1).finish == START + 71
+
+
+def test_no_more_run_at_once_than_may() -> None:
+    assert course(Queue(waiting(4), TWO, most_at_once=1), 5, 5, 5, 5).finish == START + 20
+
+
+def test_what_no_slot_takes_is_not_placeable_nor_what_needs_it() -> None:
+    works = (Work(), Work(needs=(2,)), Work(target="writer"), Work(needs=(1, 0)), Work(target="reviewer"))
+    assert placeable(Queue(works, TWO)) == (True, False, False, False, True)
+    leaving = (Seat("slot-0", leaves=True), Seat("slot-1", leaves=True))
+    assert placeable(Queue((Work(seat=0), Work()), leaving)) == (True, False)
+
+
+def test_the_work_that_the_money_does_not_cover_is_cut_short_and_the_rest_never_starts() -> None:
+    for most in (None, ROUND_THE_CLOCK):
+        queue = Queue(waiting(4), ONE, unspent=15, most_at_once=most)
+        assert course(queue, 10, 10, 10, 0) == Fate(START + 20, 15, 2, START + 10)
+
+
+def test_money_that_is_just_enough_is_short_only_of_the_next_work() -> None:
+    for most in (None, ROUND_THE_CLOCK):
+        queue = Queue(waiting(2), ONE, unspent=10, most_at_once=most)
+        assert course(queue, 10, 0) == Fate(START + 10, 10, 1, START + 10)
+        assert course(replace(queue, works=waiting(1)), 10) == Fate(START + 10, 10, 0, None)
+
+
+def test_money_that_is_short_of_what_runs_is_short_at_once() -> None:
+    for most in (None, ROUND_THE_CLOCK):
+        queue = Queue((Work(seat=0), Work()), TWO, unspent=5, most_at_once=most)
+        assert course(queue, 10, 10) == Fate(START + 10, 5, 1, START)
+
+
+def test_a_work_with_a_limit_of_its_own_waits_until_that_much_is_not_held_by_others() -> None:
+    works = (Work(most_cost=8), Work(most_cost=8), Work())
+    assert course(Queue(works, TWO, unspent=12), 10, 10, 10, costs=(2, 2, 2)) == Fate(START + 20, 6, 0, None)
+    assert course(Queue(works, TWO, unspent=16), 10, 10, 10, costs=(2, 2, 2)).finish == START + 20
+    assert course(Queue(works, TWO), 10, 10, 10, costs=(2, 2, 2)).finish == START + 20
+
+
+def test_what_runs_holds_its_reservation_until_it_ends() -> None:
+    works = (Work(seat=0, held=12), Work(most_cost=5))
+    assert course(Queue(works, TWO, unspent=12), 10, 10, costs=(2, 2)) == Fate(START + 20, 4, 0, None)
+
+
+def test_a_work_whose_own_limit_is_more_than_is_left_never_starts_nor_what_needs_it() -> None:
+    works = (Work(), Work(most_cost=8), Work(needs=(1,)), Work())
+    found = course(Queue(works, ONE, unspent=12), 5, 5, 5, 5)
+    assert found == Fate(START + 10, 10, 2, START + 5)
+
+
+takes = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), min_size=1, max_size=12)
+money = st.one_of(st.none(), st.integers(0, 60))
+
+
+@given(takes, st.integers(0, 3), st.integers(1, 4), money, st.integers(0, 50))
+def test_a_queue_in_which_only_the_order_matters_is_played_alike_both_ways(
+    tasks: list[tuple[int, int]], running: int, slots: int, unspent: int | None, closed: int
+) -> None:
+    seats = tuple(Seat(f"slot-{n}", leaves=n == 1) for n in range(slots))
+    busy = min(running, slots, len(tasks))
+    works = tuple(Work(seat=n if n < busy else None) for n in range(len(tasks)))
+    queue = Queue(works, seats, ((START + 5, START + 5 + closed),), unspent=unspent)
+    lasts, costs = [ms for ms, _ in tasks], [cost for _, cost in tasks]
+    in_full = play(Stage(replace(queue, most_at_once=ROUND_THE_CLOCK), START), lasts, costs)
+    assert (
+        play_plainly(Stage(queue, START), lasts, costs) == in_full == play(Stage(queue, START), lasts, costs)
+    )
