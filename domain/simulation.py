@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
+from math import ceil
 
 from .histories import Traits
 
 _WAKE = -1
 """An event that only says that time has passed; below it are arrivals, from 0 on ends."""
-_REFUSED, _WAITS = -1, -2
-"""Instead of the money that is granted to a work: there will never be enough, or not yet."""
+Span = tuple[int, int, int]
+"""From when to when a work runs (ms), and what it costs (microdollars), which grows evenly meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """How one course ended: when, what it settled in all (microdollars), and how many works never started.
+    """How one course ended: when, what it settled in all (microdollars), and how many works did not end.
 
-    `dry_at` is when money was first short of what the next work costs, so that it was refused or cut short
-    (at the very beginning, where it is short of what runs already); None: never.
+    `dry_at` is when all money was spent, which ends what still runs, or when a work was first refused for
+    lack of money; None: never.
     """
 
     finish: int
@@ -129,12 +130,53 @@ class Stage:
             for work in works
         )
 
+    def begun(self, lasts: Sequence[int], costs: Sequence[int]) -> list[Span]:
+        """The works that run already."""
+        works = self.queue.works
+        return [(self.now - works[n].ran_ms, self.now + lasts[n], costs[n]) for n in self.seated]
+
+    def paid(self, spans: Sequence[Span], refused_at: int | None) -> Fate:
+        """What becomes of the works that have `spans`: all of it, or as far as the money goes.
+
+        `refused_at` is when one was first refused for its own limit; None: none was.
+        """
+        spend, limit = sum(cost for _, _, cost in spans), self.queue.unspent
+        works = len(self.queue.works)
+        if limit is None or spend <= limit:
+            finish = max((end for _, end, _ in spans), default=self.now)
+            return Fate(finish, spend, works - len(spans), refused_at)
+        empty = max(self.now, used_up(spans, limit))
+        ended = sum(end <= empty for _, end, _ in spans)
+        dry_at = empty if refused_at is None else min(empty, refused_at)
+        return Fate(empty, limit, works - ended, dry_at)
+
     def opens(self, now: int) -> int:
         """The first moment from `now` on at which tasks may start."""
         for start, until in self.queue.closed:
             if start <= now < until:
                 now = until
         return now
+
+
+def used_up(spans: Sequence[Span], limit: int) -> int:
+    """When the costs of `spans` reach `limit`, which is at most what they come to."""
+    steps: list[tuple[int, float, int]] = []
+    for start, end, cost in spans:
+        if end > start:
+            rate = cost / (end - start)
+            steps += ((start, rate, 0), (end, -rate, 0))
+        else:
+            steps.append((start, 0.0, cost))
+    steps.sort()
+    at, rate, spent = steps[0][0], 0.0, 0.0
+    for moment, change, cost in steps:
+        grown = spent + rate * (moment - at)
+        if grown > limit:
+            return min(moment, at + ceil((limit - spent) / rate))
+        at, rate, spent = moment, rate + change, grown + cost
+        if spent > limit:
+            return at
+    return at
 
 
 def play(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fate:
@@ -147,55 +189,40 @@ def play(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fate:
 
 def play_plainly(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fate:
     """`play` for a `plain` stage, where only the order matters: the same, in a fraction of the time."""
-    sure, opens = stage.queue.unspent, stage.opens if stage.queue.closed else None
-    spend = sum(costs[index] for index in stage.seated)
-    dry_at = None
-    if sure is not None and spend > sure:
-        spend, dry_at = sure, stage.now
-    ended = [(stage.now + lasts[index], seat) for index, seat in stage.seated.items()]
-    finish = max((end for end, _ in ended), default=stage.now)
-    ends = [end for end, seat in ended if not stage.queue.seats[seat].leaves]
+    opens = stage.opens if stage.queue.closed else None
+    spans = stage.begun(lasts, costs)
+    ends = [
+        stage.now + lasts[index]
+        for index, seat in stage.seated.items()
+        if not stage.queue.seats[seat].leaves
+    ]  # fmt: skip
     ends += [stage.now] * len(stage.idle)
     heapify(ends)
-    waiting = stage.lanes.get(None, [])
-    unpaid = 0
-    for place, index in enumerate(waiting):
-        start, cost = ends[0], costs[index]
-        if opens is not None:
-            start = opens(start)
-        if sure is not None and spend + (cost or 1) > sure:
-            dry_at = start if dry_at is None else dry_at
-            if spend == sure:
-                unpaid = len(waiting) - place
-                break
-            cost = sure - spend
-        spend += cost
+    for index in stage.lanes.get(None, ()):
+        start = ends[0] if opens is None else opens(ends[0])
         end = start + lasts[index]
         heapreplace(ends, end)
-        if end > finish:
-            finish = end
-    return Fate(finish, spend, unpaid, dry_at)
+        spans.append((start, end, costs[index]))
+    return stage.paid(spans, None)
 
 
 class _Course:
     """The state of one course between two moments at which something happens."""
 
     def __init__(self, stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> None:
-        self.stage, self.lasts, self.costs = stage, lasts, list(costs)
-        self.now = self.finish = self.wakes_at = stage.now
+        self.stage, self.lasts, self.costs = stage, lasts, costs
+        self.now = self.wakes_at = stage.now
         self.running = dict(stage.seated)
         self.idle = stage.idle
         self.lanes = {name: lane.copy() for name, lane in stage.lanes.items()}
         self.missing = stage.missing.copy()
-        self.unpaid = len(costs) - len(stage.seated)
         self.events = [(stage.now + lasts[index], index) for index in stage.seated] + stage.arrivals
         heapify(self.events)
-        works, limit = stage.queue.works, stage.queue.unspent
-        self.dry_at: int | None = None
-        self.spend = sum(costs[index] for index in stage.seated)
-        if limit is not None and self.spend > limit:
-            self.spend, self.dry_at = limit, stage.now
-        self.holds = {index: max(works[index].held, costs[index]) for index in stage.seated}
+        self.spans = stage.begun(lasts, costs)
+        self.promised = sum(costs[index] for index in stage.seated)
+        works = stage.queue.works
+        self.holds = {index: max(0, works[index].held - costs[index]) for index in stage.seated}
+        self.refused_at: int | None = None
 
     def run(self) -> Fate:
         """Let everything happen, in the order of time."""
@@ -203,7 +230,7 @@ class _Course:
             if self.idle:
                 self._start()
             if not self.events:
-                return Fate(self.finish, self.spend, self.unpaid, self.dry_at)
+                return self.stage.paid(self.spans, self.refused_at)
             self.now, what = heappop(self.events)
             if what >= 0:
                 self._end(what)
@@ -228,16 +255,16 @@ class _Course:
         """Start the first work that the seat takes and the money reaches for, if there is one."""
         while (lane := self._next(seat)) is not None:
             index = lane[0]
-            cost = self._granted(index)
-            if cost == _WAITS:
+            funded = self._funded(index)
+            if funded is None:
                 return False
             heappop(lane)
-            if cost != _REFUSED:
-                self.costs[index] = cost
-                self.spend += cost
-                self.unpaid -= 1
+            if funded:
+                end = self.now + self.lasts[index]
+                self.promised += self.costs[index]
+                self.spans.append((self.now, end, self.costs[index]))
                 self.running[index] = seat
-                heappush(self.events, (self.now + self.lasts[index], index))
+                heappush(self.events, (end, index))
                 return True
         return False
 
@@ -249,27 +276,21 @@ class _Course:
                 found = lane
         return found
 
-    def _granted(self, index: int) -> int:
-        """What the work may cost."""
-        cost, limit = self.costs[index], self.stage.queue.unspent
-        if limit is None:
-            return cost
-        own = self.stage.queue.works[index].most_cost
-        left = limit - self.spend
-        needed = 1 if own is None else own
-        if left < max(cost, needed) and self.dry_at is None:
-            self.dry_at = self.now
-        if left < needed:
-            return _REFUSED
-        if own is not None:
-            overheld = sum(held - self.costs[held_by] for held_by, held in self.holds.items())
-            if left - overheld < own:
-                return _WAITS
-            self.holds[index] = own
-        return min(cost, left)
+    def _funded(self, index: int) -> bool | None:
+        """Whether the work's own limit can be set aside; None: not while others hold so much."""
+        own, limit = self.stage.queue.works[index].most_cost, self.stage.queue.unspent
+        if own is None or limit is None:
+            return True
+        left = limit - self.promised
+        if left < own:
+            self.refused_at = self.now if self.refused_at is None else self.refused_at
+            return False
+        if left - sum(self.holds.values()) < own:
+            return None
+        self.holds[index] = own - self.costs[index]
+        return True
 
     def _end(self, index: int) -> None:
-        self.finish = self.now
         self.holds.pop(index, None)
         seat = self.running.pop(index)
         if not self.stage.queue.seats[seat].leaves:

@@ -26,7 +26,7 @@ ALIKE = History([Sample(Traits(), 60_000, 2_000)] * 5)
 """Every task took a minute and cost $0.002."""
 SEATS = (Seat("slot-0"), Seat("slot-1", "reviewer"))
 
-few = settings(max_examples=25)
+few = settings(max_examples=20, deadline=None)
 """An example is as many courses as a forecast has."""
 
 histories = st.lists(
@@ -41,7 +41,7 @@ queues = st.builds(
         ((NOW, NOW + closed),),
     ),
     st.integers(0, 2),
-    st.integers(0, 20),
+    st.integers(0, 8),
     st.integers(0, 50_000),
 )
 
@@ -106,21 +106,22 @@ def test_limits_of_time_and_money_end_a_task() -> None:
     assert (found.finish, found.spend) == (same(NOW + 70_000), same(2_700))
 
 
-def test_money_runs_dry_when_it_is_first_short_of_a_task() -> None:
+def test_money_runs_dry_when_it_is_spent() -> None:
     found = foreseen(ALIKE, Queue(works(4), SEATS[:1], unspent=5_000))
-    assert found.dry_out == DryOut(NOW + 120_000, NOW + 120_000, 1.0)
-    assert (found.finish, found.spend, found.unpaid) == (same(NOW + 180_000), same(5_000), same(1))
+    dry = NOW + 150_000
+    assert found.dry_out == DryOut(dry, dry, 1.0)
+    assert (found.finish, found.spend, found.unpaid) == (same(dry), same(5_000), same(2))
     enough = foreseen(ALIKE, Queue(works(4), SEATS[:1], unspent=8_000))
     assert enough.dry_out == DryOut(None, None, 0.0)
 
 
 def test_a_dry_out_that_only_some_courses_see_has_no_time() -> None:
-    history = History([Sample(Traits(), 60_000, cost) for cost in (1, 1, 1, 1, 9)])
-    dry = foreseen(history, Queue(works(1), SEATS, unspent=5)).dry_out
+    history = History([Sample(Traits(), 60_000, cost) for cost in (1, 1, 1, 1, 12)])
+    dry = foreseen(history, Queue(works(1), SEATS, unspent=4)).dry_out
     assert dry is not None and (dry.p50, dry.p90) == (None, None) and 0.1 < dry.share < 0.3
-    history = History([Sample(Traits(), 60_000, cost) for cost in (1, 9, 9, 9, 9)])
-    dry = foreseen(history, Queue(works(1), SEATS, unspent=5)).dry_out
-    assert dry is not None and (dry.p50, dry.p90) == (NOW, None) and 0.7 < dry.share < 0.9
+    history = History([Sample(Traits(), 60_000, cost) for cost in (1, 12, 12, 12, 12)])
+    dry = foreseen(history, Queue(works(1), SEATS, unspent=4)).dry_out
+    assert dry is not None and (dry.p50, dry.p90) == (NOW + 20_000, None) and 0.7 < dry.share < 0.9
 
 
 def test_it_says_what_it_rests_on() -> None:
@@ -140,7 +141,7 @@ def test_tasks_that_no_slot_takes_are_left_away_and_counted() -> None:
 
 def test_a_long_queue_is_imagined_fewer_times() -> None:
     long = prepare(ALIKE, Queue(works(2_000), SEATS), NOW, 0)
-    longest = prepare(ALIKE, Queue(works(50_000), SEATS), NOW, 0)
+    longest = prepare(ALIKE, Queue(works(21_000), SEATS), NOW, 0)
     assert not isinstance(long, NoForecast) and not isinstance(longest, NoForecast)
     assert (long.runs, longest.runs) == (200, LEAST_RUNS)
 
@@ -186,4 +187,4 @@ def test_spreads_are_in_order(history: History, queue: Queue) -> None:
     found = foreseen(history, queue)
     for spread in (found.finish, found.spend, found.unpaid):
         assert spread.p10 <= spread.p50 <= spread.p90
-    assert NOW <= found.finish.p10
+    assert found.finish.p10 >= NOW

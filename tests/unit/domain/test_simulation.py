@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from claude_pool.domain.simulation import Fate, Queue, Seat, Stage, Work, placeable, play, play_plainly
+from claude_pool.domain.simulation import (
+    Fate,
+    Queue,
+    Seat,
+    Stage,
+    Work,
+    placeable,
+    play,
+    play_plainly,
+    used_up,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,23 +90,26 @@ def test_what_no_slot_takes_is_not_placeable_nor_what_needs_it() -> None:
     assert placeable(Queue((Work(seat=0), Work()), leaving)) == (True, False)
 
 
-def test_the_work_that_the_money_does_not_cover_is_cut_short_and_the_rest_never_starts() -> None:
+def test_all_ends_when_the_money_is_spent() -> None:
     for most in (None, ROUND_THE_CLOCK):
-        queue = Queue(waiting(4), ONE, unspent=15, most_at_once=most)
-        assert course(queue, 10, 10, 10, 0) == Fate(START + 20, 15, 2, START + 10)
+        queue = Queue(waiting(4), TWO, unspent=15, most_at_once=most)
+        assert course(queue, 10, 20, 10, 9, costs=(5, 20, 10, 0)) == Fate(START + 10, 15, 3, START + 10)
+        assert course(queue, 10, 20, 10, 9, costs=(5, 5, 5, 0)) == Fate(START + 29, 15, 0, None)
 
 
-def test_money_that_is_just_enough_is_short_only_of_the_next_work() -> None:
+def test_what_runs_has_spent_some_of_the_money_already() -> None:
     for most in (None, ROUND_THE_CLOCK):
-        queue = Queue(waiting(2), ONE, unspent=10, most_at_once=most)
-        assert course(queue, 10, 0) == Fate(START + 10, 10, 1, START + 10)
-        assert course(replace(queue, works=waiting(1)), 10) == Fate(START + 10, 10, 0, None)
+        queue = Queue((Work(seat=0, ran_ms=30),), ONE, unspent=8, most_at_once=most)
+        assert course(queue, 10, costs=(10,)) == Fate(START + 2, 8, 1, START + 2)
+        assert course(replace(queue, unspent=3), 10, costs=(10,)) == Fate(START, 3, 1, START)
 
 
-def test_money_that_is_short_of_what_runs_is_short_at_once() -> None:
-    for most in (None, ROUND_THE_CLOCK):
-        queue = Queue((Work(seat=0), Work()), TWO, unspent=5, most_at_once=most)
-        assert course(queue, 10, 10) == Fate(START + 10, 5, 1, START)
+def test_costs_grow_evenly_until_they_reach_the_limit() -> None:
+    spans = [(0, 10, 10), (5, 15, 20), (12, 12, 6)]
+    assert [used_up(spans, limit) for limit in (0, 4, 5, 8, 20, 25, 30, 31, 36)] == [
+        0, 4, 5, 6, 10, 12, 12, 13, 15,
+    ]  # fmt: skip
+    assert used_up([(3, 3, 6)], 0) == 3
 
 
 def test_a_work_with_a_limit_of_its_own_waits_until_that_much_is_not_held_by_others() -> None:
@@ -112,9 +125,14 @@ def test_what_runs_holds_its_reservation_until_it_ends() -> None:
 
 
 def test_a_work_whose_own_limit_is_more_than_is_left_never_starts_nor_what_needs_it() -> None:
-    works = (Work(), Work(most_cost=8), Work(needs=(1,)), Work())
-    found = course(Queue(works, ONE, unspent=12), 5, 5, 5, 5)
-    assert found == Fate(START + 10, 10, 2, START + 5)
+    works = (Work(), Work(most_cost=8), Work(needs=(1,)), Work(), Work(most_cost=7))
+    found = course(Queue(works, ONE, unspent=12), 5, 5, 5, 5, 1)
+    assert found == Fate(START + 10, 10, 3, START + 5)
+
+
+def test_money_that_is_spent_before_a_work_is_refused_is_what_ends_the_queue() -> None:
+    works = (Work(), Work(), Work(most_cost=8))
+    assert course(Queue(works, ONE, unspent=7), 5, 5, 5) == Fate(START + 7, 7, 2, START + 7)
 
 
 takes = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), min_size=1, max_size=12)
