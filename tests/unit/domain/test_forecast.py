@@ -34,16 +34,15 @@ histories = st.lists(
     min_size=5,
     max_size=9,
 ).map(History)
-queues = st.builds(
-    lambda running, waiting, closed: Queue(
-        (*(Work(seat=n, ran_ms=9_000) for n in range(running)), *(Work() for _ in range(waiting))),
-        SEATS,
-        ((NOW, NOW + closed),),
-    ),
-    st.integers(0, 2),
-    st.integers(0, 8),
-    st.integers(0, 50_000),
-)
+
+
+def queue_of(running: int, waiting: int, closed: int) -> Queue:
+    """A queue of equal tasks, some of which run, before a pool that is closed for a while."""
+    begun = tuple(Work(seat=n, ran_ms=9_000) for n in range(running))
+    return Queue((*begun, *works(waiting)), SEATS, ((NOW, NOW + closed),))
+
+
+queues = st.builds(queue_of, st.integers(0, 2), st.integers(0, 8), st.integers(0, 50_000))
 
 
 def foreseen(history: History, queue: Queue, seed: int = 0) -> Forecast:
@@ -53,9 +52,9 @@ def foreseen(history: History, queue: Queue, seed: int = 0) -> Forecast:
     return found
 
 
-def works(count: int, **fields: int) -> tuple[Work, ...]:
+def works(count: int) -> tuple[Work, ...]:
     """So many works that wait."""
-    return tuple(Work(**fields) for _ in range(count))
+    return (Work(),) * count
 
 
 def same(value: int) -> Spread:

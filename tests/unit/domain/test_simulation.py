@@ -30,9 +30,9 @@ def course(queue: Queue, *lasts: int, costs: tuple[int, ...] | None = None) -> F
     return play(Stage(queue, START), lasts, costs or lasts)
 
 
-def waiting(count: int, **fields: int) -> tuple[Work, ...]:
+def waiting(count: int) -> tuple[Work, ...]:
     """So many works that wait."""
-    return tuple(Work(**fields) for _ in range(count))
+    return (Work(),) * count
 
 
 def test_nothing_to_do_is_done_now() -> None:
