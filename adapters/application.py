@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from claude_pool.domain import pool, task
+from claude_pool.domain import ledger, pool, task
 from claude_pool.domain.budgets import budget_status
 from claude_pool.domain.coordination import Resume, Submit
 from claude_pool.domain.errors import (
@@ -410,9 +410,9 @@ class Application:
     async def budget(self, limit: int | None, reset: bool, origin: Origin = CALLER) -> View:
         """Show the budget, after changing its limit (microdollars) or counting its spend anew."""
         if reset:
-            await self._service.handle(pool.ResetBudget(), origin)
+            await self._service.handle(ledger.ResetBudget(), origin)
         if limit is not None:
-            await self._service.handle(pool.SetBudget(limit), origin)
+            await self._service.handle(ledger.SetBudget(limit), origin)
         return self.budget_now()
 
     def budget_now(self) -> View:

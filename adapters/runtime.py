@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import ledger, slot, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd
@@ -154,7 +154,7 @@ class Runtime:
         self._begin(self._record_exit(slot_id, end, None))
 
     def _on_stray(self, slot_id: str, outcome: Outcome) -> None:
-        charge = pool.ChargeFunds(slot_id, outcome.cost, "a turn that nobody asked for")
+        charge = ledger.ChargeFunds(slot_id, outcome.cost, "a turn that nobody asked for")
         self._begin(self._record(charge, None))
 
     async def _record(self, command: Command, cause: int | None) -> None:

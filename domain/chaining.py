@@ -35,7 +35,7 @@ def follow(facts: tuple[Fact, ...], world: World, now: int) -> tuple[Fact, ...]:
             state = chain.evolve(state, event)
         chains[part.chain_id] = state
         more += [Fact(part.chain_id, event) for event in events]
-    return (*facts, *more, *_submissions([*facts, *more], chains, world, now))
+    return (*facts, *more, *_submissions([*facts, *more], chains, now))
 
 
 def _ended(facts: Iterable[Fact], world: World) -> list[tuple[task.Terminal, Part]]:
@@ -74,24 +74,20 @@ def _step_ended(state: task.Terminal, part: Part) -> chain.RecordStepEnded:
     )
 
 
-def _submissions(facts: list[Fact], chains: dict[str, chain.Chain], world: World, now: int) -> Iterable[Fact]:
+def _submissions(facts: list[Fact], chains: dict[str, chain.Chain], now: int) -> Iterable[Fact]:
     """The tasks of the steps that `facts` start."""
-    starting: dict[str, int] = {}
-    for fact in facts:
-        if isinstance(fact.event, StepStarted):
-            starting[fact.stream] = starting.get(fact.stream, 0) + 1
     for fact in facts:
         started = fact.event
         if isinstance(started, StepStarted):
             state = chains[fact.stream]
             assert not isinstance(state, chain.Absent)
-            spec = step_spec(state.work, started, world, starting[fact.stream])
+            spec = step_spec(state.work, started)
             command = task.SubmitTask(started.task_id, spec, "", now)
             yield from (Fact(started.task_id, event) for event in task.decide(command, task.ABSENT))
 
 
-def step_spec(work: chain.Work, started: StepStarted, world: World, starting: int) -> TaskSpec:
-    """The task that a step becomes. `starting` steps start at once and share what is left of the budget."""
+def step_spec(work: chain.Work, started: StepStarted) -> TaskSpec:
+    """The task that a step becomes."""
     step = work.step(started.step)
     recovering = started.run > 1
     uses = step.recovery_uses if recovering else step.uses
@@ -99,7 +95,7 @@ def step_spec(work: chain.Work, started: StepStarted, world: World, starting: in
     return replace(
         step.spec,
         prompt=prompt,
-        options=_options(work, step.spec.options, world, starting),
+        options=_options(work, step.spec.options),
         tags=tuple(dict.fromkeys((*work.plan.tags, *step.spec.tags))),
         retries=0 if recovering else step.spec.retries,
         part=Part(work.chain_id, step.name, started.run),
@@ -107,19 +103,10 @@ def step_spec(work: chain.Work, started: StepStarted, world: World, starting: in
     )
 
 
-def _options(work: chain.Work, options: Options, world: World, starting: int) -> Options:
+def _options(work: chain.Work, options: Options) -> Options:
     if work.workplace is not None:
         options = replace(options, working_dir=work.workplace.directory)
-    if work.plan.max_budget is None:
-        return options
-    promised = sum(
-        world.tasks[at.task_id].job.spec.options.max_budget or 0
-        for _, at in work.started
-        if at.task_id in world.tasks
-    )
-    left = max(0, work.plan.max_budget - work.cost - promised) // starting
-    limits = (left, options.max_budget, world.open_pool().settings.task_budget)
-    return replace(options, max_budget=min(limit for limit in limits if limit is not None))
+    return options
 
 
 def _texts(work: chain.Work, step: Step, use: str) -> tuple[Text, ...]:

@@ -1,4 +1,4 @@
-"""Who runs what: whether a pending task can run in a slot now, with which conversation and which money.
+"""Who runs what: whether a pending task can run in a slot now, and with which conversation.
 
 Pure functions of the folded state. `claim_plan` is used twice, by the policy that chooses and by the
 decision that commits, so that nothing is decided twice in two ways.
@@ -6,15 +6,20 @@ decision that commits, so that nothing is decided twice in two ways.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import slot, task
+from .funding import ANY_PRICE, Price, Quote
 from .housing import Stage
 from .options import Resolved, derived_session, launch_key, resolve
-from .pool import Budget, Open
+from .pool import Open
 from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import World
+
+BYTES_PER_TOKEN = 3
+"""A careful ratio for prompts: English has about 4 bytes a token, code and other languages fewer."""
 
 
 class Fit(Enum):
@@ -38,22 +43,6 @@ class ClaimPlan:
     resume: str | None
     replaces: bool
     fit: Fit
-
-
-@dataclass(frozen=True, slots=True)
-class Funding:
-    """What an attempt reserves, and the cost at which it is interrupted (None: never for money)."""
-
-    amount: int
-    cap: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unaffordable:
-    """The attempt cannot be paid: for good (`spent` or `task`) or while others hold reservations."""
-
-    why: str
-    needed: int
 
 
 def default_session(pool: Open) -> SessionPolicy:
@@ -122,6 +111,29 @@ def wanted_session(pool: Open, job: task.Job, card: slot.Card) -> str | None:
     return card.conversation if policy.mode is SessionMode.SLOT else policy.session
 
 
+def first_call(world: World, job: task.Job, cards: Iterable[slot.Card], price: Price | None) -> Quote:
+    """What the first API call of `job`'s next attempt costs, in the dearest of the slots that it may take.
+
+    What goes in is the prompt and what its conversation is known to hold; the tools and the instructions that
+    the CLI adds are not known before it has answered once.
+    """
+    if price is None:
+        return ANY_PRICE
+    pool, spec = world.open_pool(), job.spec
+    texts = (spec.prompt, *(text for filling in spec.fillings for text in filling.texts))
+    prompt = sum(text.size for text in texts) // BYTES_PER_TOKEN
+    quotes: list[Quote] = []
+    for card in cards:
+        if eligible(spec, card):
+            options = resolve(spec.options, card.options, pool_options(pool)).options
+            held = world.contexts.get(wanted_session(pool, job, card) or "", 0)
+            quotes.append(price(options.model, prompt + held, options.permission_mode))
+    if not quotes:
+        return ANY_PRICE
+    worst = [quote.worst for quote in quotes if quote.worst is not None]
+    return Quote(max(quote.least for quote in quotes), max(worst, default=None))
+
+
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy or lives
     elsewhere."""
@@ -154,44 +166,3 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     continued = mode in (SessionMode.SLOT, SessionMode.RESUME) and wanted is not None
     session = wanted if continued and wanted is not None else new
     return ClaimPlan(at.card.slot_id, resolved, key, session, mode, wanted, True, fit)
-
-
-def task_limit(pool: Open, spec: TaskSpec) -> int | None:
-    """What all attempts of the task may cost together (microdollars): its own limit, else the pool's."""
-    return pool.settings.task_budget if spec.options.max_budget is None else spec.options.max_budget
-
-
-def funding(world: World, job: task.Job) -> Funding | Unaffordable:
-    """What `job`'s next attempt reserves.
-
-    An explicit limit (the task's `max_budget`, else the pool's `task_budget`) less what earlier attempts
-    cost is reserved whole and interrupts. Otherwise the attempt takes an equal share of the free funds
-    over the slots that are not busy, and is not interrupted. Without any limit nothing is reserved.
-    """
-    pool = world.open_pool()
-    budget = pool.budget
-    limit = task_limit(pool, job.spec)
-    if limit is not None:
-        left = limit - job.cost
-        if left <= 0:
-            return Unaffordable("task", left)
-        return _affordable(budget, left, Funding(left, left))
-    if budget.free is None:
-        return Funding(0, None)
-    share = budget.free // max(1, _not_busy(world))
-    return _affordable(budget, 1, Funding(max(share, 1), None))
-
-
-def _affordable(budget: Budget, needed: int, wanted: Funding) -> Funding | Unaffordable:
-    if budget.unspent is not None and budget.unspent < needed:
-        return Unaffordable("spent", needed)
-    if budget.free is not None and budget.free < needed:
-        return Unaffordable("reserved", needed)
-    return wanted
-
-
-def _not_busy(world: World) -> int:
-    return sum(
-        isinstance(at, (slot.Idle, slot.Clearing, slot.Preparing, slot.Starting, slot.Cold))
-        for at in world.slots.values()
-    )

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import chain, messaging, pool, slot, task
+from . import chain, ledger, messaging, pool, slot, task
 from .chain_events import Plan
 from .chaining import follow
 from .claiming import (
-    Funding,
-    Unaffordable,
     claim_plan,
     default_session,
     eligible,
-    funding,
     pool_options,
-    task_limit,
     unhoused,
     wanted_session,
     workplaces,
@@ -35,6 +31,17 @@ from .errors import (
     SessionBusy,
     SlotsFailed,
     WrongState,
+)
+from .funding import (
+    ANY_PRICE,
+    Funding,
+    Quote,
+    Unaffordable,
+    accounts_of,
+    funding,
+    levels,
+    task_limit,
+    top_up,
 )
 from .records import Event, Fact
 from .slot_events import SlotEvent
@@ -66,11 +73,23 @@ class SubmitChain:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Start the task's next attempt in the slot. `surroundings` digests what the adapter adds to a launch."""
+    """Start the task's next attempt in the slot. `surroundings` digests what the adapter adds to a launch,
+    `quote` prices its first call."""
 
     task_id: str
     slot_id: str
     surroundings: str
+    now: int
+    quote: Quote = ANY_PRICE
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSpend:
+    """The attempt has cost `metered` microdollars so far: top it up from free funds, or interrupt it."""
+
+    task_id: str
+    attempt: int
+    metered: int
     now: int
 
 
@@ -105,8 +124,8 @@ class Recover:
 
 
 Command = (
-    Submit | SubmitChain | Claim | RecordEnd | Resume | Recover | messaging.MessageCommand | pool.PoolCommand
-    | slot.SlotCommand | task.TaskCommand | chain.ChainCommand
+    Submit | SubmitChain | Claim | RecordSpend | RecordEnd | Resume | Recover | messaging.MessageCommand
+    | pool.PoolCommand | slot.SlotCommand | task.TaskCommand | chain.ChainCommand
 )  # fmt: skip
 
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
@@ -135,6 +154,8 @@ def _decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _end_chain(command, world)
         case Claim():
             return _claim(command, world)
+        case RecordSpend():
+            return _on_spend(command, world)
         case RecordEnd():
             return _end(command, world)
         case Resume():
@@ -160,7 +181,7 @@ def _on(stream: str, events: Iterable[Event]) -> tuple[Fact, ...]:
 
 def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
     _check_admission(world)
-    _check_spec(command.spec, world, command.session_dir)
+    _check_spec(command.spec, world, command.session_dir, command.now)
     spec = command.spec
     state = world.tasks.get(command.task_id, task.ABSENT)
     submitted = task.SubmitTask(command.task_id, spec, command.fingerprint, command.now)
@@ -174,7 +195,7 @@ def _check_admission(world: World) -> None:
     _check_health(world)
 
 
-def _check_spec(spec: TaskSpec, world: World, session_dir: str | None) -> None:
+def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int) -> None:
     """Refuse what could never run."""
     at = world.open_pool()
     _check_slot(spec, world)
@@ -183,8 +204,10 @@ def _check_spec(spec: TaskSpec, world: World, session_dir: str | None) -> None:
     if limit is not None and limit <= 0:
         raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
     needed = 1 if limit is None else limit
-    if at.budget.unspent is not None and at.budget.unspent < needed:
-        raise pool.budget_exceeded(at.budget, needed)
+    for level in levels(world, spec, accounts_of(world, spec, now)):
+        # what is only spent for today runs tomorrow
+        if level.unspent < needed and not (level.name.startswith(ledger.DAY) and needed <= level.limit):
+            raise level.exceeded(needed)
 
 
 def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
@@ -192,12 +215,12 @@ def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
     for step in command.plan.steps:
         policy = parse_session(step.spec.session or "")
         session = policy.session if policy is not None else None
-        _check_spec(step.spec, world, command.session_dirs.get(session or ""))
-    limit, budget = command.plan.max_budget, world.open_pool().budget
+        _check_spec(step.spec, world, command.session_dirs.get(session or ""), command.now)
+    limit, of_pool = command.plan.max_budget, world.open_pool().budget.level("")
     if limit is not None and limit <= 0:
         raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
-    if limit is not None and budget.unspent is not None and budget.unspent < limit:
-        raise pool.budget_exceeded(budget, limit)
+    if limit is not None and of_pool is not None and of_pool.unspent < limit:
+        raise of_pool.exceeded(limit)
     submitted = chain.SubmitChain(command.chain_id, command.plan, command.fingerprint, command.now)
     return _on_chain(submitted, world)
 
@@ -293,9 +316,9 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
         raise WrongState(
             subject=command.slot_id, state="idle", problem="its conversation must be cleared first"
         )
-    funds = funding(world, state.job)
+    funds = funding(world, state.job, command.quote, command.now)
     if isinstance(funds, Unaffordable):
-        raise pool.budget_exceeded(world.open_pool().budget, funds.needed)
+        raise funds.level.exceeded(funds.needed)
     attempt = attempt_id(command.task_id, state.job.next_attempt)
     claimed = slot.ClaimSlot(command.slot_id, attempt, plan.session, plan.key, plan.replaces)
     options = plan.resolved.options
@@ -326,7 +349,22 @@ def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> Non
 
 
 def _reserve(world: World, attempt: str, funds: Funding) -> tuple[Fact, ...]:
-    return _on(POOL, pool.decide(pool.ReserveFunds(attempt, funds.amount), world.pool))
+    return _on(POOL, pool.decide(ledger.ReserveFunds(attempt, funds.amount, funds.accounts), world.pool))
+
+
+def _on_spend(command: RecordSpend, world: World) -> tuple[Fact, ...]:
+    state = world.tasks.get(command.task_id)
+    if not isinstance(state, task.Running) or state.live.number != command.attempt or state.live.ending:
+        return ()  # a late word: the attempt is over, or ending anyway
+    attempt = task.live_attempt_id(state)
+    more = top_up(world, state, command.metered)
+    facts = _on(POOL, pool.decide(ledger.TopUpFunds(attempt, more), world.pool)) if more else ()
+    held = world.open_pool().budget.held.get(attempt)
+    funded = state.live.cap if held is None or state.live.cap is not None else held.amount + more
+    if funded is None or command.metered < funded:
+        return facts
+    ended = task.InterruptAttempt(command.task_id, command.attempt, "task_budget_reached", command.now)
+    return (*facts, *_on(command.task_id, task.decide(ended, state)))
 
 
 def _deadline(timeout_ms: int | None, now: int) -> int | None:
@@ -354,12 +392,19 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
         command.slot_id, attempt, command.alive, faulty, outcome.end is End.SUCCEEDED, outcome.cost,
         command.rss_mb, outcome.message or "", command.now, session, _is_unserved(outcome),
     )  # fmt: skip
-    settled = pool.SettleFunds(attempt, outcome.cost, outcome.estimated)
+    facts = _on(command.task_id, task.decide(ended, state))
+    assert not isinstance(state, task.Absent)
     return (
-        *_on(command.task_id, task.decide(ended, state)),
-        *_on(POOL, pool.decide(settled, world.pool)),
+        *facts,
+        *_settle(world, state, attempt, outcome, command.now),
         *_on(command.slot_id, slot.decide(released, at)),
     )
+
+
+def _settle(world: World, state: task.Known, attempt: str, outcome: Outcome, now: int) -> tuple[Fact, ...]:
+    accounts = accounts_of(world, state.job.spec, now)
+    settled = ledger.SettleFunds(attempt, outcome.cost, outcome.estimated, accounts)
+    return _on(POOL, pool.decide(settled, world.pool))
 
 
 def _is_unserved(outcome: Outcome) -> bool:
@@ -384,8 +429,7 @@ def _recover(command: Recover, world: World) -> tuple[Fact, ...]:
         seen = command.seen.get(attempt, _UNSEEN)
         sealed = task.SealAttempt(task_id, seen, command.now)
         facts += _on(task_id, task.decide(sealed, state))
-        settled = pool.SettleFunds(attempt, seen.cost, seen.estimated)
-        facts += _on(POOL, pool.decide(settled, world.pool))
+        facts += _settle(world, state, attempt, seen, command.now)
     for slot_id, at in world.slots.items():
         facts += _on(slot_id, _abandoned(slot_id, at, command))
     return tuple(facts)

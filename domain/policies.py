@@ -15,29 +15,35 @@ from . import chain, pool, slot, task
 from .claiming import (
     ClaimPlan,
     Fit,
-    Unaffordable,
     claim_plan,
     eligible,
-    funding,
+    first_call,
     pool_options,
     stranded,
     unhoused,
 )
 from .coordination import Claim, Command
 from .errors import Paused, WrongState
+from .funding import Price, Quote, Unaffordable, funding
 from .housing import KeepWork, Stage, WantWorkplace
+from .ledger import next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
 from .values import Options
 from .world import Rank, World
 
+BUDGET = "budget"
+"""Why a task is parked whose money is only reserved by others, or spent for today."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an adapter adds to the launch of a process, as a digest by working directory."""
+    """What an adapter knows that the log does not: what it adds to the launch of a process, as a digest by
+    working directory, and what an API call costs (None: any share of the budget will do)."""
 
     by_directory: Mapping[str, str]
+    price: Price | None = None
 
     def at(self, directory: str | None) -> str:
         """The digest for one directory; empty where nothing is known of it."""
@@ -62,12 +68,13 @@ def claim_for(world: World, slot_id: str, surroundings: Surroundings, now: int) 
         raise Paused(reason=at.paused.reason)
     for _, _, task_id in world.pending:
         job = world.tasks[task_id].job
-        if isinstance(funding(world, job), Unaffordable):
+        quote = first_call(world, job, [state.card], surroundings.price)
+        if isinstance(funding(world, job, quote, now), Unaffordable):
             continue
         plans = _plans(world, job, {slot_id: state}, surroundings)
         if plans and plans[0].session:
             directory = plans[0].resolved.options.working_dir
-            return Claim(task_id, slot_id, surroundings.at(directory), now)
+            return Claim(task_id, slot_id, surroundings.at(directory), now, quote)
     raise WrongState(subject=slot_id, state="free", problem="no pending task can run there now")
 
 
@@ -212,7 +219,7 @@ def _short_of_money(world: World) -> list[Rank]:
     return sorted(
         world.ranks[task_id]
         for task_id, state in parked
-        if isinstance(state, task.Parked) and state.reason == "budget"
+        if isinstance(state, task.Parked) and state.reason == BUDGET
     )
 
 
@@ -286,12 +293,14 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
     soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
     retired = {slot_id for slot_id, at in world.slots.items() if isinstance(at, slot.Stopped) and at.retired}
     targets = {None, *retired, *free, *(state.card.role for state in free.values())}
+    cards = [state.card for state in free.values()]
     for _, _, task_id in merge(world.pending, _short_of_money(world)):
         state = world.tasks[task_id]
         target = state.job.spec.slot
         if target not in targets:
             continue
-        funds = funding(world, state.job)
+        quote = first_call(world, state.job, cards, surroundings.price)
+        funds = funding(world, state.job, quote, now)
         if target in retired:
             message = f"{target} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message, now)
@@ -299,28 +308,32 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
             message = "Its conversation lives in another slot's own work tree. Submit it for that slot."
             yield task.FailTask(task_id, "session_not_found", message, now)
         elif isinstance(funds, Unaffordable):
-            yield from _without_money(world, state, funds, now)
+            yield from _without_money(state, funds, now)
         elif isinstance(state, task.Pending):
-            yield from _claim_best(world, state.job, free, soon, surroundings, now)
+            yield from _claim_best(world, state.job, free, soon, surroundings, quote, now)
         elif _plans(world, state.job, free, surroundings):
             # one at a time, as it can be claimed: to let all go and park most again would flood the log
             yield task.UnparkTask(task_id)
 
 
-def _without_money(world: World, state: task.Known, funds: Unaffordable, now: int) -> Iterator[Command]:
+def _without_money(state: task.Known, funds: Unaffordable, now: int) -> Iterator[Command]:
     """Park it while others hold reservations; give it up when its money will never come."""
     task_id = state.job.task_id
-    if funds.why == "task" and state.job.spec.options.max_budget == 0:
-        message = "The chain's budget is spent. Give the chain a higher max_budget_usd."
-        yield task.FailTask(task_id, "budget_exceeded", message, now)
-    elif funds.why == "task":
-        message = "Its earlier attempts spent its whole budget."
-        yield task.FailTask(task_id, "task_budget_reached", message, now)
-    elif funds.why == "spent":
-        refusal = pool.budget_exceeded(world.open_pool().budget, funds.needed)
-        yield task.FailTask(task_id, "budget_exceeded", refusal.message, now)
-    elif isinstance(state, task.Pending):
-        yield task.ParkTask(task_id, "budget")
+    match funds.why:
+        case "chain":
+            message = "The chain's budget is spent. Give the chain a higher max_budget_usd."
+            yield task.FailTask(task_id, "budget_exceeded", message, now)
+        case "task":
+            message = "Its earlier attempts spent its whole budget."
+            yield task.FailTask(task_id, "task_budget_reached", message, now)
+        case "spent":
+            yield task.FailTask(task_id, "budget_exceeded", funds.level.exceeded(funds.needed).message, now)
+        case _ if not isinstance(state, task.Pending):
+            pass
+        case "day":
+            yield task.ParkTask(task_id, BUDGET, next_day(now))
+        case _:
+            yield task.ParkTask(task_id, BUDGET)
 
 
 def _plans(
@@ -342,6 +355,7 @@ def _claim_best(
     free: dict[str, slot.Idle | slot.Cold],
     soon: list[slot.Clearing | slot.Starting],
     surroundings: Surroundings,
+    quote: Quote,
     now: int,
 ) -> Iterator[Command]:
     """Claim the best free slot; have its conversation cleared first; or wait for one that is nearly ready."""
@@ -359,7 +373,7 @@ def _claim_best(
         yield slot.StartClear(best.slot_id)
     else:
         digest = surroundings.at(best.resolved.options.working_dir)
-        yield Claim(job.task_id, best.slot_id, digest, now)
+        yield Claim(job.task_id, best.slot_id, digest, now, quote)
 
 
 def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None) -> str | None:

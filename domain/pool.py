@@ -1,6 +1,6 @@
 """The Pool aggregate: its owner, settings, budget, shared context, drain, pause and capacity.
 
-Invariant: no reservation raises spent + reserved above the limit in force. See `pool_events`.
+Its money is kept by `ledger`. See `pool_events` for the facts.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from . import inbox
-from .errors import BudgetExceeded, IdempotencyConflict, InvalidArgument, NotFound, WrongState
+from . import inbox, ledger
+from .errors import IdempotencyConflict, InvalidArgument, NotFound, WrongState
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .pool_events import (
     BudgetLimitChanged,
@@ -19,9 +19,6 @@ from .pool_events import (
     ContextValueSet,
     DrainLifted,
     DrainStarted,
-    FundsCharged,
-    FundsReserved,
-    FundsSettled,
     OwnerStarted,
     OwnerStopped,
     OwnerStopping,
@@ -50,30 +47,6 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """Money since the last `budget.opened`: what is spent, what attempts have reserved, and the limit."""
-
-    limit: int | None = None
-    spent: int = 0
-    reservations: dict[str, int] = field(default_factory=dict[str, int])
-
-    @property
-    def reserved(self) -> int:
-        """All open reservations together."""
-        return sum(self.reservations.values())
-
-    @property
-    def free(self) -> int | None:
-        """What may still be reserved, never below 0; None where there is no limit."""
-        return None if self.limit is None else max(0, self.limit - self.spent - self.reserved)
-
-    @property
-    def unspent(self) -> int | None:
-        """The limit less what is spent, never below 0; None where there is no limit."""
-        return None if self.limit is None else max(0, self.limit - self.spent)
-
-
-@dataclass(frozen=True, slots=True)
 class Unopened:
     """An empty log. `StartOwner` ends it."""
 
@@ -89,7 +62,7 @@ class Open:
     pool_id: str
     owner: str | None = None
     settings: Settings = Settings()
-    budget: Budget = Budget()
+    budget: ledger.Budget = ledger.Budget()
     budget_opened: bool = False
     context: dict[str, str] = field(default_factory=dict[str, str])
     context_version: int = 0
@@ -141,44 +114,6 @@ class StopOwner:
 @dataclass(frozen=True, slots=True)
 class RecordOwnerStopped:
     """The owner has no slot with a process any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetBudget:
-    """Change the limit (microdollars, above 0; None: no limit); the spend stays."""
-
-    limit: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResetBudget:
-    """Count the spend anew, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveFunds:
-    """Set `amount` aside for an attempt."""
-
-    attempt: str
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettleFunds:
-    """The attempt is over and cost `cost`."""
-
-    attempt: str
-    cost: int
-    estimated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeFunds:
-    """A slot spent `cost` (microdollars) outside of any attempt, because of `why`."""
-
-    slot_id: str
-    cost: int
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +172,8 @@ class ScaleSlots:
 
 
 PoolCommand = (
-    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | SetBudget | ResetBudget | ReserveFunds
-    | SettleFunds | ChargeFunds | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool
-    | ResumePool | SetTargetSlots | ScaleSlots
+    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | ledger.MoneyCommand | SetContext
+    | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | SetTargetSlots | ScaleSlots
 )  # fmt: skip
 
 
@@ -253,6 +187,8 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
         return _start_owner(command, state)
     if isinstance(state, Unopened):
         raise WrongState(subject="the pool", state="unopened", problem="start an owner first")
+    if isinstance(command, ledger.MoneyCommand):
+        return ledger.decide(command, state.budget)
     match command:
         case IdentifyCli(path, version, digest):
             identified = CliIdentified(path, version, digest)
@@ -261,8 +197,6 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
             return _stop_owner(state, now)
         case RecordOwnerStopped():
             return () if state.owner is None else (OwnerStopped(),)
-        case SetBudget() | ResetBudget() | ReserveFunds() | SettleFunds() | ChargeFunds():
-            return _decide_money(command, state)
         case SetContext(key, value):
             return _set_context(state, key, value)
         case DeleteContext(key):
@@ -309,36 +243,6 @@ def _stop_owner(state: Open, now: bool) -> tuple[PoolEvent, ...]:
     return (OwnerStopping(now),)
 
 
-def _decide_money(
-    command: SetBudget | ResetBudget | ReserveFunds | SettleFunds | ChargeFunds, state: Open
-) -> tuple[PoolEvent, ...]:
-    budget = state.budget
-    match command:
-        case SetBudget(limit):
-            if limit is not None and limit <= 0:
-                raise InvalidArgument(argument="set_usd", problem="a budget is above 0")
-            return () if limit == budget.limit else (BudgetLimitChanged(limit),)
-        case ResetBudget():
-            return (BudgetOpened(budget.limit),)
-        case ReserveFunds(attempt, amount):
-            if amount < 0 or (budget.free is not None and amount > budget.free):
-                raise budget_exceeded(budget, amount)
-            return (FundsReserved(attempt, amount),) if amount else ()
-        case SettleFunds(attempt, cost, estimated):
-            reserved = budget.reservations.get(attempt)
-            overdrawn = 0 if reserved is None else max(0, cost - reserved)
-            return (FundsSettled(attempt, cost, estimated, overdrawn),)
-        case ChargeFunds(slot_id, cost, why):
-            return (FundsCharged(slot_id, cost, why),) if cost > 0 else ()
-        case _:
-            assert_never(command)
-
-
-def budget_exceeded(budget: Budget, needed: int) -> BudgetExceeded:
-    """The refusal that says what is spent, reserved, allowed and `needed`."""
-    return BudgetExceeded(spent=budget.spent, reserved=budget.reserved, limit=budget.limit, needed=needed)
-
-
 def _set_context(state: Open, key: str, value: str) -> tuple[PoolEvent, ...]:
     if state.context.get(key) == value:
         return ()
@@ -379,10 +283,10 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
         return Open(event.pool_id) if isinstance(state, Unopened) else state
     if isinstance(state, Unopened):
         return state
+    if isinstance(event, ledger.MoneyEvent):
+        opened = state.budget_opened or isinstance(event, BudgetOpened)
+        return replace(state, budget=ledger.evolve(state.budget, event), budget_opened=opened)
     match event:
-        case FundsReserved() | FundsSettled() | FundsCharged() | BudgetOpened() | BudgetLimitChanged():
-            opened = state.budget_opened or isinstance(event, BudgetOpened)
-            return replace(state, budget=_evolve_budget(state.budget, event), budget_opened=opened)
         case OwnerStarted(owner, _, _, settings):
             return replace(
                 state, owner=owner, settings=settings, stopping=None, target=settings.slots,
@@ -413,24 +317,5 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             return replace(state, target=target, scalings=dict(list(scalings.items())[-KEYS_KEPT:]))
         case MessageAccepted() | MessagesDelivered() | MessagesReturned() | MessagesRead():
             return replace(state, inbox=inbox.evolve(state.inbox, event))
-        case _:
-            assert_never(event)
-
-
-def _evolve_budget(
-    budget: Budget, event: FundsReserved | FundsSettled | FundsCharged | BudgetOpened | BudgetLimitChanged
-) -> Budget:
-    match event:
-        case FundsReserved(attempt, amount):
-            return Budget(budget.limit, budget.spent, {**budget.reservations, attempt: amount})
-        case FundsSettled(attempt, cost):
-            left = {name: amount for name, amount in budget.reservations.items() if name != attempt}
-            return Budget(budget.limit, budget.spent + cost, left)
-        case FundsCharged(_, cost):
-            return Budget(budget.limit, budget.spent + cost, budget.reservations)
-        case BudgetOpened(limit):
-            return Budget(limit, 0, budget.reservations)
-        case BudgetLimitChanged(limit):
-            return Budget(limit, budget.spent, budget.reservations)
         case _:
             assert_never(event)

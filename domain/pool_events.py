@@ -103,10 +103,32 @@ class BudgetLimitChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsSet:
+    """The hard and the soft limit of `scope` are these now: `pool`, `day`, or `tag:` and a tag's name."""
+
+    NAME: ClassVar[str] = "budget.limits_set"
+    VERSION: ClassVar[int] = 1
+    scope: str
+    limit: int | None = None
+    soft: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FundsReserved:
-    """`amount` is set aside for an attempt."""
+    """`amount` is set aside for an attempt, in the pool's account and in `accounts` (a day, limited tags)."""
 
     NAME: ClassVar[str] = "funds.reserved"
+    VERSION: ClassVar[int] = 1
+    attempt: str
+    amount: int
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FundsToppedUp:
+    """`amount` more is set aside for an attempt that runs, in the accounts of its reservation."""
+
+    NAME: ClassVar[str] = "funds.topped_up"
     VERSION: ClassVar[int] = 1
     attempt: str
     amount: int
@@ -114,7 +136,10 @@ class FundsReserved:
 
 @dataclass(frozen=True, slots=True)
 class FundsSettled:
-    """The attempt cost this, and its reservation is gone. `overdrawn` is what it took above it."""
+    """The attempt cost this, and its reservation is gone. `overdrawn` is what it took above it.
+
+    `accounts` are those beside the pool's in which the cost is spent.
+    """
 
     NAME: ClassVar[str] = "funds.settled"
     VERSION: ClassVar[int] = 1
@@ -122,6 +147,7 @@ class FundsSettled:
     cost: int
     estimated: bool = False
     overdrawn: int = 0
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,7 @@ class FundsCharged:
     slot_id: str
     cost: int
     why: str
+    accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +229,14 @@ class TargetSlotsSet:
 
 PoolEvent = (
     PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
-    | BudgetLimitChanged | FundsReserved | FundsSettled | FundsCharged | ContextValueSet
-    | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed | TargetSlotsSet
-    | MessageEvent
+    | BudgetLimitChanged | LimitsSet | FundsReserved | FundsToppedUp | FundsSettled | FundsCharged
+    | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed
+    | TargetSlotsSet | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
     PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
-    BudgetLimitChanged, FundsReserved, FundsSettled, FundsCharged, ContextValueSet,
-    ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed, TargetSlotsSet,
-    *MESSAGE_EVENTS,
+    BudgetLimitChanged, LimitsSet, FundsReserved, FundsToppedUp, FundsSettled, FundsCharged,
+    ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed,
+    TargetSlotsSet, *MESSAGE_EVENTS,
 )  # fmt: skip

@@ -18,6 +18,7 @@ def canonical(world: World) -> str:
     lines += [f"running {sorted(world.running)!r}", f"sessions {sorted(world.sessions.items())!r}"]
     lines += [f"questions {sorted(world.questions.items())!r}"]
     lines += [f"shown {list(world.shown.items())!r}", f"homes {list(world.homes.items())!r}"]
+    lines += [f"contexts {list(world.contexts.items())!r}"]
     lines += [
         f"ranks {sorted(world.ranks.items())!r}",
         f"sealed {world.sealed}",

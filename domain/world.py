@@ -41,7 +41,8 @@ class World:
     """All live aggregates at one position of the log.
 
     `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
-    it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last.
+    it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last,
+    `contexts` to how many tokens it held then.
     `questions` maps an open question to the task that asks it.
     `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
@@ -64,6 +65,7 @@ class World:
         self.sealed = self.in_review = 0
         self.shown: OrderedDict[str, int] = OrderedDict()
         self.homes: OrderedDict[str, Home] = OrderedDict()
+        self.contexts: OrderedDict[str, int] = OrderedDict()
 
     def apply(self, position: int, stream: str, version: int, event: Event) -> None:
         """Fold one event. Events must come in the order of their positions."""
@@ -122,6 +124,8 @@ class World:
     def _close_session(self, live: task.LiveAttempt, outcome: Outcome) -> None:
         if live.context is not None and not outcome.turns:
             self.shown.pop(live.session, None)  # the prompt that showed the context may never have arrived
+        if outcome.context:
+            _remember(self.contexts, live.session, outcome.context)
 
     def _leave(self, stream: str, before: task.Known | None) -> None:
         match before:

@@ -26,6 +26,7 @@ from claude_pool.domain.chain_events import (
     WorkplaceMade,
     WorkplaceRefused,
 )
+from claude_pool.domain.pool_events import FundsReserved, FundsToppedUp
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import TaskCancelled, TaskCompleted, TaskFailed, TaskSubmitted
 from claude_pool.domain.values import Part
@@ -51,7 +52,6 @@ class Book:
         default_factory=dict[str, StepCompleted | StepFailed | StepCancelled]
     )
     skipped: set[str] = field(default_factory=set[str])
-    promised: dict[str, int] = field(default_factory=dict[str, int])
     tasks: list[str] = field(default_factory=list[str])
     copy: WorkplaceMade | None = None
     ending: str | None = None
@@ -82,6 +82,8 @@ class ChainLedger:
         for fact in facts:
             if fact.stream.startswith("chain-"):
                 self._count(fact, submitted)
+            if isinstance(fact.event, (FundsReserved, FundsToppedUp)):
+                self._check_budget(fact.event.attempt.rpartition(".")[0])
             if isinstance(fact.event, StepStarted):
                 started[fact.event.task_id] = Part(fact.stream, fact.event.step, fact.event.run)
             if isinstance(fact.event, (StepCompleted, StepFailed, StepCancelled)):
@@ -111,7 +113,6 @@ class ChainLedger:
                 assert task_id == chain.step_task_id(fact.stream, event.step, event.run)
                 assert event.cost == self._cost(task_id)
                 book.over[event.step] = event
-                del book.promised[task_id]
             case StepSkipped(name):
                 assert name not in book.live and name not in book.over and name not in book.skipped
                 assert book.ending is not None
@@ -157,11 +158,6 @@ class ChainLedger:
             assert book.copy is not None and spec.options.working_dir == book.copy.directory
         book.live[name] = task_id
         book.tasks.append(task_id)
-        book.promised[task_id] = spec.options.max_budget or 0
-        if book.plan.max_budget is not None:
-            assert spec.options.max_budget is not None
-            held = sum(book.promised.values()) + sum(self._cost(each) for each in self._ended(book))
-            assert spec.options.max_budget == 0 or held <= book.plan.max_budget, "more than the chain has"
 
     def _end(self, book: Book, event: ChainCompleted | ChainFailed | ChainCancelled) -> None:
         names = {step.name for step in book.plan.steps}
@@ -174,8 +170,16 @@ class ChainLedger:
             assert book.ending in (None, "skip_rest")
         book.end = event
 
-    def _ended(self, book: Book) -> list[str]:
-        return [each for each in book.tasks if each not in book.live.values()]
+    def _check_budget(self, task_id: str) -> None:
+        """A reservation for a step leaves its chain within its budget."""
+        part = self._parts.get(task_id)
+        book = self.books.get(part.chain_id) if part is not None else None
+        if book is None or book.plan.max_budget is None:
+            return
+        open_now = self._ledger.open.items()
+        held = sum(amount for name, amount in open_now if name.rpartition(".")[0] in book.tasks)
+        held += sum(self._cost(each) for each in book.tasks)
+        assert held <= book.plan.max_budget, "more than the chain has"
 
     def _cost(self, task_id: str) -> int:
         return sum(cost for name, cost in self._ledger.costs.items() if name.startswith(f"{task_id}."))

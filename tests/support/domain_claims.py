@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from claude_pool.domain import slot, task
 from claude_pool.domain.budgets import budget_status
-from claude_pool.domain.claiming import Unaffordable, claim_plan, eligible, funding, unhoused
+from claude_pool.domain.claiming import claim_plan, eligible, first_call, unhoused
+from claude_pool.domain.funding import Unaffordable, funding
 from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.task_board import task_card
@@ -33,7 +34,8 @@ def check_rest(story: Story, now: int) -> None:
     for task_id, state in world.tasks.items():
         if not (isinstance(state, task.Pending) or (isinstance(state, task.Parked) and state.until is None)):
             continue
-        if isinstance(funding(world, state.job), Unaffordable):
+        quote = first_call(world, state.job, [s.card for s in free], story.surroundings.price)
+        if isinstance(funding(world, state.job, quote, now), Unaffordable):
             continue
         fits = (claim_plan(world, state.job, s, "") for s in free if eligible(state.job.spec, s.card))
         if any(plan is not None for plan in fits):

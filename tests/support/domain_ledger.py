@@ -12,6 +12,8 @@ from claude_pool.domain.pool_events import (
     FundsCharged,
     FundsReserved,
     FundsSettled,
+    FundsToppedUp,
+    LimitsSet,
 )
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import SlotClaimed, SlotQuarantined, SlotRetired, SlotRevived
@@ -43,6 +45,10 @@ class Ledger:
     limit: int | None = None
     spent: int = 0
     open: dict[str, int] = field(default_factory=dict[str, int])
+    limits: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    posted: dict[str, int] = field(default_factory=dict[str, int])
+    accounts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     reserved_once: set[str] = field(default_factory=set[str])
     settled: dict[str, int] = field(default_factory=dict[str, int])
     costs: dict[str, int] = field(default_factory=dict[str, int])
@@ -63,33 +69,66 @@ class Ledger:
 
     def _money(self, fact: Fact) -> None:
         match fact.event:
-            case FundsReserved(attempt, amount):
+            case FundsReserved(attempt, amount, accounts):
                 assert attempt not in self.reserved_once
                 assert amount > 0
+                tags = self.tags.get(attempt.rpartition(".")[0], ())
+                day, *limited = accounts
+                assert day.startswith("day:") and day >= self._today(), "a day that is over was posted to"
+                assert limited == [f"tag:{tag}" for tag in tags if f"tag:{tag}" in self.limits]
                 self.reserved_once.add(attempt)
                 self.open[attempt] = amount
-                held = self.spent + sum(self.open.values())
-                assert self.limit is None or held <= self.limit, "a reservation broke the limit"
-            case FundsSettled(attempt, cost, _, overdrawn):
+                self.accounts[attempt] = accounts
+                self._check_limits(accounts)
+            case FundsToppedUp(attempt, amount):
+                assert amount > 0
+                self.open[attempt] += amount
+                self._check_limits(self.accounts[attempt])
+            case FundsSettled(attempt, cost, _, overdrawn, accounts):
                 assert attempt not in self.settled
                 assert overdrawn == max(0, cost - self.open.get(attempt, cost))
+                assert accounts == self.accounts.pop(attempt, accounts)
                 self.open.pop(attempt, None)
                 self.settled[attempt] = cost
-                self.spent += cost
-            case FundsCharged(_, cost):
-                self.spent += cost
+                self._post(cost, accounts)
+            case FundsCharged(_, cost, _, accounts):
+                self._post(cost, accounts)
             case BudgetOpened(limit):
                 self.limit, self.spent = limit, 0
+                self.posted = dict.fromkeys(self.posted, 0)
             case BudgetLimitChanged(limit):
                 self.limit = limit
+            case LimitsSet("pool", limit):
+                self.limit = limit
+            case LimitsSet(scope, limit):
+                self.limits[scope] = limit
             case _:
                 pass
+
+    def _post(self, cost: int, accounts: tuple[str, ...]) -> None:
+        self.spent += cost
+        for account in accounts:
+            if account.startswith("day:") or account in self.limits:
+                self.posted[account] = self.posted.get(account, 0) + cost
+
+    def _today(self) -> str:
+        return max((account for account in self.posted if account.startswith("day:")), default="")
+
+    def _check_limits(self, accounts: tuple[str, ...]) -> None:
+        held = self.spent + sum(self.open.values())
+        assert self.limit is None or held <= self.limit, "a reservation broke the limit"
+        for account in accounts:
+            limit = self.limits.get("day" if account.startswith("day:") else account)
+            of = (amount for attempt, amount in self.open.items() if account in self.accounts[attempt])
+            held = self.posted.get(account, 0) + sum(of)
+            assert limit is None or held <= limit, f"a reservation broke the limit of {account}"
 
     def _work(self, fact: Fact) -> None:
         stream = fact.stream
         match fact.event:
-            case TaskSubmitted():
+            case TaskSubmitted(_, spec):
                 assert stream not in self.attempts
+                self.tags[stream] = spec.tags
                 self.attempts[stream] = 0
             case AttemptStarted(number, slot_id):
                 assert number == self.attempts[stream] + 1
@@ -135,6 +174,9 @@ class Ledger:
         assert self.settled == self.costs
         budget = world.open_pool().budget
         assert (budget.limit, budget.spent, budget.reservations) == (self.limit, self.spent, self.open)
+        for name, scope in budget.scopes.items():
+            assert scope.limit == self.limits.get(name)
+            assert scope.spent == self.posted.get(scope.account, 0), f"{name} does not add up"
         busy = {at.attempt: name for name, at in world.slots.items() if isinstance(at, slot.Busy)}
         assert busy == self.live
         running = {

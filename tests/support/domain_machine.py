@@ -6,10 +6,12 @@ for how everything is healed at the end.
 
 from __future__ import annotations
 
-from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain import chain, ledger, pool, slot, task
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
-from claude_pool.domain.coordination import Claim, Command, Submit, SubmitChain
+from claude_pool.domain.coordination import Claim, Command, RecordSpend, Submit, SubmitChain
+from claude_pool.domain.funding import Quote
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
+from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import PoolEvent, Settings
 from claude_pool.domain.questions import AnswerQuestion, WithdrawQuestion
 from claude_pool.domain.slot_events import SlotEvent
@@ -85,9 +87,12 @@ def plans_drawn(draw: st.DrawFn) -> Plan:
 
 addresses = st.sampled_from(["slot-0", "slot-0", "slot-1", "slot-9", COORDINATOR, "all"])
 changes = st.one_of(
-    st.builds(pool.SetBudget, limit=limits),
-    st.builds(pool.ResetBudget),
-    st.builds(pool.ChargeFunds, slot_id=st.just("slot-0"), cost=costs, why=st.just("unsolicited")),
+    st.builds(ledger.SetBudget, limit=limits),
+    st.builds(ledger.ResetBudget),
+    st.builds(
+        ledger.SetLimits, scope=st.sampled_from(["pool", "day", "tag:a"]), limit=limits, soft=st.none()
+    ),
+    st.builds(ledger.ChargeFunds, slot_id=st.just("slot-0"), cost=costs, why=st.just("unsolicited")),
     st.builds(pool.SetContext, key=st.just("branch"), value=st.sampled_from(["a", "b"])),
     st.builds(pool.DeleteContext, key=st.just("branch")),
     st.builds(pool.SetTargetSlots, target=st.integers(0, 5)),
@@ -142,9 +147,12 @@ class CoreMachine(RuleBasedStateMachine):
 
     # Owners.
 
-    @initialize(settings=settings_drawn, limit=limits, warm=st.booleans())
-    def an_owner_starts(self, settings: Settings, limit: int | None, warm: bool) -> None:
-        """The log begins."""
+    @initialize(settings=settings_drawn, limit=limits, warm=st.booleans(), worst=st.sampled_from([None, 40]))
+    def an_owner_starts(self, settings: Settings, limit: int | None, warm: bool, worst: int | None) -> None:
+        """The log begins; calls have a price or not."""
+        self.model.surroundings = Surroundings(
+            {}, lambda _model, context, _mode: Quote(1 + context // 50, worst)
+        )
         self.model.start(settings, limit)
         if warm:
             self.model.all_well(cost=0)
@@ -189,6 +197,7 @@ class CoreMachine(RuleBasedStateMachine):
         priority=st.integers(-1, 1),
         retries=st.integers(0, 2),
         review=st.sampled_from([None, None, 1, 2]),
+        tags=st.sampled_from([(), (), ("a",), ("b", "a")]),
     )
     def a_caller_submits(
         self,
@@ -199,12 +208,13 @@ class CoreMachine(RuleBasedStateMachine):
         priority: int,
         retries: int,
         review: int | None,
+        tags: tuple[str, ...],
     ) -> None:
         """Any task."""
         if session in ("resume", "fork"):
             session = f"{session}:{self.model.sessions[-1 - which % len(self.model.sessions)]}"
         prompt = Text(inline="work", size=4)
-        spec = TaskSpec(prompt, options, session, where, priority, retries=retries, review=review)
+        spec = TaskSpec(prompt, options, session, where, priority, tags, retries=retries, review=review)
         self.ask(self.submission(spec))
 
     @precondition(lambda self: self.submitted + 3 <= MOST_TASKS)
@@ -375,13 +385,13 @@ class CoreMachine(RuleBasedStateMachine):
         self.tell(self.model.cli.turn_ended(slot_id, what, alive=alive, rss_mb=rss_mb, now=self.model.now))
 
     @precondition(lambda self: self.model.at_work(Turning))
-    @rule(which=picks)
-    def an_attempt_reaches_its_cap(self, which: int) -> None:
-        """Its slot says so once; the attempt is interrupted."""
+    @rule(which=picks, metered=costs)
+    def an_attempt_spends(self, which: int, metered: int) -> None:
+        """Its meter moves on: it is topped up, or interrupted where it has a cap or nothing is free."""
         effect = self.model.cli.effects[self._at(Turning, which)]
         assert isinstance(effect, Turning)
         task_id, _, number = effect.claim.attempt.rpartition(".")
-        self.tell(task.InterruptAttempt(task_id, int(number), "task_budget_reached", self.model.now))
+        self.tell(RecordSpend(task_id, int(number), metered, self.model.now))
 
     @precondition(lambda self: self.model.at_work(Clearing))
     @rule(which=picks, works=mostly)
@@ -456,7 +466,7 @@ class CoreMachine(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         """And the owner's timer rings if it has to."""
         self.model.now += ms
-        self.tell(pool.ChargeFunds("slot-0", 0, "nothing"))
+        self.tell(ledger.ChargeFunds("slot-0", 0, "nothing"))
 
     @precondition(quiet)
     @rule(of_pool=pool_events, of_slot=slot_events, of_task=task_events, of_chain=chain_events)

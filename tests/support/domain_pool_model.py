@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain import chain, ledger, pool, slot, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkplaceRequested
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
@@ -257,7 +257,9 @@ class PoolModel:
             self.work_until(self.has_stopped)
             self.end_owner()
             self.start(Settings(slots=3, max_slots=4, working_dir="/project"), None)
-        self.ask(pool.SetBudget(None))
+        self.ask(ledger.SetBudget(None))
+        for scope in tuple(self.world.open_pool().budget.scopes):
+            self.ask(ledger.SetLimits(scope, None, None))
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
         self._heal()
         self._bring_all_to_its_end()

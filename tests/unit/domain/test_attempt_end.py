@@ -34,7 +34,7 @@ def test_an_end_tells_task_pool_and_slot_in_one_append() -> None:
     assert end(story, task_id, done, rss_mb=300) == (
         Fact(task_id, AttemptSucceeded(1, done, NOW)),
         Fact(task_id, TaskCompleted()),
-        Fact("pool", FundsSettled(f"{task_id}.1", 7)),
+        Fact("pool", FundsSettled(f"{task_id}.1", 7, accounts=("day:1970-01-01",))),
         Fact("slot-0", SlotReleased(f"{task_id}.1", True, 7, 300, session)),
     )
 

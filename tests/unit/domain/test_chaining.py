@@ -172,7 +172,7 @@ def test_an_error_means_nothing_outside_a_recovery() -> None:
     accept(story, plan(step("a", uses=("error",))))
     state = story.world.chains[CHAIN]
     started = replace(state.work, steps={"a": chain.Waiting()})
-    spec = step_spec(started, StepStarted("a", 1, step_task("a")), story.world, 1)
+    spec = step_spec(started, StepStarted("a", 1, step_task("a")))
     assert spec.fillings == (Filling("error", ()),)
 
 
@@ -185,39 +185,8 @@ def test_in_a_copy_steps_work_in_its_directory() -> None:
 # Money.
 
 
-def test_steps_that_start_at_once_share_what_is_left_of_the_chains_budget() -> None:
-    order = plan(step("a"), step("b", "a"), step("c", "a", max_budget=7), step("d", "b"), max_budget=100)
-    story = under_way(order)
-    assert order_of(story, "a").options.max_budget == 100
-    end(story, step_task("a"), outcome(cost=41))
-    assert order_of(story, "b").options.max_budget == 29
-    assert order_of(story, "c").options.max_budget == 7
-    story.settle()
-    end(story, step_task("b"), outcome(cost=20))
-    assert order_of(story, "d").options.max_budget == 100 - 41 - 20 - 7
-
-
-def test_the_pools_limit_of_a_task_bounds_a_step_too() -> None:
-    story = under_way(plan(step("a"), max_budget=100), task_budget=30)
-    assert order_of(story, "a").options.max_budget == 30
-
-
 def test_without_a_chains_budget_the_steps_own_holds() -> None:
     assert order_of(under_way(plan(step("a", max_budget=7))), "a").options == Options(max_budget=7)
-
-
-def test_a_step_for_which_nothing_is_left_fails_and_its_recovery_too() -> None:
-    story = under_way(plan(step("a"), step("b", "a", recovery="mend"), max_budget=10))
-    end(story, step_task("a"), outcome(cost=15))
-    assert order_of(story, "b").options.max_budget == 0
-    story.settle()
-    assert isinstance(story.state_of(step_task("b", 2)), task.Failed)
-    over = chain_of(story)
-    assert isinstance(over, chain.Failed)
-    last = over.work.steps["b"]
-    assert isinstance(last, chain.Done)
-    assert (last.code, last.run, over.work.cost) == ("budget_exceeded", 2, 15)
-    assert "The chain's budget is spent" in last.message
 
 
 # What the end of a task means.

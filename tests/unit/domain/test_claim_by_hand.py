@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import pool, slot
+from claude_pool.domain import ledger, pool, slot
 from claude_pool.domain.errors import Paused, WrongState
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.policies import Surroundings, claim_for
@@ -37,7 +37,7 @@ def test_a_task_that_cannot_be_paid_is_passed_over() -> None:
     story = warmed(Settings(slots=1))
     submit(story, 0, spec(options=Options(max_budget=100)))
     second = submit(story, 1, spec(options=Options(max_budget=10)))
-    story.do(pool.SetBudget(50))
+    story.do(ledger.SetBudget(50))
 
     assert claim_for(story.world, "slot-0", NOWHERE, 0).task_id == second
 

@@ -47,7 +47,7 @@ def test_a_claim_tells_slot_task_and_pool_in_one_append() -> None:
             AttemptStarted(1, "slot-0", NOW, 30, 30, NOW + 5_000, model="opus", permission_mode="plan"),
         ),
         Fact(task_id, SessionOpened(1, session, "fresh", "/")),
-        Fact("pool", FundsReserved(attempt, 30)),
+        Fact("pool", FundsReserved(attempt, 30, ("day:1970-01-01",))),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import pool, task
+from claude_pool.domain import ledger, pool, task
 from claude_pool.domain.budgets import BudgetStatus, budget_status
-from claude_pool.domain.claiming import Funding, Unaffordable, funding
 from claude_pool.domain.coordination import waiting_for
+from claude_pool.domain.funding import ANY_PRICE, Funding, Unaffordable, funding
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled, Settings
 from claude_pool.domain.task import Job
 from claude_pool.domain.task_events import TaskParked
@@ -14,41 +14,44 @@ from claude_pool.domain.values import End, TaskSpec
 
 from tests.support.domain_story import NOW, Story, answer_launches, end, outcome, spec, submit, warmed
 
+TODAY = ("day:1970-01-01",)
 KEEP = Settings(slots=2, session="slot")
 """Two slots that need no clearing between tasks."""
 
 
 def price(story: Story, order: TaskSpec) -> Funding | Unaffordable:
     """What the task's first attempt would reserve now."""
-    return funding(story.world, Job("task-aaaaaaaaaaaaaaaa", order, "", NOW))
+    return funding(story.world, Job("task-aaaaaaaaaaaaaaaa", order, "", NOW), ANY_PRICE, NOW)
 
 
 def test_without_any_limit_nothing_is_reserved() -> None:
-    assert price(warmed(), spec()) == Funding(0, None)
+    assert price(warmed(), spec()) == Funding(0, None, TODAY)
 
 
 def test_a_tasks_own_limit_is_reserved_whole_and_interrupts() -> None:
-    assert price(warmed(limit=100), spec(max_budget=30)) == Funding(30, 30)
-    assert price(warmed(), spec(max_budget=30)) == Funding(30, 30)
+    assert price(warmed(limit=100), spec(max_budget=30)) == Funding(30, 30, TODAY)
+    assert price(warmed(), spec(max_budget=30)) == Funding(30, 30, TODAY)
 
 
 def test_the_pools_limit_for_a_task_stands_in_for_its_own() -> None:
-    assert price(warmed(Settings(task_budget=20), limit=100), spec()) == Funding(20, 20)
-    assert price(warmed(Settings(task_budget=20), limit=100), spec(max_budget=30)) == Funding(30, 30)
+    assert price(warmed(Settings(task_budget=20), limit=100), spec()) == Funding(20, 20, TODAY)
+    assert price(warmed(Settings(task_budget=20), limit=100), spec(max_budget=30)) == Funding(30, 30, TODAY)
 
 
 def test_a_task_without_a_limit_takes_an_equal_share_for_each_free_slot() -> None:
     story = warmed(Settings(slots=3), limit=100)
-    assert price(story, spec()) == Funding(33, None)
+    assert price(story, spec()) == Funding(33, None, TODAY)
     submit(story, 0)
     submit(story, 1)
     story.settle()
     assert [e.amount for e in story.events_of("pool") if isinstance(e, FundsReserved)] == [33, 33]
-    assert price(story, spec()) == Funding(34, None)
+    waiting = price(story, spec(max_budget=35))
+    assert isinstance(waiting, Unaffordable)
+    assert (waiting.why, waiting.level.free) == ("reserved", 34)
 
 
 def test_the_last_microdollar_can_be_reserved() -> None:
-    assert price(warmed(Settings(slots=3), limit=1), spec()) == Funding(1, None)
+    assert price(warmed(Settings(slots=3), limit=1), spec()) == Funding(1, None, TODAY)
 
 
 def test_an_attempt_may_reserve_what_its_earlier_ones_left() -> None:
@@ -87,7 +90,9 @@ def test_what_an_attempt_took_above_its_reservation_is_overdrawn() -> None:
     task_id = submit(story, 0, spec(max_budget=80))
     story.settle()
     end(story, task_id, outcome(cost=120))
-    assert story.events_of("pool")[-1] == FundsSettled(f"{task_id}.1", 120, False, overdrawn=40)
+    assert story.events_of("pool")[-1] == FundsSettled(
+        f"{task_id}.1", 120, False, overdrawn=40, accounts=TODAY
+    )
     assert budget_status(story.world) == BudgetStatus(100, 120, 0, 0, ())
 
 
@@ -130,8 +135,8 @@ def test_a_parked_task_runs_as_soon_as_it_can_be_paid() -> None:
     assert poor in story.world.running
 
 
-@pytest.mark.parametrize("command", [pool.SetBudget(200), pool.SetBudget(None)])
-def test_a_parked_task_runs_as_soon_as_the_limit_allows_it(command: pool.SetBudget) -> None:
+@pytest.mark.parametrize("command", [ledger.SetBudget(200), ledger.SetBudget(None)])
+def test_a_parked_task_runs_as_soon_as_the_limit_allows_it(command: ledger.SetBudget) -> None:
     story, _, poor = short_of_money()
     story.do(command)
     story.settle()
@@ -213,8 +218,8 @@ def test_money_comes_back_too_late_for_a_slot_that_is_not_free() -> None:
 
 def test_a_reset_counts_anew_and_keeps_open_reservations() -> None:
     story, rich, _ = short_of_money()
-    story.do(pool.ChargeFunds("slot-0", 15, "unsolicited"))
-    story.do(pool.ResetBudget())
+    story.do(ledger.ChargeFunds("slot-0", 15, "unsolicited"))
+    story.do(ledger.ResetBudget())
     assert budget_status(story.world) == BudgetStatus(100, 0, 80, 20, ((f"{rich}.1", 80),))
     end(story, rich, outcome(cost=25))
     assert budget_status(story.world).spent == 25
@@ -222,7 +227,7 @@ def test_a_reset_counts_anew_and_keeps_open_reservations() -> None:
 
 def test_a_limit_below_what_is_spent_stops_new_attempts_only() -> None:
     story, rich, poor = short_of_money()
-    story.do(pool.SetBudget(50))
+    story.do(ledger.SetBudget(50))
     story.settle()
     assert rich in story.world.running
     assert budget_status(story.world).free == 0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument
-from claude_pool.domain.pool import (
+from claude_pool.domain.ledger import (
     Budget,
     ChargeFunds,
-    Open,
     ReserveFunds,
     ResetBudget,
     SetBudget,
     SettleFunds,
 )
+from claude_pool.domain.pool import Open
 from claude_pool.domain.pool_events import (
     BudgetLimitChanged,
     BudgetOpened,
@@ -88,7 +88,7 @@ def test_what_no_attempt_asked_for_is_charged() -> None:
     after = (
         given_pool(*LIMITED)
         .when(ChargeFunds("slot-0", 30, "unsolicited"))
-        .then(FundsCharged("slot-0", 30, "unsolicited"))
+        .then(FundsCharged("slot-0", 30, "unsolicited", ("day:1970-01-01",)))
     )
     assert isinstance(after, Open)
     assert after.budget.spent == 30

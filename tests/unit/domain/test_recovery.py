@@ -74,13 +74,15 @@ def test_its_reservation_is_settled_at_what_its_transcript_shows() -> None:
     story.do(Recover({f"{task_id}.1": outcome(End.INTERRUPTED, cost=12)}, NOW))
     budget = story.world.open_pool().budget
     assert (budget.spent, budget.reserved) == (12, 0)
-    assert FundsSettled(f"{task_id}.1", 12) in story.events_of("pool")
+    assert FundsSettled(f"{task_id}.1", 12, accounts=("day:1970-01-01",)) in story.events_of("pool")
 
 
 def test_a_cost_that_nobody_saw_is_an_estimate() -> None:
     story, task_id = cut_off()
     story.do(Recover({}, NOW))
-    assert FundsSettled(f"{task_id}.1", 0, estimated=True) in story.events_of("pool")
+    assert FundsSettled(f"{task_id}.1", 0, estimated=True, accounts=("day:1970-01-01",)) in story.events_of(
+        "pool"
+    )
     sealed = story.state_of(task_id)
     assert isinstance(sealed, task.Sealed)
     assert sealed.job.attempts[-1].outcome.estimated

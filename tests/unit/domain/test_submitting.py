@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import ledger, pool, slot, task
 from claude_pool.domain.coordination import Submit
 from claude_pool.domain.errors import (
     BudgetExceeded,
@@ -96,7 +96,7 @@ def test_money_that_is_only_set_aside_is_no_reason_to_refuse() -> None:
 
 def test_with_nothing_left_no_task_is_accepted() -> None:
     story = warmed(limit=100)
-    story.do(pool.ChargeFunds("slot-0", 100, "unsolicited"))
+    story.do(ledger.ChargeFunds("slot-0", 100, "unsolicited"))
     refused(story, spec(), BudgetExceeded, "100 microdollars spent")
 
 

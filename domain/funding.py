@@ -1,0 +1,144 @@
+"""What an attempt sets aside before it starts and while it runs, and why it cannot.
+
+An attempt with a limit of its own (the task's `max_budget`, else the pool's `task_budget`) reserves what is
+left of it, whole, and is interrupted there. Every other attempt reserves what its next call may cost at worst
+and is topped up from free funds while it runs. A small budget is shared: no attempt begins with more than an
+equal part of what is unspent, so that one worst case does not keep all other slots waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import slot, task
+from .ledger import DAY, Level
+from .pool import Open
+from .values import TaskSpec, attempt_id
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the next API call costs, in microdollars: at `least`, with a short answer to what is known to go
+    in, and at `worst`, with the longest one (None: there is no price to say it by)."""
+
+    least: int = 1
+    worst: int | None = None
+
+
+ANY_PRICE = Quote()
+"""Where no price list is at hand: whatever share is free."""
+
+Price = Callable[[str | None, int, str | None], Quote]
+"""Quotes a call by model, tokens of context and permission mode (which can change the model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """What an attempt reserves, in which accounts, and the cost at which it is interrupted (None: where no
+    funds are free to top it up)."""
+
+    amount: int
+    cap: int | None
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unaffordable:
+    """The attempt cannot be paid. `why`: its own limit is spent (`task`) or its chain's (`chain`), an account
+    can never cover it (`spent`), not before tomorrow (`day`), or not while others hold reservations
+    (`reserved`). `level` is the account."""
+
+    why: str
+    needed: int
+    level: Level
+
+
+def task_limit(pool: Open, spec: TaskSpec) -> int | None:
+    """What all attempts of the task may cost together (microdollars): its own limit, else the pool's."""
+    return pool.settings.task_budget if spec.options.max_budget is None else spec.options.max_budget
+
+
+def accounts_of(world: World, spec: TaskSpec, now: int) -> tuple[str, ...]:
+    """The accounts beside the pool's to which an attempt of the task is posted at `now` (ms)."""
+    return world.open_pool().budget.accounts(spec.tags, now)
+
+
+def chain_level(world: World, spec: TaskSpec) -> Level | None:
+    """The account of the chain that the task is a step of; None where it has no budget."""
+    state = world.chains.get(spec.part.chain_id) if spec.part is not None else None
+    if state is None or state.work.plan.max_budget is None:
+        return None
+    spent, reserved = state.work.cost, 0
+    held = world.open_pool().budget.held
+    for _, at in state.work.started:
+        step = world.tasks[at.task_id]
+        spent += step.job.cost
+        if isinstance(step, task.Running) and (of := held.get(task.live_attempt_id(step))) is not None:
+            reserved += of.amount
+    return Level("the chain", state.work.plan.max_budget, spent, reserved)
+
+
+def levels(world: World, spec: TaskSpec, accounts: tuple[str, ...]) -> tuple[Level, ...]:
+    """All accounts with a limit that a reservation for the task must respect."""
+    chain = chain_level(world, spec)
+    return world.open_pool().budget.levels(accounts) + (() if chain is None else (chain,))
+
+
+def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Unaffordable:
+    """What `job`'s next attempt reserves at `now` (ms); `quote` prices its first call."""
+    accounts = accounts_of(world, job.spec, now)
+    at = levels(world, job.spec, accounts)
+    chain = chain_level(world, job.spec)
+    if chain is not None and chain.unspent == 0:
+        return Unaffordable("chain", 1, chain)
+    limit = task_limit(world.open_pool(), job.spec)
+    if limit is not None:
+        left = limit - job.cost
+        if left <= 0:
+            return Unaffordable("task", left, Level(job.task_id, limit, job.cost, 0))
+        # what a step may cost is never more than what its chain has left
+        left = left if chain is None else min(left, chain.unspent)
+        return _refusal(at, left, left) or Funding(left, left, accounts)
+    if not at:
+        return Funding(0, None, accounts)
+    share = min(level.unspent for level in at) // _serving(world)
+    wanted = share if quote.worst is None else min(quote.worst, share)
+    wanted = max(wanted, quote.least, 1)
+    return _refusal(at, quote.least, wanted) or Funding(wanted, None, accounts)
+
+
+def _refusal(at: tuple[Level, ...], least: int, wanted: int) -> Unaffordable | None:
+    """Why `wanted` cannot be reserved now; an account that does not even have `least` left never can."""
+    for level in at:
+        if level.unspent < least:
+            later = level.name.startswith(DAY + ":") and level.limit >= least
+            return Unaffordable("day" if later else "spent", least, level)
+    for level in at:
+        if level.free < wanted:
+            return Unaffordable("reserved", wanted, level)
+    return None
+
+
+def _serving(world: World) -> int:
+    gone = (slot.Stopped, slot.Failed)
+    return max(1, sum(not isinstance(at, gone) for at in world.slots.values()))
+
+
+def top_up(world: World, state: task.Running, metered: int) -> int:
+    """How much more (microdollars) is set aside for an attempt that has cost `metered` so far; 0: nothing.
+
+    As much as it began with, or what the meter is ahead, or what is free: so that what is left covers its
+    next call, and a log does not fill with small steps.
+    """
+    name = attempt_id(state.job.task_id, state.live.number)
+    held = world.open_pool().budget.held.get(name)
+    if held is None or state.live.cap is not None:
+        return 0
+    step = state.live.reserved
+    missing = metered + step - held.amount
+    if missing <= 0:
+        return 0
+    free = [level.free for level in levels(world, state.job.spec, held.accounts)]
+    return min([max(missing, step), *free])

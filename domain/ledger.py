@@ -1,0 +1,317 @@
+"""The pool's money: what is spent, what attempts have reserved, and the limits that stand over both.
+
+A ledger in double entry: a posting moves an amount between what is free, reserved and spent, and it does so
+at every level that the attempt belongs to. The pool's account stands here with those of days and tags
+(*scopes*); what a chain and a task may cost is counted where they live (`funding`). An attempt's money is
+reserved and settled once, as the accounts that its reservation names.
+
+Invariant: no reservation raises spent + reserved above the limit in force, at any level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import assert_never
+
+from .errors import BudgetExceeded, InvalidArgument
+from .pool_events import (
+    BudgetLimitChanged,
+    BudgetOpened,
+    FundsCharged,
+    FundsReserved,
+    FundsSettled,
+    FundsToppedUp,
+    LimitsSet,
+)
+
+DAY = "day"
+"""The scope of each day, by UTC: its account begins at 0 with the first posting of a new day."""
+TAG = "tag:"
+"""A scope that begins so is that of all tasks with the tag that follows, from its first limit on."""
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def day_account(now: int) -> str:
+    """The account of the day (UTC) that holds the time `now` (ms): `day:2026-01-31`."""
+    return f"{DAY}:{date.fromordinal(_EPOCH + now // _DAY_MS).isoformat()}"
+
+
+def next_day(now: int) -> int:
+    """When (ms) the day after that of `now` begins, by UTC."""
+    return (now // _DAY_MS + 1) * _DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The account of a tag or of today: its limits and what is spent. `account` is what postings name.
+
+    `limit` is hard, `soft` is where somebody is asked; None: there is no such limit.
+    """
+
+    account: str
+    limit: int | None = None
+    soft: int | None = None
+    spent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What an attempt has set aside, and the accounts beside the pool's in which it is."""
+
+    amount: int
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An account with a limit, as a reservation meets it: microdollars, and whose it is for people."""
+
+    name: str
+    limit: int
+    spent: int
+    reserved: int
+
+    @property
+    def free(self) -> int:
+        """What may still be reserved, never below 0."""
+        return max(0, self.limit - self.spent - self.reserved)
+
+    @property
+    def unspent(self) -> int:
+        """The limit less what is spent, never below 0."""
+        return max(0, self.limit - self.spent)
+
+    def exceeded(self, needed: int) -> BudgetExceeded:
+        """The refusal that says what is spent, reserved, allowed and `needed`."""
+        return BudgetExceeded(
+            whose=self.name, spent=self.spent, reserved=self.reserved, limit=self.limit, needed=needed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Money since the last `budget.opened`. `limit` and `soft` are the pool's own, as in `Scope`."""
+
+    limit: int | None = None
+    spent: int = 0
+    held: dict[str, Reservation] = field(default_factory=dict[str, Reservation])
+    soft: int | None = None
+    scopes: dict[str, Scope] = field(default_factory=dict[str, Scope])
+
+    @property
+    def reservations(self) -> dict[str, int]:
+        """What each attempt has set aside."""
+        return {attempt: held.amount for attempt, held in self.held.items()}
+
+    @property
+    def reserved(self) -> int:
+        """All open reservations together."""
+        return sum(held.amount for held in self.held.values())
+
+    @property
+    def free(self) -> int | None:
+        """What may still be reserved, never below 0; None where there is no limit."""
+        return None if self.limit is None else max(0, self.limit - self.spent - self.reserved)
+
+    @property
+    def unspent(self) -> int | None:
+        """The limit less what is spent, never below 0; None where there is no limit."""
+        return None if self.limit is None else max(0, self.limit - self.spent)
+
+    @property
+    def today(self) -> str:
+        """The account of the last day that anything was posted to; empty before the first posting."""
+        return self.scopes[DAY].account if DAY in self.scopes else ""
+
+    def accounts(self, tags: tuple[str, ...], now: int) -> tuple[str, ...]:
+        """The accounts beside the pool's that an attempt of a task with `tags` is posted to at `now` (ms).
+
+        A day that is over is never posted to again, also where the clock went back.
+        """
+        limited = (TAG + tag for tag in dict.fromkeys(tags) if TAG + tag in self.scopes)
+        return (max(day_account(now), self.today), *limited)
+
+    def level(self, account: str) -> Level | None:
+        """The account as a reservation meets it; None where it has no limit."""
+        if account == "":
+            return None if self.limit is None else Level("the pool", self.limit, self.spent, self.reserved)
+        scope = self.scopes.get(DAY if account.startswith(DAY + ":") else account)
+        if scope is None or scope.limit is None:
+            return None
+        spent = scope.spent if scope.account == account else 0  # the first posting of a new day
+        reserved = sum(held.amount for held in self.held.values() if account in held.accounts)
+        return Level(account, scope.limit, spent, reserved)
+
+    def levels(self, accounts: tuple[str, ...]) -> tuple[Level, ...]:
+        """The pool's account and `accounts`, as far as they have limits."""
+        return tuple(level for account in ("", *accounts) if (level := self.level(account)) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """Change the pool's limit (microdollars, above 0; None: no limit); the spend stays."""
+
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimits:
+    """Change the hard and the soft limit of a scope: `pool`, `day`, or `tag:` and a tag. None: no limit."""
+
+    scope: str
+    limit: int | None
+    soft: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResetBudget:
+    """Count the spend anew, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveFunds:
+    """Set `amount` aside for an attempt, in the pool's account and in `accounts`."""
+
+    attempt: str
+    amount: int
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpFunds:
+    """Set `amount` more aside for an attempt that has a reservation."""
+
+    attempt: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettleFunds:
+    """The attempt is over and cost `cost`; `accounts` are its own where it has no reservation."""
+
+    attempt: str
+    cost: int
+    estimated: bool
+    accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeFunds:
+    """A slot spent `cost` (microdollars) outside of any attempt, because of `why`, at `now` (ms)."""
+
+    slot_id: str
+    cost: int
+    why: str
+    now: int = 0
+
+
+MoneyCommand = SetBudget | SetLimits | ResetBudget | ReserveFunds | TopUpFunds | SettleFunds | ChargeFunds
+MoneyEvent = (
+    BudgetOpened | BudgetLimitChanged | LimitsSet | FundsReserved | FundsToppedUp | FundsSettled
+    | FundsCharged
+)  # fmt: skip
+
+
+def decide(command: MoneyCommand, budget: Budget) -> tuple[MoneyEvent, ...]:
+    """The facts that `command` brings about.
+
+    Raises:
+        InvalidArgument: a limit that is none. BudgetExceeded: an account cannot cover a reservation.
+    """
+    match command:
+        case SetBudget(limit):
+            _check_limit("set_usd", limit)
+            return () if limit == budget.limit else (BudgetLimitChanged(limit),)
+        case SetLimits(scope, limit, soft):
+            return _set_limits(budget, scope, limit, soft)
+        case ResetBudget():
+            return (BudgetOpened(budget.limit),)
+        case ReserveFunds(attempt, amount, accounts):
+            _check_room(budget, amount, accounts)
+            return (FundsReserved(attempt, amount, accounts),) if amount else ()
+        case TopUpFunds(attempt, amount):
+            held = budget.held.get(attempt, Reservation(0))
+            _check_room(budget, amount, held.accounts)
+            return (FundsToppedUp(attempt, amount),) if amount and attempt in budget.held else ()
+        case SettleFunds(attempt):
+            return (_settled(budget.held.get(attempt), command),)
+        case ChargeFunds(slot_id, cost, why, now):
+            return (FundsCharged(slot_id, cost, why, budget.accounts((), now)),) if cost > 0 else ()
+        case _:
+            assert_never(command)
+
+
+def _settled(held: Reservation | None, command: SettleFunds) -> FundsSettled:
+    attempt, cost, estimated = command.attempt, command.cost, command.estimated
+    if held is None:
+        return FundsSettled(attempt, cost, estimated, 0, command.accounts)
+    return FundsSettled(attempt, cost, estimated, max(0, cost - held.amount), held.accounts)
+
+
+def _check_limit(argument: str, limit: int | None) -> None:
+    if limit is not None and limit <= 0:
+        raise InvalidArgument(argument=argument, problem="a budget is above 0")
+
+
+def _set_limits(budget: Budget, scope: str, limit: int | None, soft: int | None) -> tuple[MoneyEvent, ...]:
+    _check_limit("set_usd", limit)
+    _check_limit("soft_usd", soft)
+    if scope == "pool":
+        now = (budget.limit, budget.soft)
+    else:
+        at = budget.scopes.get(scope, Scope(scope))
+        now = (at.limit, at.soft)
+    return () if now == (limit, soft) else (LimitsSet(scope, limit, soft),)
+
+
+def _check_room(budget: Budget, amount: int, accounts: tuple[str, ...]) -> None:
+    for level in budget.levels(accounts):
+        if amount > level.free:
+            raise level.exceeded(amount)
+    if amount < 0:
+        raise Level("the pool", budget.limit or 0, budget.spent, budget.reserved).exceeded(amount)
+
+
+def evolve(budget: Budget, event: MoneyEvent) -> Budget:
+    """The money after `event`. Never raises."""
+    match event:
+        case FundsReserved(attempt, amount, accounts):
+            return replace(budget, held={**budget.held, attempt: Reservation(amount, accounts)})
+        case FundsToppedUp(attempt, amount):
+            held = budget.held.get(attempt, Reservation(0))
+            more = Reservation(held.amount + amount, held.accounts)
+            return replace(budget, held={**budget.held, attempt: more})
+        case FundsSettled(attempt, cost, _, _, accounts):
+            left = {name: held for name, held in budget.held.items() if name != attempt}
+            return _spent(replace(budget, held=left), cost, accounts)
+        case FundsCharged(_, cost, _, accounts):
+            return _spent(budget, cost, accounts)
+        case BudgetOpened(limit):
+            scopes = {name: replace(scope, spent=0) for name, scope in budget.scopes.items()}
+            return replace(budget, limit=limit, spent=0, scopes=scopes)
+        case BudgetLimitChanged(limit):
+            return replace(budget, limit=limit)
+        case LimitsSet("pool", limit, soft):
+            return replace(budget, limit=limit, soft=soft)
+        case LimitsSet(name, limit, soft):
+            account = budget.today if name == DAY else name
+            scope = budget.scopes.get(name, Scope(account))
+            return replace(budget, scopes={**budget.scopes, name: replace(scope, limit=limit, soft=soft)})
+        case _:
+            assert_never(event)
+
+
+def _spent(budget: Budget, cost: int, accounts: tuple[str, ...]) -> Budget:
+    scopes = dict(budget.scopes)
+    for account in accounts:
+        if account.startswith(DAY + ":"):
+            today = scopes.get(DAY, Scope(""))
+            if account > today.account:
+                today = replace(today, account=account, spent=0)
+            if account == today.account:
+                scopes[DAY] = replace(today, spent=today.spent + cost)
+        elif account in scopes:
+            scopes[account] = replace(scopes[account], spent=scopes[account].spent + cost)
+    return replace(budget, spent=budget.spent + cost, scopes=scopes)
