@@ -15,10 +15,11 @@ from typing import Any
 from claude_pool.domain import ledger, slot, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
-from claude_pool.domain.coordination import Command, RecordEnd
+from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend
 from claude_pool.domain.errors import StoreError
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import resolve
+from claude_pool.domain.pool_events import FundsToppedUp
 from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, SlotFailure, Turn, TurnReport
 from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
@@ -129,6 +130,8 @@ class Runtime:
                     self._begin(self._make_workplace(r.stream, r.position))
                 case WorkKeepStarted(remove):
                     self._begin(self._keep_work(r.stream, remove, r.position))
+                case FundsToppedUp(attempt):
+                    self._fund(attempt)
                 case CancelRequested() | InterruptRequested():
                     self._begin(self._interrupt(r.stream))
                 case _:
@@ -154,7 +157,8 @@ class Runtime:
         self._begin(self._record_exit(slot_id, end, None))
 
     def _on_stray(self, slot_id: str, outcome: Outcome) -> None:
-        charge = ledger.ChargeFunds(slot_id, outcome.cost, "a turn that nobody asked for")
+        why = "a turn that nobody asked for"
+        charge = ledger.ChargeFunds(slot_id, outcome.cost, why, self._system.now())
         self._begin(self._record(charge, None))
 
     async def _record(self, command: Command, cause: int | None) -> None:
@@ -260,7 +264,8 @@ class Runtime:
             model=options.model,
             effort=options.effort,
             permission_mode=options.permission_mode,
-            budget=state.live.cap,
+            budget=state.live.cap if state.live.cap is not None else state.live.reserved or None,
+            margin=state.live.ahead,
             asks=world.open_pool().settings.question_ms > 0,
         )
         return await self._driver.run(slot_id, turn, self._on_spend)
@@ -280,12 +285,15 @@ class Runtime:
 
     def _on_spend(self, attempt: str, metered: int) -> None:
         task_id, _, number = attempt.rpartition(".")
-        state = self._service.world.tasks.get(task_id)
-        cap = state.live.cap if isinstance(state, task.Running) else None
-        if cap is not None and metered >= cap:
-            now = self._system.now()
-            command = task.InterruptAttempt(task_id, int(number), "task_budget_reached", now)
-            self._service.submit(command, Origin(Actor.SLOT))
+        command = RecordSpend(task_id, int(number), metered, self._system.now())
+        self._service.submit(command, Origin(Actor.SLOT))
+
+    def _fund(self, attempt: str) -> None:
+        """Let the slot know what its attempt has now."""
+        state = self._service.world.tasks.get(attempt.rpartition(".")[0])
+        held = self._service.world.open_pool().budget.held.get(attempt)
+        if isinstance(state, task.Running) and held is not None:
+            self._driver.fund(state.live.slot_id, attempt, held.amount)
 
     async def _interrupt(self, task_id: str) -> None:
         state = self._service.world.tasks.get(task_id)

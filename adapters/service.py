@@ -19,6 +19,7 @@ from claude_pool.domain.chain_board import ChainCard, chain_card
 from claude_pool.domain.chain_events import ChainCancelled, ChainCompleted, ChainEvent, ChainFailed
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
+from claude_pool.domain.funding import Price
 from claude_pool.domain.policies import Surroundings, next_command, next_wake
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.records import Actor, Fact, Meta, Recorded
@@ -106,6 +107,7 @@ class Service:
         self._worker: asyncio.Task[None] | None = None
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
+        self.price: Price | None = None
         self.policies_on = False
         self.world = World()
 
@@ -280,7 +282,7 @@ class Service:
 
     def surroundings(self) -> Surroundings:
         """What processes are told of their directories beside their options, as digests, read now."""
-        return Surroundings(self.refresh_surroundings())
+        return Surroundings(self.refresh_surroundings(), self.price)
 
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""

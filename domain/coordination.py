@@ -326,7 +326,7 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     started = task.StartAttempt(
         command.task_id, command.slot_id, plan.session, plan.mode.value, plan.resume,
         options.working_dir or "/", funds.amount, funds.cap, _deadline(options.timeout_ms, command.now),
-        context, options.model, options.effort, options.permission_mode, command.now,
+        context, options.model, options.effort, options.permission_mode, command.now, funds.ahead,
     )  # fmt: skip
     return (
         *_on(command.slot_id, slot.decide(claimed, at)),

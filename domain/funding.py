@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import slot, task
+from . import task
 from .ledger import DAY, Level
 from .pool import Open
 from .values import TaskSpec, attempt_id
@@ -37,11 +37,12 @@ Price = Callable[[str | None, int, str | None], Quote]
 @dataclass(frozen=True, slots=True)
 class Funding:
     """What an attempt reserves, in which accounts, and the cost at which it is interrupted (None: where no
-    funds are free to top it up)."""
+    funds are free to top it up). `ahead` is what is kept free for its next call while it runs."""
 
     amount: int
     cap: int | None
     accounts: tuple[str, ...] = ()
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,11 @@ def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Un
         return _refusal(at, left, left) or Funding(left, left, accounts)
     if not at:
         return Funding(0, None, accounts)
-    share = min(level.unspent for level in at) // _serving(world)
-    wanted = share if quote.worst is None else min(quote.worst, share)
-    wanted = max(wanted, quote.least, 1)
+    share = min(level.unspent for level in at) // max(1, world.open_pool().target)
+    if quote.worst is not None and quote.worst <= share:
+        return _refusal(at, quote.least, quote.worst) or Funding(quote.worst, None, accounts, quote.worst)
+    # who has only a share of too little does not take the others' in advance
+    wanted = max(share, quote.least, 1)
     return _refusal(at, quote.least, wanted) or Funding(wanted, None, accounts)
 
 
@@ -121,24 +124,18 @@ def _refusal(at: tuple[Level, ...], least: int, wanted: int) -> Unaffordable | N
     return None
 
 
-def _serving(world: World) -> int:
-    gone = (slot.Stopped, slot.Failed)
-    return max(1, sum(not isinstance(at, gone) for at in world.slots.values()))
-
-
 def top_up(world: World, state: task.Running, metered: int) -> int:
     """How much more (microdollars) is set aside for an attempt that has cost `metered` so far; 0: nothing.
 
-    As much as it began with, or what the meter is ahead, or what is free: so that what is left covers its
-    next call, and a log does not fill with small steps.
+    What is missing to what it has cost and keeps ahead, but not less than it began with, so that a log does
+    not fill with small steps; at most what is free.
     """
     name = attempt_id(state.job.task_id, state.live.number)
     held = world.open_pool().budget.held.get(name)
     if held is None or state.live.cap is not None:
         return 0
-    step = state.live.reserved
-    missing = metered + step - held.amount
-    if missing <= 0:
+    missing = metered + state.live.ahead - held.amount
+    if missing < 0 or (missing == 0 and state.live.ahead):
         return 0
     free = [level.free for level in levels(world, state.job.spec, held.accounts)]
-    return min([max(missing, step), *free])
+    return min([max(missing, state.live.reserved), *free])

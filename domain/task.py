@@ -48,7 +48,8 @@ class LiveAttempt:
     """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
 
     `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller; `questions`
-    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off.
+    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off. `ahead` is kept free
+    for its next call.
     """
 
     number: int
@@ -67,6 +68,7 @@ class LiveAttempt:
     cancel: bool = False
     questions: tuple[Question, ...] = ()
     resumed: bool = False
+    ahead: int = 0
 
     @property
     def ending(self) -> bool:
@@ -254,6 +256,7 @@ class StartAttempt:
     effort: str | None
     permission_mode: str | None
     now: int
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +419,7 @@ def _start(command: StartAttempt, state: Task) -> tuple[TaskEvent, ...]:
     number = state.job.next_attempt
     started = AttemptStarted(
         number, command.slot_id, command.now, command.reserved, command.cap, command.deadline,
-        command.context, command.model, command.effort, command.permission_mode,
+        command.context, command.model, command.effort, command.permission_mode, command.ahead,
     )  # fmt: skip
     opened = SessionOpened(number, command.session, command.mode, command.working_dir, command.parent)
     return (started, opened)
@@ -569,6 +572,7 @@ def _on_started(state: Known, event: AttemptStarted) -> Task:
     live = LiveAttempt(
         event.attempt, event.slot_id, event.at, event.reserved, event.cap, event.deadline, event.context,
         event.model, event.effort, event.permission_mode, resumed=state.job.resume is not None,
+        ahead=event.ahead,
     )  # fmt: skip
     return Running(replace(state.job, resume=None), live)
 

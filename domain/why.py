@@ -18,7 +18,7 @@ from .chain_events import (
     WorkplaceMade,
     WorkplaceRefused,
 )
-from .pool_events import FundsReserved, FundsSettled
+from .pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from .records import Recorded
 from .slot_events import SlotClaimed, SlotReleased
 from .task_events import (
@@ -110,6 +110,8 @@ def _sentence(event: object) -> str:
             return f"released by {attempt}"
         case FundsReserved(attempt, amount):
             return f"{amount} microdollars reserved for {attempt}"
+        case FundsToppedUp(attempt, amount):
+            return f"{amount} microdollars more reserved for {attempt}"
         case FundsSettled(attempt, cost, estimated):
             return f"{attempt} settled at {cost} microdollars" + (" (estimated)" if estimated else "")
         case _:

@@ -150,7 +150,7 @@ class CoreMachine(RuleBasedStateMachine):
     @initialize(settings=settings_drawn, limit=limits, warm=st.booleans(), worst=st.sampled_from([None, 40]))
     def an_owner_starts(self, settings: Settings, limit: int | None, warm: bool, worst: int | None) -> None:
         """The log begins; calls have a price or not."""
-        self.model.surroundings = Surroundings(
+        self.model.story.surroundings = Surroundings(
             {}, lambda _model, context, _mode: Quote(1 + context // 50, worst)
         )
         self.model.start(settings, limit)

@@ -61,11 +61,20 @@ def test_an_attempt_reserves_what_its_first_call_costs_at_worst() -> None:
 
 
 def test_a_small_budget_is_shared_by_the_slots() -> None:
-    assert wants(priced(30), spec(), Quote(3, 20)) == Funding(15, None, ("day:1970-01-01",))
+    assert wants(priced(30), spec(), Quote(3, 20)) == Funding(15, None, ("day:1970-01-01",), 0)
     assert wants(priced(5), spec(), Quote(3, 20)) == Funding(3, None, ("day:1970-01-01",))
 
 
-def test_a_failed_slot_has_no_share() -> None:
+def test_who_has_only_a_share_takes_no_more_in_advance() -> None:
+    story = priced(40, worst=30)
+    task_id = submit(story, 0)
+    story.settle()
+    assert (story.running(task_id).reserved, story.running(task_id).ahead) == (20, 0)
+    assert spend(story, task_id, 19) == ()
+    assert spend(story, task_id, 20) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 20)),)
+
+
+def test_the_only_slot_has_the_whole_budget() -> None:
     story = warmed(Settings(slots=1), limit=100)
     assert wants(story, spec(), ANY_PRICE) == Funding(100, None, ("day:1970-01-01",))
 
@@ -107,14 +116,14 @@ def test_the_dearest_slot_that_the_task_may_take_decides() -> None:
     cards = [at.card for at in story.world.slots.values()]
     quotes = iter([Quote(3, 20), Quote(5, 10)])
     job = Job(task_name(1), spec(), "", NOW)
-    assert first_call(story.world, job, cards, lambda *_: next(quotes)) == Quote(5, 20)
+    assert first_call(story.world, job, cards, lambda _model, _context, _mode: next(quotes)) == Quote(5, 20)
 
 
 def test_without_a_slot_or_a_price_any_share_will_do() -> None:
     story = warmed(KEEP)
     job = Job(task_name(1), spec(slot="slot-1"), "", NOW)
     cards = [story.world.slots["slot-0"].card]
-    assert first_call(story.world, job, cards, lambda *_: Quote(3, 20)) == ANY_PRICE
+    assert first_call(story.world, job, cards, lambda _model, _context, _mode: Quote(3, 20)) == ANY_PRICE
     assert first_call(story.world, job, cards, None) == ANY_PRICE
 
 
@@ -242,9 +251,9 @@ def test_a_tag_whose_budget_is_spent_takes_nothing_new() -> None:
 # Chains.
 
 
-def chained(*steps: str, limit: int = 100, own: int | None = None, **settings: int) -> Story:
+def chained(*steps: str, limit: int = 100, own: int | None = None, task_budget: int | None = None) -> Story:
     """A chain of steps, which need nothing, has been accepted with a budget."""
-    story = warmed(Settings(slots=2, session="slot", **settings))
+    story = warmed(replace(KEEP, task_budget=task_budget))
     accept(story, plan(*(step(name, max_budget=own) for name in steps), max_budget=limit))
     go_on(story)
     return story
@@ -275,7 +284,8 @@ def test_the_pools_limit_for_a_task_holds_for_a_step() -> None:
 def test_a_step_is_topped_up_from_what_its_chain_has_free() -> None:
     story = chained("a")
     assert story.running(step_task("a")).reserved == 50
-    spend(story, step_task("a"), 30)
+    assert spend(story, step_task("a"), 49) == ()
+    spend(story, step_task("a"), 50)
     assert story.world.open_pool().budget.reserved == 100
     facts = spend(story, step_task("a"), 100)
     assert facts == (Fact(step_task("a"), InterruptRequested(1, "task_budget_reached", NOW)),)

@@ -19,7 +19,7 @@ from claude_pool.domain.chain_events import (
     WorkplaceMade,
     WorkplaceRefused,
 )
-from claude_pool.domain.pool_events import FundsReserved, FundsSettled
+from claude_pool.domain.pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from claude_pool.domain.records import Actor, Event, Meta, Recorded
 from claude_pool.domain.slot_events import SlotClaimed, SlotReleased, StopStarted
 from claude_pool.domain.task_events import (
@@ -118,6 +118,7 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         ),
         (SlotReleased(f"{ID}.1", True, 7, 300, "s1"), f"released by {ID}.1"),
         (FundsReserved(f"{ID}.1", 30), f"30 microdollars reserved for {ID}.1"),
+        (FundsToppedUp(f"{ID}.1", 9), f"9 microdollars more reserved for {ID}.1"),
         (FundsSettled(f"{ID}.1", 7), f"{ID}.1 settled at 7 microdollars"),
         (FundsSettled(f"{ID}.1", 7, estimated=True), f"{ID}.1 settled at 7 microdollars (estimated)"),
         (StopStarted("recycle"), "stop started"),
