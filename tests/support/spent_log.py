@@ -138,7 +138,7 @@ class Life:
 
     def _disturb(self) -> None:
         if self._chance(3):
-            self._tell(pool.ChargeFunds("slot-0", self._random.randrange(1, 5_000), "unsolicited"))
+            self._tell(ledger.ChargeFunds("slot-0", self._random.randrange(1, 5_000), "unsolicited"))
         running = list(self.story.world.running)
         if running and self._chance(4):
             self._tell(task.CancelTask(self._random.choice(running), self._now))
