@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
-from claude_pool.domain import chain, pool, task
+from claude_pool.domain import chain, ledger, pool, task
 from claude_pool.domain.chain_events import Plan, Step
 from claude_pool.domain.coordination import Command, Recover, Submit, SubmitChain
 from claude_pool.domain.errors import PoolError
