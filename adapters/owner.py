@@ -29,6 +29,7 @@ from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
 
 from .callers import Caller, Serve
+from .claude.price_file import price_list
 from .config.credentials import credentials, digests
 from .config.model import Effective
 from .config.servers import load_servers
@@ -298,6 +299,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     """
     places, chosen = effective.places, effective.options
     settings = pool_settings(effective)
+    prices = price_list(chosen.prices)
     prepare(places)
     with owner_lock(places):
         store = open_store(places, chosen.accept_rollback)
@@ -307,6 +309,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             Path(places.slots_dir),
             tuple(chosen.pass_env),
             chosen.trust_project,
+            prices,
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)

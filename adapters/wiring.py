@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
+from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import End, Options, Outcome, Transcript
 from claude_pool.domain.world import World
@@ -93,13 +94,14 @@ class Running:
 
 @dataclass(frozen=True)
 class Workshop:
-    """How slots are made: which CLI, with which environment, and what they may load of a project."""
+    """How slots are made: which CLI and environment, what they may load of a project, what tokens cost."""
 
     claude: str | None
     environ: Mapping[str, str]
     runtime_dir: Path
     pass_env: tuple[str, ...] = ()
     trust_project: bool = False
+    prices: PriceList = field(default_factory=price_list)
 
 
 def open_store(places: Places, accept_rollback: bool = False) -> Store:
@@ -155,7 +157,7 @@ async def running_pool(
     runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces, progress)
     service.start()
     try:
-        await _recover(service, store, system)
+        await _recover(service, store, system, workshop.prices)
         await service.on_log(
             lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=system.now())
         )
@@ -196,21 +198,21 @@ def _untold(_directory: str) -> str | None:
     return None
 
 
-async def _recover(service: Service, store: Store, system: System) -> None:
+async def _recover(service: Service, store: Store, system: System, prices: PriceList) -> None:
     """Close in one append what the last owner left open, each attempt at what its transcript shows."""
     seen: dict[str, Outcome] = {}
     for task_id in service.world.running:
         state = service.world.tasks[task_id]
         if isinstance(state, task.Running):
             attempt = task.live_attempt_id(state)
-            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl")
+            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl", prices)
     await service.handle(Recover(seen, system.now()), RECOVERY)
 
 
-def _seen(transcript: Path) -> Outcome:
+def _seen(transcript: Path, prices: PriceList) -> Outcome:
     if not transcript.exists():
         return Outcome(End.INTERRUPTED)
-    tokens, cost, model = meter_transcript(transcript, price_list())
+    tokens, cost, model = meter_transcript(transcript, prices)
     content = transcript.read_bytes()
     evidence = Transcript(len(content), hashlib.sha256(content).hexdigest())
     return Outcome(
@@ -251,7 +253,7 @@ def make_driver(workshop: Workshop, pool_id: str, transcripts: Path) -> tuple[Sl
         environ=workshop.environ,
         runtime_dir=workshop.runtime_dir,
         transcripts_dir=transcripts,
-        prices=price_list(),
+        prices=workshop.prices,
         pass_env=workshop.pass_env,
         depth=int(workshop.environ.get("CLAUDE_POOL_DEPTH", "0")) + 1,
         trust_project=workshop.trust_project,

@@ -49,7 +49,9 @@ def examine(shell: Shell) -> Iterator[Finding]:
     options = _options(shell)
     yield options
     if options.state != "fail":
-        yield _cli(shell)
+        cli, version = _cli(shell)
+        yield cli
+        yield _prices(shell, version)
     yield _login()
     yield _git()
     if options.state != "fail":
@@ -70,7 +72,8 @@ def _options(shell: Shell) -> Finding:
     return Finding("options", "ok", f"set: {', '.join(changed)}" if changed else "all at their defaults")
 
 
-def _cli(shell: Shell) -> Finding:
+def _cli(shell: Shell) -> tuple[Finding, str]:
+    """What is known of the CLI, and its version (`unknown` where it has none)."""
     from claude_pool.domain.ports import SlotFailure
 
     from ..claude.locate import locate
@@ -79,12 +82,25 @@ def _cli(shell: Shell) -> Finding:
         cli = locate(_text(shell.settings.layers.values["claude"]), os.environ)
     except SlotFailure as error:
         fix = "Install Claude Code, name it with --claude PATH, or install the extra claude-pool[cli]."
-        return Finding("cli", "fail", error.message, fix)
+        return Finding("cli", "fail", error.message, fix), "unknown"
     if cli.version == "unknown":
-        return Finding(
-            "cli", "warn", f"{cli.path} does not tell its version", "See whether it is Claude Code."
-        )
-    return Finding("cli", "ok", f"{cli.path} (version {cli.version})")
+        fix = "See whether it is Claude Code."
+        return Finding("cli", "warn", f"{cli.path} does not tell its version", fix), cli.version
+    return Finding("cli", "ok", f"{cli.path} (version {cli.version})"), cli.version
+
+
+def _prices(shell: Shell, cli: str) -> Finding:
+    from ..claude.price_file import price_file, version_key
+
+    try:
+        prices = price_file(_text(shell.settings.layers.values["prices"]))
+    except PoolError as error:
+        return Finding("prices", "fail", f"[{error.code}] {error.message}", "Correct the file.")
+    held = f"{prices.path or 'the shipped ones'}, of {prices.date or 'no date'}, seen with CLI {prices.cli}"
+    if version_key(cli) > version_key(prices.cli):
+        fix = "See what its models cost now; name a file of newer prices, with its `cli`, by --prices PATH."
+        return Finding("prices", "warn", f"{held}; CLI {cli} is newer", fix)
+    return Finding("prices", "ok", held)
 
 
 def _login() -> Finding:

@@ -39,6 +39,7 @@ class PoolOptions(BaseModel):
     )
     allowed_tools: tuple[_Word, ...] = ()
     disallowed_tools: tuple[_Word, ...] = ()
+    prices: str | None = None
     mcp_config: str | None = None
     min_slots: _Count = 1
     max_slots: _Count = 16

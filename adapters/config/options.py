@@ -70,6 +70,7 @@ OPTIONS = (
     ),
     Option("allowed_tools", "list", "Tools that need no permission, by comma.", (), task="allowed_tools"),
     Option("disallowed_tools", "list", "Tools that slots do not get, by comma.", (), task="disallowed_tools"),
+    Option("prices", "path", "A file of prices that hold before the shipped ones.", trusted=True),
     Option("mcp_config", "servers", "MCP servers for slots: a file, or JSON text.", trusted=True),
     Option("min_slots", "number", "Scaling keeps at least so many slots.", 1),
     Option("max_slots", "number", "Scaling goes up to so many slots.", 16),

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 from claude_pool.adapters.claude.driver import ClaudeDriver, DriverSettings
@@ -142,6 +143,11 @@ class Bench:
             await eventually(when)
         await self.driver.interrupt(SLOT, self.attempt)
         return await turn
+
+    def printed(self) -> list[dict[str, Any]]:
+        """The lines that the slot printed for the attempt that ran last."""
+        path = self.settings.transcripts_dir / f"{self.attempt}.jsonl"
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
 
     def bill(self, first: int = 0) -> int:
         """What the calls from index `first` on cost by the price list, in microdollars."""

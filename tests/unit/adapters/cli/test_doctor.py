@@ -62,6 +62,28 @@ def test_a_missing_cli_is_a_failure_with_advice(bench: Bench) -> None:
     assert "fix: Install Claude Code" in ended.stdout
 
 
+def test_doctor_says_which_prices_hold_and_of_when_they_are(bench: Bench) -> None:
+    shipped = findings(bench)["prices"]
+    assert (shipped.state, shipped.found[:10]) == ("ok", "the shippe")
+    assert "2026-11-22" in shipped.found
+    mine = bench.work / "mine.toml"
+    mine.write_text('date = "2030-01-02"')
+    bench.environ["CLAUDE_POOL_PRICES"] = str(mine)
+    assert findings(bench)["prices"].found.startswith(f"{mine}, of 2030-01-02")
+
+
+def test_prices_that_cannot_be_used_are_a_failure(bench: Bench) -> None:
+    bench.environ["CLAUDE_POOL_PRICES"] = str(bench.work / "none.toml")
+    found = findings(bench)["prices"]
+    assert found.state == "fail" and "[invalid_argument]" in found.found
+
+
+def test_a_cli_that_is_newer_than_the_prices_is_a_warning(bench: Bench) -> None:
+    (bench.work / "claude").write_text(PROGRAM.replace("2.1.330", "2.2.0"))
+    found = findings(bench)["prices"]
+    assert found.state == "warn" and "CLI 2.2.0 is newer" in found.found
+
+
 def test_a_missing_login_is_a_warning(bench: Bench) -> None:
     del bench.environ["ANTHROPIC_API_KEY"]
     assert findings(bench)["login"].state == "warn"

@@ -72,6 +72,18 @@ def test_wrong_options_are_a_usage_error_wherever_they_are_found(shell: Shell) -
     assert (served.returncode, served.stdout) == (2, "")
 
 
+def test_prices_of_ones_own_are_charged_and_wrong_ones_stop_the_pool_before_it_starts(shell: Shell) -> None:
+    others = "output = 1\ncache_read = 1\ncache_write_5m = 1\ncache_write_1h = 1"
+    row = f"[models.claude-opus-5-5]\ninput = {{}}\n{others}"
+    file = shell.folder / "mine.toml"
+    file.write_text(row.format("nan"))
+    said = shell.run("run", "hello", "-m", "opus", "--prices", "mine.toml", code=2)
+    assert f"[invalid_argument] prices: {file}: models.claude-opus-5-5.input: NaN is not a price" in said
+    file.write_text(row.format(1_000))
+    view = shell.json("run", "hello", "-m", "opus", "--prices", "mine.toml")
+    assert view["cost_microdollars"] == 100 * 1_000 + 20
+
+
 def test_a_log_can_be_read_while_the_owner_writes_it(shell: Shell) -> None:
     shell.run("run", "hello")
 

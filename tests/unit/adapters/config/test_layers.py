@@ -166,6 +166,7 @@ def test_a_pipe_in_place_of_a_file_is_refused_rather_than_waited_for(bench: Benc
         'state_dir = "state"',
         'pass_env = ["AWS_SECRET_ACCESS_KEY"]',
         'mcp_config = "servers.json"',
+        'prices = "prices.toml"',
         'allow_project_keys = ["claude"]',
         'permission_mode = "bypassPermissions"',
         'permission_mode = "auto"',
