@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from hypothesis import HealthCheck, settings
+
+DOMAIN_TESTS = Path(__file__).parent / "unit" / "domain"
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # how fast a busy machine draws examples says nothing about what is tested
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,7 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what is marked `slow`, unless `--long` asks for it."""
+    """Skip what is marked `slow`, unless `--long` asks for it; trace only the tests of the domain.
+
+    All of the domain is covered by its own tests. Tracing makes whatever else uses it twice as slow.
+    """
+    for item in items:
+        if not item.path.is_relative_to(DOMAIN_TESTS):
+            item.add_marker(pytest.mark.no_cover)
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="a campaign of minutes: runs with --long")

@@ -112,6 +112,13 @@ class CliProcess:
         self.prompt(text)
         return self.until_type("result")
 
+    def begin_again(self) -> None:
+        """Have it begin a new conversation, which costs nothing yet, and forget what it said before."""
+        uuid = self.prompt("/clear")
+        self.until_type("result")
+        self.until(lambda line: (line.get("command_uuid"), line.get("state")) == (uuid, "completed"))
+        self.lines.clear()
+
     def control(self, subtype: str, **arguments: object) -> Line:
         """Send a control request and return the `response` of its answer."""
         name = str(uuid4())

@@ -6,6 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from tests.fakes.fakecli.options import OLD_VERSION, VERSION
+
 _FAKE = Path(__file__).resolve().parents[1] / "fakes" / "fakeclaude.py"
 
 
@@ -20,8 +22,12 @@ def fake_cli(
     words = [sys.executable, "-I", "-S", str(_FAKE), f"--fake-persona={persona}"]
     if calls is not None:
         words.append(f"--fake-calls={calls}")
+    old = any(each.split()[:1] == ["old"] for each in persona.split(","))
+    # every pool asks for the version first, and this answers without the start of an interpreter
+    version = f"{OLD_VERSION if old else VERSION} (Claude Code)"
+    quick = f'if [ "$*" = --version ]; then echo "{version}"; exit; fi'
     program = folder / name
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', "utf-8")
+    program.write_text(f'#!/bin/sh\n{quick}\nexec {shlex.join(words)} "$@"\n', "utf-8")
     program.chmod(0o755)
     return program
 

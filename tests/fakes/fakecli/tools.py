@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 BUILT_IN = ("Bash", "Read", "Write")
 _READING = frozenset(
@@ -74,6 +75,9 @@ class Shell:
         Raises:
             Stopped: `stop` was set; the command was killed.
         """
+        import subprocess  # only here: most processes run no command, and start a third faster without
+        import tempfile
+
         marks = {
             "CLAUDECODE": "1",
             "CLAUDE_CODE_SESSION_ID": session,
@@ -102,6 +106,8 @@ class Shell:
         return ToolResult(text or "(Bash completed with no output)")
 
     def _wait(self, process: subprocess.Popen[bytes], stop: threading.Event) -> int:
+        import subprocess
+
         while True:
             try:
                 return process.wait(0.02)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -46,12 +46,53 @@ class Bench:
         return self.stack.enter_context(running_cli(self.program, given, self.folder, [*usual, *flags]))
 
 
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
+@dataclass
+class Warm:
+    """Lends processes that are started once for all tests of a module, each time with a new conversation.
+
+    For what a turn says and costs, which no earlier turn of the same process changes.
+    """
+
+    bench: Bench
+    running: dict[tuple[str, ...], CliProcess] = field(default_factory=dict[tuple[str, ...], CliProcess])
+
+    @property
+    def folder(self) -> Path:
+        """Where the processes run."""
+        return self.bench.folder
+
+    def start(self, *flags: str) -> CliProcess:
+        """A process with these flags that has said nothing yet."""
+        if flags in self.running:
+            self.running[flags].begin_again()
+        else:
+            self.running[flags] = self.bench.start(*flags)
+        return self.running[flags]
+
+
+BOTH = ["fake", pytest.param("real", marks=pytest.mark.real)]
+
+
+@pytest.fixture(params=BOTH)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Bench]:
     """Either CLI."""
+    with opened(request.param, tmp_path) as either:
+        yield either
+
+
+@pytest.fixture(scope="module", params=BOTH)
+def warm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Warm]:
+    """Either CLI, already at work."""
+    with opened(request.param, tmp_path_factory.mktemp("warm")) as either:
+        yield Warm(either)
+
+
+@contextmanager
+def opened(kind: str, folder: Path) -> Generator[Bench]:
+    """The fake CLI, or the real one with a scripted API."""
     with ExitStack() as stack:
-        if request.param == "fake":
-            yield Bench(fake_cli(tmp_path), fake_environment(tmp_path), tmp_path, stack)
+        if kind == "fake":
+            yield Bench(fake_cli(folder), fake_environment(folder), folder, stack)
         else:
             api = stack.enter_context(running_api())
-            yield Bench(bundled_cli(), cli_environment(tmp_path, api.url), tmp_path, stack)
+            yield Bench(bundled_cli(), cli_environment(folder, api.url), folder, stack)

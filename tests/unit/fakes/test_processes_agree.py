@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.cli_process import CliProcess, Line
 
-from .conftest import BYPASS, Bench, nanodollars
+from .conftest import BYPASS, Bench, Warm, nanodollars
 
 ENDLESS = "[[usage: input=1000 output=600]] [[slow: 1ms x 60]] [[stall after: 3]] [[reply: %s]]" % (
     "word " * 60
@@ -69,13 +69,13 @@ def test_the_permission_mode_changes_within_the_process(bench: Bench) -> None:
     assert cli.of_type("system", "init")[0]["permissionMode"] == "plan"
 
 
-def test_an_unknown_permission_mode_is_refused(bench: Bench) -> None:
-    answer = bench.start().control("set_permission_mode", mode="weird")
+def test_an_unknown_permission_mode_is_refused(warm: Warm) -> None:
+    answer = warm.start().control("set_permission_mode", mode="weird")
     assert (answer["subtype"], answer["error_code"]) == ("error", "invalid_mode")
 
 
-def test_an_unknown_request_is_refused(bench: Bench) -> None:
-    answer = bench.start().control("bogus")
+def test_an_unknown_request_is_refused(warm: Warm) -> None:
+    answer = warm.start().control("bogus")
     assert (answer["error"], answer["error_code"]) == (
         "Unsupported control request subtype: bogus",
         "unsupported_request",
@@ -97,8 +97,8 @@ def test_end_session_is_acknowledged_and_ends_the_process(bench: Bench) -> None:
 # -- interrupts ------------------------------------------------------------------------------------------
 
 
-def test_an_interrupted_stream_ends_in_an_error_and_is_billed_by_what_was_seen(bench: Bench) -> None:
-    cli = bench.start()
+def test_an_interrupted_stream_ends_in_an_error_and_is_billed_by_what_was_seen(warm: Warm) -> None:
+    cli = warm.start()
     uuid = start_endless_stream(cli)
     assert cli.control("interrupt")["response"] == {"still_queued": []}
     result = cli.until_type("result")
@@ -114,16 +114,16 @@ def test_an_interrupted_stream_ends_in_an_error_and_is_billed_by_what_was_seen(b
     assert (spent["inputTokens"], spent["outputTokens"]) == (1000, streamed // 3)
 
 
-def test_an_interrupted_process_answers_the_next_prompt(bench: Bench) -> None:
-    cli = bench.start()
+def test_an_interrupted_process_answers_the_next_prompt(warm: Warm) -> None:
+    cli = warm.start()
     start_endless_stream(cli)
     cli.control("interrupt")
     cli.until_type("result")
     assert cli.ask("next")["result"] == "echo: next"
 
 
-def test_an_interrupted_request_that_hung_costs_nothing(bench: Bench) -> None:
-    cli = bench.start()
+def test_an_interrupted_request_that_hung_costs_nothing(warm: Warm) -> None:
+    cli = warm.start()
     cli.prompt("[[hang]]")
     cli.until(lambda line: line.get("status") == "requesting")
     cli.control("interrupt")
@@ -131,8 +131,8 @@ def test_an_interrupted_request_that_hung_costs_nothing(bench: Bench) -> None:
     assert (result["terminal_reason"], result["model_usage_since_last_result"]) == ("aborted_streaming", {})
 
 
-def test_an_interrupt_kills_the_running_command(bench: Bench, tmp_path: Path) -> None:
-    cli = bench.start(*BYPASS)
+def test_an_interrupt_kills_the_running_command(warm: Warm, tmp_path: Path) -> None:
+    cli = warm.start(*BYPASS)
     pid = start_endless_command(cli, tmp_path)
     cli.control("interrupt")
     result = cli.until_type("result")
@@ -140,15 +140,15 @@ def test_an_interrupt_kills_the_running_command(bench: Bench, tmp_path: Path) ->
     assert_gone(pid)
 
 
-def test_an_interrupt_at_rest_is_acknowledged_and_changes_nothing(bench: Bench) -> None:
-    cli = bench.start()
+def test_an_interrupt_at_rest_is_acknowledged_and_changes_nothing(warm: Warm) -> None:
+    cli = warm.start()
     cli.ask("one")
     assert cli.control("interrupt")["response"] == {"still_queued": []}
     assert cli.ask("two")["result"] == "echo: two"
 
 
-def test_prompts_that_waited_are_answered_together_after_an_interrupt(bench: Bench) -> None:
-    cli = bench.start()
+def test_prompts_that_waited_are_answered_together_after_an_interrupt(warm: Warm) -> None:
+    cli = warm.start()
     start_endless_stream(cli)
     waiting = [cli.prompt("first"), cli.prompt("second")]
     assert cli.control("interrupt")["response"] == {"still_queued": waiting}
@@ -157,8 +157,8 @@ def test_prompts_that_waited_are_answered_together_after_an_interrupt(bench: Ben
     assert (result["user_message_uuids"], result["result"]) == (waiting, "echo: first second")
 
 
-def test_waiting_prompts_can_be_cancelled_with_an_interrupt(bench: Bench) -> None:
-    cli = bench.start()
+def test_waiting_prompts_can_be_cancelled_with_an_interrupt(warm: Warm) -> None:
+    cli = warm.start()
     start_endless_stream(cli)
     waiting = cli.prompt("never mind")
     answer = cli.control("interrupt", cancel_queued=True)["response"]
@@ -167,8 +167,8 @@ def test_waiting_prompts_can_be_cancelled_with_an_interrupt(bench: Bench) -> Non
     assert cli.ask("next")["result"] == "echo: next"
 
 
-def test_a_repeated_prompt_is_not_answered_again(bench: Bench) -> None:
-    cli = bench.start()
+def test_a_repeated_prompt_is_not_answered_again(warm: Warm) -> None:
+    cli = warm.start()
     uuid = cli.prompt("once")
     cli.until_type("result")
     cli.send({"type": "user", "uuid": uuid, "message": {"role": "user", "content": "once"}})
@@ -179,8 +179,8 @@ def test_a_repeated_prompt_is_not_answered_again(bench: Bench) -> None:
 # -- conversations ---------------------------------------------------------------------------------------
 
 
-def test_a_clear_begins_a_new_conversation_at_no_cost(bench: Bench) -> None:
-    cli = bench.start()
+def test_a_clear_begins_a_new_conversation_at_no_cost(warm: Warm) -> None:
+    cli = warm.start()
     before = cli.ask("one")["session_id"]
     cleared = cli.ask("/clear")
     assert (cleared["num_turns"], cleared["total_cost_usd"], cleared["result"]) == (0, 0, "")
@@ -200,8 +200,8 @@ def test_a_clear_is_not_carried_out_without_slash_commands(bench: Bench) -> None
     assert cleared["result"] == "/clear isn't available in this environment."
 
 
-def test_an_unknown_slash_command_goes_to_the_model(bench: Bench) -> None:
-    assert bench.start().ask("/frobnicate now")["result"] == "echo: /frobnicate now"
+def test_an_unknown_slash_command_goes_to_the_model(warm: Warm) -> None:
+    assert warm.start().ask("/frobnicate now")["result"] == "echo: /frobnicate now"
 
 
 def test_a_resumed_conversation_remembers_and_goes_on_counting(bench: Bench) -> None:
@@ -284,12 +284,12 @@ TOUCH = '[[tool: Bash {"command":"touch a && rm a"}]] [[result]]'
 READ_ONLY = '[[tool: Bash {"command":"echo readable"}]] [[result]]'
 
 
-def test_a_read_only_command_needs_no_permission(bench: Bench) -> None:
-    assert bench.start("--permission-mode=default").ask(READ_ONLY)["result"] == "readable"
+def test_a_read_only_command_needs_no_permission(warm: Warm) -> None:
+    assert warm.start("--permission-mode=default").ask(READ_ONLY)["result"] == "readable"
 
 
-def test_a_command_without_permission_is_denied_and_the_turn_succeeds(bench: Bench) -> None:
-    cli = bench.start("--permission-mode=default")
+def test_a_command_without_permission_is_denied_and_the_turn_succeeds(warm: Warm) -> None:
+    cli = warm.start("--permission-mode=default")
     result = cli.ask(TOUCH)
     (denial,) = result["permission_denials"]
     assert (denial["tool_name"], denial["tool_input"]) == ("Bash", {"command": "touch a && rm a"})
@@ -302,8 +302,8 @@ def test_an_allowed_tool_runs(bench: Bench) -> None:
     assert (result["permission_denials"], result["result"]) == ([], "(Bash completed with no output)")
 
 
-def ask_permission(bench: Bench) -> tuple[CliProcess, Line]:
-    cli = bench.start("--permission-mode=default", "--permission-prompt-tool=stdio")
+def ask_permission(warm: Warm) -> tuple[CliProcess, Line]:
+    cli = warm.start("--permission-mode=default", "--permission-prompt-tool=stdio")
     cli.prompt(TOUCH)
     return cli, cli.until_type("control_request")
 
@@ -313,42 +313,44 @@ def answer(cli: CliProcess, question: Line, response: Line) -> None:
     cli.send({"type": "control_response", "response": body})
 
 
-def test_a_question_names_the_tool_and_its_input(bench: Bench) -> None:
-    _, question = ask_permission(bench)
+def test_a_question_names_the_tool_and_its_input(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     request = question["request"]
     assert (request["subtype"], request["tool_name"]) == ("can_use_tool", "Bash")
     assert request["input"] == {"command": "touch a && rm a"}
+    answer(cli, question, {"behavior": "deny", "message": "no"})
+    cli.until_type("result")
 
 
-def test_a_permitted_command_runs(bench: Bench) -> None:
-    cli, question = ask_permission(bench)
+def test_a_permitted_command_runs(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     answer(cli, question, {"behavior": "allow"})
     result = cli.until_type("result")
     assert (result["result"], result["permission_denials"]) == ("(Bash completed with no output)", [])
 
 
-def test_a_changed_input_is_what_runs(bench: Bench) -> None:
-    cli, question = ask_permission(bench)
+def test_a_changed_input_is_what_runs(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     answer(cli, question, {"behavior": "allow", "updatedInput": {"command": "echo instead"}})
     assert cli.until_type("result")["result"] == "instead"
 
 
-def test_a_denied_command_gives_the_model_the_reason(bench: Bench) -> None:
-    cli, question = ask_permission(bench)
+def test_a_denied_command_gives_the_model_the_reason(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     answer(cli, question, {"behavior": "deny", "message": "not today"})
     result = cli.until_type("result")
     assert (result["result"], len(result["permission_denials"])) == ("not today", 1)
 
 
-def test_a_denial_may_end_the_turn(bench: Bench) -> None:
-    cli, question = ask_permission(bench)
+def test_a_denial_may_end_the_turn(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     answer(cli, question, {"behavior": "deny", "message": "stop", "interrupt": True})
     result = cli.until_type("result")
     assert (result["terminal_reason"], result["is_error"]) == ("aborted_tools", True)
 
 
-def test_an_open_question_is_taken_back_by_an_interrupt(bench: Bench) -> None:
-    cli, question = ask_permission(bench)
+def test_an_open_question_is_taken_back_by_an_interrupt(warm: Warm) -> None:
+    cli, question = ask_permission(warm)
     cli.control("interrupt")
     assert cli.of_type("control_cancel_request")[0]["request_id"] == question["request_id"]
     assert cli.until_type("result")["terminal_reason"] == "aborted_tools"
@@ -375,8 +377,8 @@ def test_a_bad_line_ends_the_process(bench: Bench, line: str, text: bytes) -> No
 
 
 @pytest.mark.parametrize("line", ["", "[1]", '{"type":"what"}', '{"type":"keep_alive"}'])
-def test_a_line_of_another_kind_is_ignored(bench: Bench, line: str) -> None:
-    cli = bench.start()
+def test_a_line_of_another_kind_is_ignored(warm: Warm, line: str) -> None:
+    cli = warm.start()
     cli.send(line)
     assert cli.ask("x")["result"] == "echo: x"
 

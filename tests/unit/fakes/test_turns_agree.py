@@ -8,13 +8,13 @@ import pytest
 
 from tests.support.cli_process import Line
 
-from .conftest import BYPASS, Bench, nanodollars
+from .conftest import BYPASS, Bench, Warm, nanodollars
 
 BASH = '[[tool: Bash {"command":"%s"}]]'
 
 
-def test_every_turn_begins_with_an_init_line(bench: Bench) -> None:
-    cli = bench.start(*BYPASS)
+def test_every_turn_begins_with_an_init_line(warm: Warm) -> None:
+    cli = warm.start(*BYPASS)
     cli.ask("one")
     cli.ask("two")
     inits = cli.of_type("system", "init")
@@ -23,24 +23,24 @@ def test_every_turn_begins_with_an_init_line(bench: Bench) -> None:
     assert (inits[0]["permissionMode"], inits[0]["claude_code_version"]) == ("bypassPermissions", "2.1.330")
 
 
-def test_a_result_names_the_prompt_it_answers(bench: Bench) -> None:
-    cli = bench.start()
+def test_a_result_names_the_prompt_it_answers(warm: Warm) -> None:
+    cli = warm.start()
     uuid = cli.prompt("hello")
     result = cli.until_type("result")
     assert (result["user_message_uuid"], result["user_message_uuids"]) == (uuid, [uuid])
     assert (result["result"], result["subtype"], result["num_turns"]) == ("echo: hello", "success", 1)
 
 
-def test_a_prompt_is_queued_started_and_completed(bench: Bench) -> None:
-    cli = bench.start()
+def test_a_prompt_is_queued_started_and_completed(warm: Warm) -> None:
+    cli = warm.start()
     uuid = cli.prompt("hello")
     cli.until(lambda line: line.get("state") == "completed")
     states = [(line["command_uuid"], line["state"]) for line in cli.of_type("command_lifecycle")]
     assert states == [(uuid, "queued"), (uuid, "started"), (uuid, "completed")]
 
 
-def test_the_pieces_of_the_stream_make_up_the_answer(bench: Bench) -> None:
-    cli = bench.start()
+def test_the_pieces_of_the_stream_make_up_the_answer(warm: Warm) -> None:
+    cli = warm.start()
     result = cli.ask("[[reply: one two three]]")
     events = [line["event"] for line in cli.of_type("stream_event")]
     pieces = [event["delta"]["text"] for event in events if event["type"] == "content_block_delta"]
@@ -48,8 +48,8 @@ def test_the_pieces_of_the_stream_make_up_the_answer(bench: Bench) -> None:
     assert len(pieces) == 3
 
 
-def test_a_stream_begins_and_ends_with_the_same_events(bench: Bench) -> None:
-    cli = bench.start()
+def test_a_stream_begins_and_ends_with_the_same_events(warm: Warm) -> None:
+    cli = warm.start()
     cli.ask("[[reply: x]]")
     kinds = [
         line["event"]["type"] if line["type"] == "stream_event" else line["type"]
@@ -68,28 +68,28 @@ def test_a_stream_begins_and_ends_with_the_same_events(bench: Bench) -> None:
     ]
 
 
-def test_a_failing_command_is_reported_with_its_exit_code(bench: Bench) -> None:
-    cli = bench.start(*BYPASS)
+def test_a_failing_command_is_reported_with_its_exit_code(warm: Warm) -> None:
+    cli = warm.start(*BYPASS)
     result = cli.ask(BASH % "echo hi; exit 3" + " [[result]]")
     assert (result["result"], result["is_error"], result["num_turns"]) == ("Exit code 3\nhi", False, 2)
     block = cli.of_type("user")[0]["message"]["content"][0]
     assert (block["type"], block["is_error"]) == ("tool_result", True)
 
 
-def test_a_command_without_output_says_so(bench: Bench) -> None:
-    result = bench.start(*BYPASS).ask(BASH % "true" + " [[result]]")
+def test_a_command_without_output_says_so(warm: Warm) -> None:
+    result = warm.start(*BYPASS).ask(BASH % "true" + " [[result]]")
     assert result["result"] == "(Bash completed with no output)"
 
 
-def test_an_unknown_tool_is_an_error_for_the_model(bench: Bench) -> None:
-    result = bench.start(*BYPASS).ask("[[tool: Nope {}]] [[result]]")
+def test_an_unknown_tool_is_an_error_for_the_model(warm: Warm) -> None:
+    result = warm.start(*BYPASS).ask("[[tool: Nope {}]] [[result]]")
     assert result["result"] == "<tool_use_error>Error: No such tool available: Nope</tool_use_error>"
 
 
-def test_a_written_file_can_be_read(bench: Bench) -> None:
-    path = bench.folder / "note.txt"
+def test_a_written_file_can_be_read(warm: Warm) -> None:
+    path = warm.folder / "note.txt"
     write = f'[[tool: Write {{"file_path":"{path}","content":"hi"}}]]'
-    result = bench.start(*BYPASS).ask(f'{write} [[tool: Read {{"file_path":"{path}"}}]] [[result]]')
+    result = warm.start(*BYPASS).ask(f'{write} [[tool: Read {{"file_path":"{path}"}}]] [[result]]')
     assert (result["result"], path.read_text("utf-8")) == ("1\thi", "hi")
 
 
@@ -107,8 +107,8 @@ def test_a_written_file_can_be_read(bench: Bench) -> None:
         ("400 credit", 400, "billing_error"),
     ],
 )
-def test_an_http_error_is_reported_alike(bench: Bench, fault: str, status: int, error: str) -> None:
-    cli = bench.start()
+def test_an_http_error_is_reported_alike(warm: Warm, fault: str, status: int, error: str) -> None:
+    cli = warm.start()
     result = cli.ask(f"[[status: {fault}]]")
     assert (result["api_error_status"], result["is_error"], result["subtype"]) == (status, True, "success")
     assert (result["terminal_reason"], result["num_turns"]) == ("api_error", 1)
@@ -123,32 +123,32 @@ def test_an_http_error_is_reported_alike(bench: Bench, fault: str, status: int, 
         ("400 credit", "Credit balance is too low"),
     ],
 )
-def test_well_known_errors_have_the_same_words(bench: Bench, fault: str, text: str) -> None:
-    assert bench.start().ask(f"[[status: {fault}]]")["result"] == text
+def test_well_known_errors_have_the_same_words(warm: Warm, fault: str, text: str) -> None:
+    assert warm.start().ask(f"[[status: {fault}]]")["result"] == text
 
 
-def test_a_prompt_that_is_too_long_has_a_reason_of_its_own(bench: Bench) -> None:
-    result = bench.start().ask("[[status: 400 too-long]]")
+def test_a_prompt_that_is_too_long_has_a_reason_of_its_own(warm: Warm) -> None:
+    result = warm.start().ask("[[status: 400 too-long]]")
     assert (result["terminal_reason"], result["api_error_status"]) == ("prompt_too_long", 400)
     assert result["result"].startswith("Prompt is too long")
 
 
 @pytest.mark.parametrize(("fault", "status"), [("error after: 2", 529), ("html", None)])
-def test_a_broken_stream_is_an_api_error_without_cost(bench: Bench, fault: str, status: int | None) -> None:
-    result = bench.start().ask(f"[[{fault}]] one two three")
+def test_a_broken_stream_is_an_api_error_without_cost(warm: Warm, fault: str, status: int | None) -> None:
+    result = warm.start().ask(f"[[{fault}]] one two three")
     assert (result["is_error"], result["terminal_reason"]) == (True, "api_error")
     assert (result["api_error_status"], result["total_cost_usd"]) == (status, 0)
 
 
-def test_a_cut_stream_is_an_api_error_that_costs_what_was_seen_of_it_at_most(bench: Bench) -> None:
-    result = bench.start().ask("[[cut after: 2]] one two three")
+def test_a_cut_stream_is_an_api_error_that_costs_what_was_seen_of_it_at_most(warm: Warm) -> None:
+    result = warm.start().ask("[[cut after: 2]] one two three")
     assert (result["is_error"], result["terminal_reason"]) == (True, "api_error")
     # whether the CLI counts what it had read when the connection broke is a race inside it
-    assert 0 <= result["total_cost_usd"] <= bench.start().ask("one two three")["total_cost_usd"]
+    assert 0 <= result["total_cost_usd"] <= warm.start().ask("one two three")["total_cost_usd"]
 
 
-def test_a_stream_that_broke_once_is_repeated(bench: Bench) -> None:
-    assert bench.start().ask("[[cut after: 1]] [[times: 1]] [[reply: whole]]")["result"] == "whole"
+def test_a_stream_that_broke_once_is_repeated(warm: Warm) -> None:
+    assert warm.start().ask("[[cut after: 1]] [[times: 1]] [[reply: whole]]")["result"] == "whole"
 
 
 def test_a_retry_is_announced(bench: Bench) -> None:
@@ -168,14 +168,14 @@ def test_a_retry_is_announced(bench: Bench) -> None:
         ("[[empty]]", "", 2),
     ],
 )
-def test_the_model_is_asked_to_go_on(bench: Bench, prompt: str, said: str, turns: int) -> None:
-    result = bench.start().ask(prompt)
+def test_the_model_is_asked_to_go_on(warm: Warm, prompt: str, said: str, turns: int) -> None:
+    result = warm.start().ask(prompt)
     assert (result["result"], result["is_error"], result["num_turns"]) == (said, False, turns)
 
 
 @pytest.mark.parametrize(("stop", "turns"), [("[[refuse]]", 2), ("[[stop: max_tokens]]", 4)])
-def test_a_model_that_never_goes_on_fails_the_turn(bench: Bench, stop: str, turns: int) -> None:
-    result = bench.start().ask(f"{stop} a")
+def test_a_model_that_never_goes_on_fails_the_turn(warm: Warm, stop: str, turns: int) -> None:
+    result = warm.start().ask(f"{stop} a")
     assert (result["is_error"], result["api_error_status"], result["num_turns"]) == (True, None, turns)
 
 
@@ -187,8 +187,8 @@ def test_a_missing_login_fails_the_turn(bench: Bench) -> None:
     assert cli.of_type("system", "init")[0]["apiKeySource"] == "none"
 
 
-def test_the_limit_of_turns_ends_a_prompt_but_not_the_next(bench: Bench) -> None:
-    cli = bench.start(*BYPASS, "--max-turns=2")
+def test_the_limit_of_turns_ends_a_prompt_but_not_the_next(warm: Warm) -> None:
+    cli = warm.start(*BYPASS, "--max-turns=2")
     result = cli.ask(" ".join([BASH % "true"] * 3) + " done")
     assert (result["subtype"], result["terminal_reason"]) == ("error_max_turns", "max_turns")
     assert (result["errors"], result["num_turns"]) == (["Reached maximum number of turns (2)"], 3)
@@ -198,28 +198,28 @@ def test_the_limit_of_turns_ends_a_prompt_but_not_the_next(bench: Bench) -> None
 SCHEMA = '--json-schema={"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}'
 
 
-def test_an_answer_by_schema_is_structured(bench: Bench) -> None:
-    result = bench.start(SCHEMA).ask('[[tool: StructuredOutput {"a":1}]]')
+def test_an_answer_by_schema_is_structured(warm: Warm) -> None:
+    result = warm.start(SCHEMA).ask('[[tool: StructuredOutput {"a":1}]]')
     assert (result["structured_output"], result["result"]) == ({"a": 1}, '{"a":1}')
     assert (result["subtype"], result["num_turns"]) == ("success", 2)
 
 
-def test_a_wrong_answer_by_schema_can_be_corrected(bench: Bench) -> None:
-    cli = bench.start(SCHEMA)
+def test_a_wrong_answer_by_schema_can_be_corrected(warm: Warm) -> None:
+    cli = warm.start(SCHEMA)
     result = cli.ask('[[tool: StructuredOutput {"a":"x"}]] [[tool: StructuredOutput {"a":2}]]')
     said = cli.of_type("user")[0]["message"]["content"][0]["content"]
     assert said == "Output does not match required schema: /a: must be integer"
     assert (result["structured_output"], result["num_turns"]) == ({"a": 2}, 3)
 
 
-def test_a_plain_answer_to_a_schema_succeeds_without_structure(bench: Bench) -> None:
-    result = bench.start(SCHEMA).ask("[[reply: just words]]")
+def test_a_plain_answer_to_a_schema_succeeds_without_structure(warm: Warm) -> None:
+    result = warm.start(SCHEMA).ask("[[reply: just words]]")
     assert (result["result"], result["is_error"], result["num_turns"]) == ("just words", False, 2)
     assert "structured_output" not in result
 
 
-def test_an_answer_that_never_fits_the_schema_fails(bench: Bench) -> None:
-    result = bench.start(SCHEMA).ask(" ".join(['[[tool: StructuredOutput {"a":"x"}]]'] * 8))
+def test_an_answer_that_never_fits_the_schema_fails(warm: Warm) -> None:
+    result = warm.start(SCHEMA).ask(" ".join(['[[tool: StructuredOutput {"a":"x"}]]'] * 8))
     assert result["subtype"] == "error_max_structured_output_retries"
     assert result["terminal_reason"] == "structured_output_retry_exhausted"
 
@@ -237,8 +237,8 @@ USAGES = [
 
 
 @pytest.mark.parametrize(("model", "usage", "cost"), USAGES)
-def test_tokens_cost_the_same(bench: Bench, model: str, usage: str, cost: int) -> None:
-    result = bench.start(f"--model={model}").ask(f"[[usage: {usage}]] x")
+def test_tokens_cost_the_same(warm: Warm, model: str, usage: str, cost: int) -> None:
+    result = warm.start(f"--model={model}").ask(f"[[usage: {usage}]] x")
     assert nanodollars(result["total_cost_usd"]) == cost
     (spent,) = result["model_usage_since_last_result"].values()
     assert nanodollars(spent["costUSD"]) == cost
@@ -254,8 +254,8 @@ def test_cost_adds_up_within_a_process(bench: Bench) -> None:
     assert result["model_usage_since_last_result"]["claude-haiku-5-5"]["inputTokens"] == 100
 
 
-def test_planning_with_haiku_is_done_by_sonnet(bench: Bench) -> None:
-    assert bench.start("--permission-mode=plan").ask("[[model]]")["result"] == "claude-sonnet-5-5"
+def test_planning_with_haiku_is_done_by_sonnet(warm: Warm) -> None:
+    assert warm.start("--permission-mode=plan").ask("[[model]]")["result"] == "claude-sonnet-5-5"
 
 
 def test_the_appended_system_prompt_reaches_the_model(bench: Bench, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,27 +26,47 @@ def _api() -> Generator[ScriptedApi]:
         yield api
 
 
-@pytest.fixture(name="cli")
-def _cli(tmp_path: Path, api: ScriptedApi) -> Generator[CliProcess]:
-    environment = cli_environment(tmp_path, api.url)
+@contextmanager
+def running(folder: Path, api: ScriptedApi) -> Generator[CliProcess]:
+    environment = cli_environment(folder, api.url)
     environment |= {"CLAUDE_CODE_MAX_RETRIES": "0", "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1"}
-    with running_cli(bundled_cli(), environment, tmp_path, FLAGS) as cli:
+    with running_cli(bundled_cli(), environment, folder, FLAGS) as cli:
         yield cli
 
 
-def test_a_plain_prompt_is_echoed(cli: CliProcess) -> None:
-    result = cli.ask("hello world")
+@pytest.fixture(name="cli")
+def _cli(tmp_path: Path, api: ScriptedApi) -> Generator[CliProcess]:
+    """A process of its own, whose calls are all that the API has."""
+    with running(tmp_path, api) as cli:
+        yield cli
+
+
+@pytest.fixture(scope="module", name="one_for_all")
+def _one_for_all(tmp_path_factory: pytest.TempPathFactory) -> Generator[CliProcess]:
+    with running_api() as api, running(tmp_path_factory.mktemp("warm"), api) as cli:
+        yield cli
+
+
+@pytest.fixture(name="warm")
+def _warm(one_for_all: CliProcess) -> CliProcess:
+    """A process that other tests used before, in a new conversation."""
+    one_for_all.begin_again()
+    return one_for_all
+
+
+def test_a_plain_prompt_is_echoed(warm: CliProcess) -> None:
+    result = warm.ask("hello world")
     assert (result["result"], result["is_error"]) == ("echo: hello world", False)
 
 
-def test_a_tool_call_runs_and_its_result_comes_back(cli: CliProcess) -> None:
-    result = cli.ask('[[tool: Bash {"command":"echo from-bash"}]] [[result]]')
+def test_a_tool_call_runs_and_its_result_comes_back(warm: CliProcess) -> None:
+    result = warm.ask('[[tool: Bash {"command":"echo from-bash"}]] [[result]]')
     assert (result["result"], result["num_turns"]) == ("from-bash", 2)
 
 
-def test_two_tools_of_one_message_both_run(cli: CliProcess) -> None:
-    cli.ask('[[tool: Bash {"command":"echo one"}]] [[with: Bash {"command":"echo two"}]]')
-    results = [line["message"]["content"][0]["content"] for line in cli.of_type("user")]
+def test_two_tools_of_one_message_both_run(warm: CliProcess) -> None:
+    warm.ask('[[tool: Bash {"command":"echo one"}]] [[with: Bash {"command":"echo two"}]]')
+    results = [line["message"]["content"][0]["content"] for line in warm.of_type("user")]
     assert sorted(results) == ["one", "two"]
 
 
@@ -75,11 +96,11 @@ def test_an_interrupted_stream_is_recorded_with_what_was_served_until_then(
     assert api.calls[0].served == Usage(500, 200)
 
 
-def test_earlier_prompts_are_recalled_until_a_clear(cli: CliProcess) -> None:
-    cli.ask("one")
-    assert cli.ask("[[recall]]")["result"] == '["one"]'
-    cli.ask("/clear")
-    assert cli.ask("[[recall]]")["result"] == "[]"
+def test_earlier_prompts_are_recalled_until_a_clear(warm: CliProcess) -> None:
+    warm.ask("one")
+    assert warm.ask("[[recall]]")["result"] == '["one"]'
+    warm.ask("/clear")
+    assert warm.ask("[[recall]]")["result"] == "[]"
 
 
 @pytest.mark.parametrize(
@@ -91,21 +112,21 @@ def test_earlier_prompts_are_recalled_until_a_clear(cli: CliProcess) -> None:
     ],
 )
 def test_what_the_cli_asks_by_itself_is_answered_by_the_next_step(
-    cli: CliProcess, prompt: str, said: str
+    warm: CliProcess, prompt: str, said: str
 ) -> None:
-    assert cli.ask(prompt)["result"] == said
+    assert warm.ask(prompt)["result"] == said
 
 
 @pytest.mark.parametrize(
     "fault", ["[[cut after: 2]]", "[[error after: 2]]", "[[html]]", "[[status: 400 credit]]"]
 )
-def test_a_broken_answer_ends_the_turn_as_an_error(cli: CliProcess, fault: str) -> None:
-    result = cli.ask(f"{fault} one two three")
+def test_a_broken_answer_ends_the_turn_as_an_error(warm: CliProcess, fault: str) -> None:
+    result = warm.ask(f"{fault} one two three")
     assert (result["is_error"], result["terminal_reason"]) == (True, "api_error")
 
 
-def test_a_fault_for_one_time_is_over_at_the_next_request(cli: CliProcess) -> None:
-    assert cli.ask("[[cut after: 1]] [[times: 1]] [[reply: whole again]]")["result"] == "whole again"
+def test_a_fault_for_one_time_is_over_at_the_next_request(warm: CliProcess) -> None:
+    assert warm.ask("[[cut after: 1]] [[times: 1]] [[reply: whole again]]")["result"] == "whole again"
 
 
 _ALONE = """
