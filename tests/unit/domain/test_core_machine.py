@@ -11,6 +11,7 @@ from tests.support.domain_machine import CoreMachine
 UNHURRIED = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 
+@pytest.mark.timeout(600)  # it waits for nothing, but takes its time where many others work
 @pytest.mark.no_cover  # traced it takes three times as long, and covers nothing that no other test does
 def test_no_sequence_of_events_breaks_an_invariant() -> None:
     """Some dozens of stories, each of some dozens of steps."""
