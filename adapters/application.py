@@ -46,6 +46,7 @@ from .skills.library import Library
 from .slots import Slots
 from .store.blobs import Texts
 from .store.index import ChainRow, Index, TaskRow
+from .store.index_costs import Wanted
 from .system import System
 from .texts import keep, whole
 from .views import View, event_view, row_view, status_view, task_view, usd
@@ -372,9 +373,18 @@ class Application:
         return status_view(pool_status(self._service.world, self._version))
 
     async def metrics(self, since: int | None, until: int | None, model: str | None, tag: str | None) -> View:
-        """Counts, money and times of the tasks submitted in a period, in all and by model."""
-        rows = await self._service.on_log(lambda: self._index.tasks_between(since, until, model, tag))
-        return session_metrics(rows)
+        """Counts of the tasks submitted in a period, and what their attempts cost, in all and by model.
+
+        With `model`, tasks count whose last attempt was with it, and all attempts with it.
+        """
+        wanted = Wanted(model=model, tag=tag, submitted_since=since, submitted_until=until)
+        tasks, attempts = await self._service.on_log(
+            lambda: (
+                self._index.tasks_between(since, until, model, tag),
+                self._index.costs.attempts(wanted),
+            )
+        )
+        return session_metrics(tasks, attempts)
 
     async def drain(self, mode: str, timeout_seconds: float, origin: Origin = CALLER) -> View:
         """Start or undo a drain. `finish` and `cancel` wait until nothing is left, at most so long."""

@@ -1,56 +1,60 @@
-"""Session metrics: what the tasks of a period came to, in all and by model."""
+"""Session metrics: what the attempts of a period's tasks came to, in all and by model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
 
+from claude_pool.domain.costs import AttemptCost, figures
+
+from .costs import percentiles, tokens_view
 from .store.index import TaskRow
 from .views import View, usd
-
-_DONE = ("completed", "failed", "cancelled")
-
-
-def session_metrics(rows: Sequence[TaskRow]) -> View:
-    """Counts, money (microdollars), times (ms) and turns of `rows`, in all and by model, dearest first."""
-    ended = [row for row in rows if row.state in _DONE and row.attempts]
-    by_model: dict[str, list[TaskRow]] = {}
-    for row in ended:
-        by_model.setdefault(row.model or "unknown", []).append(row)
-    breakdown = [{"model": model, **_figures(of)} for model, of in by_model.items()]
-    counts = {f"{state}_tasks": sum(row.state == state for row in rows) for state in _STATES}
-    return {
-        "total_tasks": len(rows),
-        **counts,
-        **_figures(ended),
-        "model_breakdown": sorted(breakdown, key=_dearest_first),
-    }
-
 
 _STATES = ("pending", "parked", "running", "pending_review", "sealed", "completed", "failed", "cancelled")
 
 
-def _figures(rows: Sequence[TaskRow]) -> View:
-    times = [row.ran_ms for row in rows]
-    cost = sum(row.cost for row in rows)
+def session_metrics(tasks: Sequence[TaskRow], attempts: Sequence[AttemptCost]) -> View:
+    """Counts of `tasks` by state, and what their settled `attempts` came to, in all and by model.
+
+    Money is in microdollars, times in ms. Averages and bounds are those of tasks, each with all of its
+    attempts (by model: those of the model); percentiles are those of single attempts.
+    """
+    by_model: dict[str, list[AttemptCost]] = {}
+    for attempt in attempts:
+        by_model.setdefault(attempt.model or "unknown", []).append(attempt)
+    breakdown = [{"model": model, **_figures(of)} for model, of in by_model.items()]
     return {
-        "task_count": len(rows),
-        "cost_usd": usd(cost),
-        "cost_microdollars": cost,
-        "avg_cost_microdollars": cost // len(rows) if rows else 0,
-        "max_cost_microdollars": max((row.cost for row in rows), default=0),
-        "avg_elapsed_ms": sum(times) // len(times) if times else 0,
-        "median_elapsed_ms": int(median(times)) if times else 0,
-        "max_elapsed_ms": max(times, default=0),
-        "min_elapsed_ms": min(times, default=0),
-        "total_turns": (turns := sum(row.turns for row in rows)),
-        "avg_turns": turns / len(rows) if rows else 0.0,
-        "tokens": {
-            "input": sum(row.tokens_input for row in rows),
-            "output": sum(row.tokens_output for row in rows),
-            "cache_read": sum(row.tokens_cache_read for row in rows),
-            "cache_write": sum(row.tokens_cache_write for row in rows),
-        },
+        "total_tasks": len(tasks),
+        **{f"{state}_tasks": sum(row.state == state for row in tasks) for state in _STATES},
+        **_figures(attempts),
+        "model_breakdown": sorted(breakdown, key=_dearest_first),
+    }
+
+
+def _figures(attempts: Sequence[AttemptCost]) -> View:
+    costs: dict[str, int] = {}
+    times: dict[str, int] = {}
+    for each in attempts:
+        costs[each.task_id] = costs.get(each.task_id, 0) + each.cost
+        times[each.task_id] = times.get(each.task_id, 0) + each.elapsed_ms
+    found = figures(attempts)
+    return {
+        "task_count": found.tasks,
+        "attempt_count": found.attempts,
+        "cost_usd": usd(found.cost),
+        "cost_microdollars": found.cost,
+        "estimated_microdollars": found.estimated,
+        "avg_cost_microdollars": found.cost // found.tasks if found.tasks else 0,
+        "max_cost_microdollars": max(costs.values(), default=0),
+        "avg_elapsed_ms": sum(times.values()) // found.tasks if found.tasks else 0,
+        "median_elapsed_ms": int(median(times.values())) if times else 0,
+        "max_elapsed_ms": max(times.values(), default=0),
+        "min_elapsed_ms": min(times.values(), default=0),
+        **percentiles(found),
+        "total_turns": found.turns,
+        "avg_turns": found.turns / found.tasks if found.tasks else 0.0,
+        "tokens": tokens_view(found),
     }
 
 

@@ -179,8 +179,8 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_session_metrics",
         "core",
-        "Count the tasks submitted in a period: outcomes, cost, tokens, turns and times, in all and by "
-        "model.",
+        "Count the tasks submitted in a period, and sum up their attempts: cost, tokens, turns, times, with "
+        "P50 and P95, in all and by model.",
         MetricsArguments,
         result_schema("total_tasks", total_tasks="integer", cost_microdollars="integer"),
         _metrics,

@@ -56,5 +56,29 @@ def test_a_period_without_tasks_has_no_averages(tmp_path: Path) -> None:
     )
 
 
+def test_every_attempt_counts_also_of_a_task_that_has_not_ended(tmp_path: Path) -> None:
+    async def twice(turn: LiveTurn) -> Outcome:
+        return said(
+            "done", cost=100 if turn.turn.attempt.endswith(".1") else 40, model=f"m{turn.turn.attempt[-1]}"
+        )
+
+    async def what(wire: Wire) -> dict[str, Any]:
+        view = await wire.view("pool_submit_with_review", prompt="x")
+        view = await wire.view("pool_wait", task_ids=[view["task_id"]])
+        task_id = view["tasks"][0]["task_id"]
+        await wire.view("pool_reject_result", task_id=task_id, feedback="again")
+        await wire.view("pool_wait", task_ids=[task_id], cursor=view["cursor"])
+        return await wire.view("pool_session_metrics")
+
+    seen = use_pool(tmp_path, what, twice)
+    assert (seen["pending_review_tasks"], seen["task_count"], seen["attempt_count"]) == (1, 1, 2)
+    assert (seen["cost_microdollars"], seen["max_cost_microdollars"]) == (140, 140)
+    assert (seen["p50_cost_microdollars"], seen["p95_cost_microdollars"]) == (40, 100)
+    assert [(each["model"], each["cost_microdollars"]) for each in seen["model_breakdown"]] == [
+        ("m1", 100),
+        ("m2", 40),
+    ]
+
+
 def test_metrics_can_be_those_of_one_model(tmp_path: Path) -> None:
     assert metrics(tmp_path, 100, 300, model="model-100")["cost_microdollars"] == 100
