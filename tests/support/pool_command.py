@@ -159,6 +159,13 @@ class CommandPool:
         self._stop("finish")
         return self.call("pool_status", {})
 
+    def costs(self, by: str) -> View:
+        """See `Level.costs`."""
+        ran = self._run("cost", "--by", by, "--json")
+        assert ran.returncode == 0, ran.stderr
+        view: View = json.loads(ran.stdout)
+        return view
+
     def check_log(self) -> list[str]:
         """See `Level.check_log`."""
         ran = self._run("replay", "--check")

@@ -50,6 +50,10 @@ class Level(Protocol):
         """The status that the log alone gives."""
         ...
 
+    def costs(self, by: str) -> View:
+        """Who spent what."""
+        ...
+
     def check_log(self) -> list[str]:
         """What is wrong with the log, which lies in a file."""
         ...

@@ -16,6 +16,7 @@ from claude_pool.adapters import wiring
 from claude_pool.adapters.callers import Caller
 from claude_pool.adapters.check import check_log
 from claude_pool.adapters.client import Client
+from claude_pool.adapters.costs import costs_view
 from claude_pool.adapters.handover import Link
 from claude_pool.adapters.mcp.arguments import read_arguments
 from claude_pool.adapters.mcp.fields import DEFAULT_HIGHEST_MODE
@@ -28,6 +29,7 @@ from claude_pool.adapters.service import Origin
 from claude_pool.adapters.skills.library import Folders, Library
 from claude_pool.adapters.views import View, status_view
 from claude_pool.domain import pool, slot, task
+from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_status import pool_status
@@ -191,6 +193,17 @@ class ServicePool:
         for event in self.running.store.log.read_all():
             world.apply(event.position, event.stream, event.version, event.event)
         return status_view(pool_status(world, wiring.VERSION))
+
+    def costs(self, by: str) -> View:
+        """See `Level.costs`."""
+        return self._loop.run(self._costs(By(by)))
+
+    async def _costs(self, by: By) -> View:
+        def read() -> View:
+            index = self.running.store.index.costs
+            return costs_view(report(by, index.attempts(), index.charges()), index.allowance())
+
+        return await self.running.service.on_log(read)
 
     def check_log(self) -> list[str]:
         """See `Level.check_log`."""

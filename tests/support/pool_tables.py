@@ -87,6 +87,19 @@ def slot_row(view: View) -> Row:
     return row | {"slot": view["slot_id"], "cost": dollars(view["cost_microdollars"])}
 
 
+def cost_row(by: str, name: str, view: View) -> Row:
+    """A row of costs by `by`, under its name."""
+    return {
+        by: name,
+        "attempts": str(view["attempts"]),
+        "tasks": str(view["tasks"]),
+        "cost": dollars(view["cost_microdollars"]),
+        "estimated": dollars(view["estimated_microdollars"]),
+        "p50": dollars(view["p50_cost_microdollars"]),
+        "p95": dollars(view["p95_cost_microdollars"]),
+    }
+
+
 def attempt_rows(events: Sequence[View], names: Mapping[str, str]) -> list[Row]:
     """All attempts of the tasks in `names` (id to letter) in the order in which they began.
 

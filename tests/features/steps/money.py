@@ -7,7 +7,7 @@ from pytest_bdd import then, when
 from tests.features.steps.vocabulary import phrase
 from tests.support.pool_money import dollars, microdollars
 from tests.support.pool_scene import Scene
-from tests.support.pool_tables import Table, compare
+from tests.support.pool_tables import Table, compare, cost_row
 
 
 @when(phrase("the coordinator sets the budget to {amount:Money}"))
@@ -24,6 +24,13 @@ def reset_budget(scene: Scene) -> None:
 def budget_is(scene: Scene, datatable: Table) -> None:
     scene.pool.settle()
     compare(datatable, [scene.budget_row()])
+
+
+@then(phrase("the costs by {by:Code} are"))
+def costs_by(scene: Scene, by: str, datatable: Table) -> None:
+    view = scene.pool.costs(by)
+    rows = [cost_row(by, scene.name_of(row["label"]), row) for row in view["rows"]]
+    compare(datatable, [*rows, cost_row(by, "total", view["total"])])
 
 
 @then(phrase("{name:Task} costs {amount:Money}"))
