@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from . import chain, slot, task
 from .chain_events import Step
-from .claiming import pool_options, task_limit
+from .claiming import pool_options
+from .funding import task_limit
 from .histories import Traits
 from .pool_status import serving
 from .simulation import Queue, Seat, Work
