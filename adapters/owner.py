@@ -30,6 +30,7 @@ from claude_pool.domain.values import Options
 
 from .callers import Caller, Serve
 from .claude.price_file import price_list
+from .config.amounts import milliseconds
 from .config.credentials import credentials, digests
 from .config.model import Effective
 from .config.servers import load_servers
@@ -105,8 +106,12 @@ def pool_settings(effective: Effective) -> Settings:
         session=chosen.session,
         task_budget=chosen.task_budget,
         task_timeout_ms=chosen.task_timeout_ms,
+        queue_timeout_ms=chosen.queue_timeout_ms,
+        first_output_ms=milliseconds(chosen.first_output_timeout),
+        silence_ms=milliseconds(chosen.silence_timeout),
+        tool_silence_ms=milliseconds(chosen.tool_silence_timeout),
         working_dir=chosen.working_dir or effective.places.work_tree,
-        question_ms=round(chosen.question_seconds * 1000),
+        question_ms=milliseconds(chosen.question_seconds),
         worktree=chosen.worktree,
     )
 

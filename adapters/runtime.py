@@ -257,6 +257,7 @@ class Runtime:
         now = self._service.world.tasks.get(state.job.task_id)
         if not isinstance(now, task.Running) or now.live.cancel or now.live.interrupt is not None:
             return TurnReport(Outcome(End.INTERRUPTED), claimed.session, alive=True)
+        settings = world.open_pool().settings
         turn = Turn(
             attempt=claimed.attempt,
             session=claimed.session,
@@ -266,7 +267,10 @@ class Runtime:
             permission_mode=options.permission_mode,
             budget=state.live.cap if state.live.cap is not None else state.live.reserved or None,
             margin=state.live.ahead,
-            asks=world.open_pool().settings.question_ms > 0,
+            first_output_ms=settings.first_output_ms,
+            silence_ms=settings.silence_ms,
+            tool_silence_ms=settings.tool_silence_ms,
+            asks=settings.question_ms > 0,
         )
         return await self._driver.run(slot_id, turn, self._on_spend)
 

@@ -145,7 +145,7 @@ async def running_pool(
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
     cli: Cli | None = None
     if driver is None:
-        driver, cli = make_driver(workshop, pool_id, store.transcripts)
+        driver, cli = make_driver(workshop, pool_id, store.transcripts, settings.silence_ms)
     if isinstance(driver, ClaudeDriver):
         # Keepers end the slots of a dead owner; this is for what lost keepers left.
         await driver.sweep_leftovers()
@@ -241,7 +241,9 @@ async def _identify(service: Service, cli: Cli) -> None:
         await service.handle(pool.IdentifyCli(cli.path, cli.version, digest), RECOVERY)
 
 
-def make_driver(workshop: Workshop, pool_id: str, transcripts: Path) -> tuple[SlotDriver, Cli | None]:
+def make_driver(
+    workshop: Workshop, pool_id: str, transcripts: Path, silence_ms: int
+) -> tuple[SlotDriver, Cli | None]:
     """The driver of the CLI that is found, or one that says that none is."""
     try:
         cli = locate.locate(workshop.claude, workshop.environ)
@@ -257,6 +259,7 @@ def make_driver(workshop: Workshop, pool_id: str, transcripts: Path) -> tuple[Sl
         pass_env=workshop.pass_env,
         depth=int(workshop.environ.get("CLAUDE_POOL_DEPTH", "0")) + 1,
         trust_project=workshop.trust_project,
+        silence_ms=silence_ms,
     )
     return ClaudeDriver(settings), cli
 

@@ -132,10 +132,10 @@ def _asked(world: World) -> Iterator[tuple[str, Question]]:
 
 
 def _queue_ends(world: World, at: pool.Open) -> Iterator[tuple[str, int]]:
-    """The pending tasks that have never run, with the time at which each is given up."""
+    """The tasks that have never run, whatever they wait for, with the time at which each is given up."""
     if at.settings.queue_timeout_ms is None:
         return
-    for _, _, task_id in world.pending:
+    for task_id in (*(task_id for _, _, task_id in world.pending), *world.parked):
         job = world.tasks[task_id].job
         if not job.attempts:
             yield task_id, job.submitted_at + at.settings.queue_timeout_ms
@@ -152,8 +152,7 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
             yield ExpireQuestion(task_id, question.question_id, now)
     for task_id, until in _queue_ends(world, at):
         if until <= now:
-            message = "No slot was free for it in time. Add slots, or raise the queue timeout."
-            yield task.FailTask(task_id, "timed_out_queue", message, now)
+            yield task.FailTask(task_id, "timed_out_queue", _too_late(world.tasks[task_id]), now)
     if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
         yield pool.ResumePool()
     for chain_id, going in world.chains.items():
@@ -161,6 +160,12 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
         if deadline is not None and deadline <= now:
             yield chain.ExpireChain(chain_id, now)
     yield from _overdue(world, now)
+
+
+def _too_late(state: task.Known) -> str:
+    if isinstance(state, task.Parked):
+        return f"It was parked ({state.reason}) for too long to begin in time. Raise the queue timeout."
+    return "No slot was free for it in time. Add slots, or raise the queue timeout."
 
 
 def _overdue(world: World, now: int) -> Iterator[Command]:

@@ -17,6 +17,10 @@ class Settings:
     With `worktree` every slot works in a work tree of its own.
     A process is recycled after `recycle_turns` turns or above `recycle_rss_mb` of memory. A permission
     question is denied after `question_ms`; 0: at once, and nobody is asked.
+
+    A task that has never run is given up `queue_timeout_ms` after it was submitted. An attempt's slot may be
+    silent for `first_output_ms` after the prompt, for `silence_ms` after any line, and for `tool_silence_ms`
+    (or `silence_ms`, whichever is longer) while a tool is at work.
     """
 
     slots: int = 2
@@ -32,6 +36,9 @@ class Settings:
     recycle_rss_mb: int = 700
     question_ms: int = 0
     worktree: bool = False
+    first_output_ms: int = 120_000
+    silence_ms: int = 300_000
+    tool_silence_ms: int = 660_000
 
 
 @dataclass(frozen=True, slots=True)

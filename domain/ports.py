@@ -110,8 +110,10 @@ class Turn:
 
     `budget` (microdollars) is what is funded now and `margin` what of it should stay free for the next call:
     both decide when `SlotDriver.run` calls `on_spend`; without a budget it never does.
-    `silence_ms` and `first_output_ms` bound the waits for any line; both are above 0. `asks` says that
-    permission questions are put to `SlotDriver.on_question`; otherwise they are denied at once.
+    The slot's silence is bounded, in milliseconds above 0, by `first_output_ms` before its first line, by
+    `silence_ms` after any line, and while a tool of it is at work by the larger of that and
+    `tool_silence_ms`. `asks` says that permission questions are put to `SlotDriver.on_question`; otherwise
+    they are denied at once.
     """
 
     attempt: str
@@ -124,6 +126,7 @@ class Turn:
     margin: int = 0
     first_output_ms: int = 120_000
     silence_ms: int = 300_000
+    tool_silence_ms: int = 660_000
     asks: bool = False
 
 

@@ -48,6 +48,7 @@ class DriverSettings:
     short private folder for sockets, temporary files and options; `transcripts_dir` gets one file an
     attempt. `environ` is the environment to choose from; `pass_env` names more of it to hand on. `depth`
     counts pools inside pools. `trust_project` lets slots load the repository's settings, hooks and servers.
+    `silence_ms` is what the turns of this owner have; the CLI's own patience follows it.
     """
 
     cli: Cli
@@ -59,6 +60,7 @@ class DriverSettings:
     pass_env: tuple[str, ...] = ()
     depth: int = 1
     trust_project: bool = False
+    silence_ms: int = 300_000
     python: str = sys.executable
     limits: SlotLimits = field(default_factory=SlotLimits)
 
@@ -218,7 +220,8 @@ class ClaudeDriver:
             can_drop_snapshot=can_drop_snapshot,
         )
         environment = slot_environment(
-            settings.environ, SlotEnvironment(cookie, str(folder), settings.depth, settings.pass_env)
+            settings.environ,
+            SlotEnvironment(cookie, str(folder), settings.depth, settings.pass_env, settings.silence_ms),
         )
         return Spawn(launch.slot_id, cookie, argv, launch.cwd, environment, settings.python)
 

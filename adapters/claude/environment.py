@@ -50,15 +50,25 @@ class SlotEnvironment:
 
     `cookie` marks every process of the slot; `private_dir` is the slot's own short folder for temporary
     files and sockets; `depth` counts pools inside pools (1: a slot of an outermost pool). `pass_env`
-    names further variables to hand on. `stream_idle_ms` is how long the CLI waits for the next byte of
-    an answer before it asks again.
+    names further variables to hand on. `silence_ms` is how long a turn may be silent: the CLI asks again for
+    an answer that stalls well before, and holds no request for much longer.
     """
 
     cookie: str
     private_dir: str
     depth: int = 1
     pass_env: tuple[str, ...] = ()
-    stream_idle_ms: int = 120_000
+    silence_ms: int = 300_000
+
+    @property
+    def stream_idle_ms(self) -> int:
+        """How long the CLI waits for the next byte of an answer; it knows no less than 10 s."""
+        return min(120_000, max(10_000, self.silence_ms * 2 // 5))
+
+    @property
+    def request_ms(self) -> int:
+        """How long it waits for an answer to begin: a little longer than we do, so that the code is ours."""
+        return self.silence_ms + 5_000
 
 
 def slot_environment(environ: Mapping[str, str], slot: SlotEnvironment) -> dict[str, str]:
@@ -77,6 +87,7 @@ def slot_environment(environ: Mapping[str, str], slot: SlotEnvironment) -> dict[
             "CLAUDE_CODE_DISABLE_FILE_MENTIONS": "1",
             "CLAUDE_CODE_MAX_RETRIES": "0",
             "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": str(slot.stream_idle_ms),
+            "API_TIMEOUT_MS": str(slot.request_ms),
         }
     )
     return chosen

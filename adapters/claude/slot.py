@@ -35,12 +35,11 @@ _GARBAGE_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """Bounds of a slot: seconds for its start, a `/clear`, its exit and a tool's silence; bytes a turn."""
+    """Bounds of a slot: seconds for its start, a `/clear` and its exit; bytes a turn."""
 
     start_seconds: float = 30.0
     clear_seconds: float = 2.0
     exit_seconds: float = 3.0
-    tool_silence_seconds: float = 660.0
     output_bytes: int = 64 * 2**20
 
 
@@ -138,9 +137,7 @@ class WarmSlot:
             failure = disk_failure(error)
             outcome = Outcome(End.FAILED, failure.code, failure.message, failure.retryable)
             return TurnReport(outcome, self.session, not self.process.ended.done())
-        patience = Patience(
-            turn.first_output_ms / 1000, turn.silence_ms / 1000, self._limits.tool_silence_seconds
-        )
+        patience = Patience(turn.first_output_ms / 1000, turn.silence_ms / 1000, turn.tool_silence_ms / 1000)
         self.busy = True
         self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_spend)
         try:

@@ -83,7 +83,7 @@ class RunningTurn:
         self._heard = False
         self._asking = 0
         self._last = self._loop.time()
-        self._tools: set[str] = set()
+        self._tools: dict[str, str] = {}  # at work, each with the tool that called it, if one did
         self._denials: dict[str, Denial] = {}
         self._tool_errors: dict[str, str] = {}
 
@@ -152,7 +152,8 @@ class RunningTurn:
                 self._take_assistant(message)
             case "user":
                 for block in objects(part(message, "message"), "content"):
-                    self._take_tool_result(block)
+                    if text(block, "type") == "tool_result":
+                        self._take_tool_result(block)
             case "system":
                 self._take_system(message)
             case "result":
@@ -177,13 +178,19 @@ class RunningTurn:
             self.api_error = message
         for block in objects(part(message, "message"), "content"):
             if text(block, "type") == "tool_use":
-                self._tools.add(text(block, "id"))
+                self._tools[text(block, "id")] = text(message, "parent_tool_use_id")
 
     def _take_tool_result(self, block: Message) -> None:
         tool_use = text(block, "tool_use_id")
-        self._tools.discard(tool_use)
+        self._close(tool_use)
         if block.get("is_error") is True:
             self._tool_errors[tool_use] = text(block, "content")[:_REASON_LENGTH]
+
+    def _close(self, tool_use: str) -> None:
+        """A tool is done, and with it whatever it had called."""
+        self._tools.pop(tool_use, None)
+        for called in [each for each, caller in self._tools.items() if caller == tool_use and tool_use]:
+            self._close(called)
 
     def _take_system(self, message: Message) -> None:
         subtype = text(message, "subtype")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, cast
+from copy import copy
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from claude_pool.domain.errors import PoolError
+from typer.models import OptionInfo
 
 from ..client import ToolError
+from ..config.amounts import Range
 from ..config.options import OPTIONS, PLACING, Option
 from ..handover import NoOwner, Unavailable
 from . import exits, output
@@ -19,9 +23,12 @@ from .shell import Shell
 
 Verb = Callable[..., int | None]
 
-_TYPES: dict[str, type] = {"number": int, "money": float, "seconds": float, "switch": bool, "list": list[str]}
+_TYPES: dict[str, type] = {"switch": bool, "list": list[str]}
 
 _METAVARS: dict[Any, str] = {int: "N", float: "NUMBER", str: "TEXT", list[str]: "A,B"}
+
+_NUMBERS = {"number": "N", "money": "NUMBER", "seconds": "NUMBER"}
+"""Kinds of options that are numbers. They stay text here: whoever reads them knows their range."""
 
 _JSON = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -58,7 +65,7 @@ def add(
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
     parameters = [
         context,
-        *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *flags, *json)),
+        *(_strict(each.replace(kind=inspect.Parameter.KEYWORD_ONLY)) for each in (*own, *flags, *json)),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect's own protocol
     command.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -92,9 +99,9 @@ def refused(code: str, message: str) -> int:
     return exits.of_error(code)
 
 
-def parameter(name: str, kind: Any, help: str, *flags: str) -> inspect.Parameter:
+def parameter(name: str, kind: Any, help: str, *flags: str, metavar: str | None = None) -> inspect.Parameter:
     """A flag that a verb gets as `name`, None where it is not given."""
-    about = typer.Option(*flags, help=help, show_default=False, metavar=_METAVARS.get(kind))
+    about = typer.Option(*flags, help=help, show_default=False, metavar=metavar or _METAVARS.get(kind))
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, keyword, default=None, annotation=Annotated[kind | None, about])
 
@@ -102,7 +109,38 @@ def parameter(name: str, kind: Any, help: str, *flags: str) -> inspect.Parameter
 def _parameter(option: Option) -> inspect.Parameter:
     flag = f"{option.flag}/{option.opposite}" if option.kind == "switch" else option.flag
     short = (option.short,) if option.short else ()
-    return parameter(option.name, _TYPES.get(option.kind, str), _help(option), flag, *short)
+    kind, metavar = _TYPES.get(option.kind, str), number_metavar(option)
+    return parameter(option.name, kind, _help(option), flag, *short, metavar=metavar)
+
+
+def number_metavar(option: Option) -> str | None:
+    """How the help names the value of an option that is a number; None for others."""
+    return _NUMBERS.get(option.kind)
+
+
+def _strict(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The same flag, with numbers read as everywhere: Python would take `1_000`, `nan` and `٣` as well."""
+    arguments: tuple[Any, ...] = get_args(parameter.annotation)
+    kinds = {int, float} & {arguments[0], *get_args(arguments[0])} if arguments else set[type]()
+    about = arguments[1] if len(arguments) > 1 else None
+    if not kinds or not isinstance(about, OptionInfo):
+        return parameter
+    kind = kinds.pop()
+    least = -math.inf if about.min is None else about.min
+    most = math.inf if about.max is None else about.max
+    unit = "a whole number" if kind is int else "a number"
+    bounds = Range(unit, least, most, whole=kind is int)
+
+    def number(raw: object) -> float:
+        try:
+            return bounds.read(raw)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    strict = copy(about)
+    strict.parser, strict.min, strict.max = number, None, None
+    strict.metavar = about.metavar or _METAVARS[kind]
+    return parameter.replace(annotation=Annotated[arguments[0], strict])
 
 
 def _help(option: Option) -> str:

@@ -13,14 +13,12 @@ from claude_pool.domain.errors import InvalidArgument
 from ..config.layers import home
 from ..config.options import OPTIONS, Option
 from ..config.values import read, split_list
-from .flags import parameter
+from .flags import number_metavar, parameter
 
 REVIEW = "--review"
 REJECTIONS = 3
 
 _OF_POOL = {option.task: option for option in OPTIONS if option.task}
-
-_NUMBERS = {"max_budget_usd": float, "timeout_seconds": float}
 
 _HELP = {
     "model": "Model or alias.",
@@ -37,10 +35,11 @@ TASK_FLAGS: tuple[inspect.Parameter, ...] = (
     *(
         parameter(
             name,
-            _NUMBERS.get(name, list[str] if option.kind == "list" else str),
+            list[str] if option.kind == "list" else str,
             _HELP.get(name, option.help),
             option.flag,
             *((option.short,) if option.short else ()),
+            metavar=number_metavar(option),
         )
         for name, option in _OF_POOL.items()
     ),

@@ -7,18 +7,32 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, Self, cast
 
 from claude_pool.domain.errors import InvalidArgument
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ..places import Places
+from .amounts import (
+    ATTEMPT_SECONDS,
+    DOLLARS,
+    IDLE_SECONDS,
+    QUESTION_SECONDS,
+    SILENCE_SECONDS,
+    SLOTS,
+    Range,
+    microdollars,
+    milliseconds,
+)
 from .layers import Files, combine
 from .settings import Settings, settle
 
-MOST_SLOTS = 1000
-MOST_DOLLARS = 1_000_000_000
-LONGEST_SECONDS = 366 * 86_400
 
-_Count = Annotated[int, Field(ge=1, le=MOST_SLOTS)]
-_Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS)]
+def _in(range_: Range) -> BeforeValidator:
+    return BeforeValidator(range_.read)
+
+
+_Count = Annotated[int, _in(SLOTS)]
+_Usd = Annotated[float, _in(DOLLARS)]
+_Attempt = Annotated[float, _in(ATTEMPT_SECONDS)]
+_Silence = Annotated[float, _in(SILENCE_SECONDS)]
 _Word = Annotated[str, Field(min_length=1, max_length=200)]
 _Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -31,8 +45,8 @@ class PoolOptions(BaseModel):
     slots: _Count = 2
     model: _Word | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    budget_usd: float | None = Field(default=None, ge=0, le=MOST_DOLLARS)
-    task_budget_usd: float | None = Field(default=None, gt=0, le=MOST_DOLLARS)
+    budget_usd: _Usd | None = None
+    task_budget_usd: _Usd | None = None
     system_prompt: str | None = Field(default=None, max_length=1 << 20)
     permission_mode: Literal["plan", "default", "dontAsk", "acceptEdits", "auto", "bypassPermissions"] = (
         "plan"
@@ -50,8 +64,12 @@ class PoolOptions(BaseModel):
     no_global_skills: bool = False
     disable_skill: tuple[_Word, ...] = ()
     allow_skill_commands: bool = False
-    task_timeout: _Seconds | None = None
-    question_seconds: float = Field(default=60.0, ge=0, le=3600)
+    task_timeout: _Attempt | None = None
+    queue_timeout: _Silence | None = None
+    first_output_timeout: _Silence = 120.0
+    silence_timeout: _Silence = 300.0
+    tool_silence_timeout: _Silence = 660.0
+    question_seconds: Annotated[float, _in(QUESTION_SECONDS)] = 60.0
     session: Literal["fresh", "slot"] = "fresh"
     state_dir: str | None = None
     working_dir: str | None = None
@@ -59,7 +77,7 @@ class PoolOptions(BaseModel):
     trust_project: bool = False
     pass_env: tuple[_Variable, ...] = ()
     embedded: bool = False
-    idle_exit: float = Field(default=60.0, ge=0, le=LONGEST_SECONDS)
+    idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0
     accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()
 
@@ -74,17 +92,22 @@ class PoolOptions(BaseModel):
     @property
     def budget(self) -> int | None:
         """The pool's limit in microdollars, None for no limit."""
-        return None if self.budget_usd is None else round(self.budget_usd * 1_000_000)
+        return None if self.budget_usd is None else microdollars(self.budget_usd)
 
     @property
     def task_budget(self) -> int | None:
         """The limit of a task that names none, in microdollars; None for no limit."""
-        return None if self.task_budget_usd is None else round(self.task_budget_usd * 1_000_000)
+        return None if self.task_budget_usd is None else microdollars(self.task_budget_usd)
 
     @property
     def task_timeout_ms(self) -> int | None:
         """The limit of an attempt of a task that names none, in milliseconds."""
-        return None if self.task_timeout is None else round(self.task_timeout * 1000)
+        return None if self.task_timeout is None else milliseconds(self.task_timeout)
+
+    @property
+    def queue_timeout_ms(self) -> int | None:
+        """How long a task may wait for its first attempt, in milliseconds; None: for ever."""
+        return None if self.queue_timeout is None else milliseconds(self.queue_timeout)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .amounts import (
+    ATTEMPT_SECONDS,
+    DOLLARS,
+    IDLE_SECONDS,
+    QUESTION_SECONDS,
+    SILENCE_SECONDS,
+    SLOTS,
+    Range,
+)
+
 MODES = ("plan", "default", "dontAsk", "acceptEdits", "auto", "bypassPermissions")
 """Permission modes, from the most careful to the one that asks nothing."""
 
@@ -20,7 +30,8 @@ class Option(NamedTuple):
 
     `kind` is one of `number` (whole), `money`, `seconds`, `text`, `switch`, `list`, `path`, `servers`
     (a path, or JSON text), `mode`, `effort` and `session`. `trusted` options may not be set by a project's
-    file. `task` names the argument of a task that the flag means on `run`.
+    file. `task` names the argument of a task that the flag means on `run`. `range` says which numbers are
+    allowed; every option that is a number, money or seconds has one.
     """
 
     name: str
@@ -30,6 +41,7 @@ class Option(NamedTuple):
     short: str | None = None
     trusted: bool = False
     task: str | None = None
+    range: Range | None = None
 
     @property
     def flag(self) -> str:
@@ -52,14 +64,17 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option("slots", "number", "How many slots to start with.", 2, "-n"),
+    Option("slots", "number", "How many slots to start with.", 2, "-n", range=SLOTS),
     Option("model", "text", "Model of tasks that name none.", None, "-m", task="model"),
     Option(
         "effort", "effort", f"Effort of tasks that name none: {', '.join(EFFORTS)}.", None, "-e",
         task="effort",
     ),
-    Option("budget_usd", "money", "What the pool may spend, in dollars.", None, "-b"),
-    Option("task_budget_usd", "money", "What one task may spend, in dollars.", task="max_budget_usd"),
+    Option("budget_usd", "money", "What the pool may spend, in dollars.", None, "-b", range=DOLLARS),
+    Option(
+        "task_budget_usd", "money", "What one task may spend, in dollars.", task="max_budget_usd",
+        range=DOLLARS,
+    ),
     Option(
         "system_prompt", "text", "System prompt of tasks that bring none.", None, "-s",
         task="system_prompt",
@@ -72,8 +87,8 @@ OPTIONS = (
     Option("disallowed_tools", "list", "Tools that slots do not get, by comma.", (), task="disallowed_tools"),
     Option("prices", "path", "A file of prices that hold before the shipped ones.", trusted=True),
     Option("mcp_config", "servers", "MCP servers for slots: a file, or JSON text.", trusted=True),
-    Option("min_slots", "number", "Scaling keeps at least so many slots.", 1),
-    Option("max_slots", "number", "Scaling goes up to so many slots.", 16),
+    Option("min_slots", "number", "Scaling keeps at least so many slots.", 1, range=SLOTS),
+    Option("max_slots", "number", "Scaling goes up to so many slots.", 16, range=SLOTS),
     Option("worktree", "switch", "Give each slot a git worktree of its own.", False, "-w"),
     Option("skills_dir", "path", "Folder of the project's skills [.claude-pool/skills]."),
     Option("no_builtins", "switch", "Leave the built-in skills out.", False),
@@ -84,10 +99,30 @@ OPTIONS = (
         "allow_skill_commands", "switch", "Run the commands in project and global skills: !`command`.", False,
         trusted=True,
     ),
-    Option("task_timeout", "seconds", "Limit of one attempt, in seconds.", task="timeout_seconds"),
+    Option(
+        "task_timeout", "seconds", "Limit of one attempt, in seconds.", task="timeout_seconds",
+        range=ATTEMPT_SECONDS,
+    ),
+    Option(
+        "queue_timeout", "seconds", "A task that has not begun so many seconds after it came is given up.",
+        range=SILENCE_SECONDS,
+    ),
+    Option(
+        "first_output_timeout", "seconds", "Longest silence of a slot after a prompt, in seconds.", 120.0,
+        range=SILENCE_SECONDS,
+    ),
+    Option(
+        "silence_timeout", "seconds", "Longest silence of a slot that has begun, in seconds.", 300.0,
+        range=SILENCE_SECONDS,
+    ),
+    Option(
+        "tool_silence_timeout", "seconds", "The same while a tool of it is at work.", 660.0,
+        range=SILENCE_SECONDS,
+    ),
     Option(
         "question_seconds", "seconds",
         "A slot's permission question is denied after so many seconds; 0: at once.", 60.0,
+        range=QUESTION_SECONDS,
     ),
     Option(
         "session", "session", "Conversation of tasks that name none: fresh, or the slot's.", "fresh",
@@ -102,7 +137,7 @@ OPTIONS = (
     ),
     Option("pass_env", "list", "Further variables that slots are handed, by comma.", (), trusted=True),
     Option("embedded", "switch", "Be the owner, for as long as standard input is open.", False),
-    Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0),
+    Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0, range=IDLE_SECONDS),
     Option(
         "accept_rollback", "switch", "Start on a log that was cut, or restored from an older backup.", False,
         trusted=True,

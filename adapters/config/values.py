@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from claude_pool.domain.errors import InvalidArgument
 
+from .amounts import Range
 from .options import EFFORTS, MODES, TOOLSETS, Option
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
+_SHOWN = 40
 
 
 def read(option: Option, raw: object, where: str, base: str, home: str) -> object:
     """The value that `raw` (text, or what TOML holds) means for `option`.
 
-    Numbers come back as int or float, lists as tuples of texts, paths absolute: relative ones count from
-    `base`, `~/` from `home`. `where` names the place of the value in the error. Ranges are not checked here.
+    Numbers come back as int or float within the option's range, lists as tuples of texts, paths absolute:
+    relative ones count from `base`, `~/` from `home`. `where` names the place of the value in the error.
 
     Raises:
         InvalidArgument: it is no such value.
     """
     try:
-        return _READERS[option.kind](raw, base, home)
+        return _READERS[option.kind](raw, base, home) if option.range is None else _in(option.range, raw)
     except ValueError as error:
         raise InvalidArgument(argument=where, problem=str(error)) from None
 
@@ -85,25 +86,12 @@ def _text(raw: object, _base: str, _home: str) -> str:
     return raw
 
 
-def _number(raw: object, _base: str, _home: str) -> int:
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
-    if isinstance(raw, str) and raw.strip().lstrip("+-").isascii() and raw.strip().lstrip("+-").isdigit():
-        if len(raw) > 18:
-            raise ValueError(f"{raw[:18]}… is too large")
-        return int(raw)
-    raise ValueError(f"{raw!r} is not a whole number")
-
-
-def _finite(raw: object, _base: str, _home: str) -> float:
-    if isinstance(raw, (int, float, str)) and not isinstance(raw, bool):
-        try:
-            value = float(raw)
-        except (ValueError, OverflowError):
-            value = math.nan
-        if math.isfinite(value):
-            return value
-    raise ValueError(f"{raw!r} is not a finite number")
+def _in(range_: Range, raw: object) -> float:
+    try:
+        return range_.read(raw)
+    except ValueError:
+        shown = repr(raw) if len(repr(raw)) <= _SHOWN else repr(raw)[:_SHOWN] + "…"
+        raise ValueError(f"{shown} is not {range_.bounds}") from None
 
 
 def _switch(raw: object, _base: str, _home: str) -> bool:
@@ -146,9 +134,6 @@ def _one_of(*allowed: str, aliases: Mapping[str, str] | None = None) -> Callable
 
 
 _READERS: dict[str, Callable[[object, str, str], object]] = {
-    "number": _number,
-    "money": _finite,
-    "seconds": _finite,
     "text": _text,
     "switch": _switch,
     "list": _list,

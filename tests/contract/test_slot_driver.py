@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
@@ -702,6 +703,38 @@ def test_a_silent_slot_is_ended_with_its_turn(play: Play) -> None:
         assert bench.exits == []
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_a_slot_that_says_nothing_to_a_prompt_is_ended(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        os.kill(pid, signal.SIGSTOP)
+        report = await bench.run("hello", first_output_ms=300)
+        assert (report.outcome.code, report.outcome.retryable) == ("timed_out_start", True)
+        assert not report.alive
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    play(scene)
+
+
+def test_a_slot_that_goes_on_talking_is_not_silent(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run("[[reply: a b c d e f]] [[slow: 300ms x 6]]", silence_ms=1200)
+        assert output(report) == "a b c d e f"
+
+    play(scene)
+
+
+def test_a_tool_that_is_silent_for_too_long_ends_the_turn(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="bypassPermissions")
+        tool = '[[tool: Bash {"command": "sleep 30"}]]'
+        report = await bench.run(tool, silence_ms=400, tool_silence_ms=900)
+        assert (report.outcome.code, report.alive) == ("timed_out_silence", False)
 
     play(scene)
 

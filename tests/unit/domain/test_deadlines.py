@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from claude_pool.domain import pool, task
 from claude_pool.domain.pool_events import PoolResumed, Settings
 from claude_pool.domain.values import End, Options
 
+from tests.support.domain_claims import check_wake
 from tests.support.domain_story import NOW, answer_clears, end, outcome, spec, submit, warmed
 
 
@@ -60,6 +62,41 @@ def test_a_task_that_finds_no_slot_in_time_is_given_up() -> None:
     after = story.state_of(second)
     assert isinstance(after, task.Failed)
     assert after.code == "timed_out_queue"
+    assert after.message == "No slot was free for it in time. Add slots, or raise the queue timeout."
+
+
+@pytest.mark.parametrize(("reason", "until"), [("budget", None), ("provider_limit", NOW + 9_000)])
+def test_a_task_that_is_parked_before_it_ever_ran_is_given_up_in_time(reason: str, until: int | None) -> None:
+    story = warmed(Settings(slots=1, queue_timeout_ms=2_000), limit=100)
+    submit(story, 0, spec(max_budget=80))
+    second = submit(story, 1, spec(max_budget=80))
+    story.do(task.ParkTask(second, reason, until))
+    story.settle()
+    assert check_wake(story, NOW) == NOW + 2_000
+    story.settle(NOW + 2_000)
+    after = story.state_of(second)
+    assert isinstance(after, task.Failed)
+    assert after.code == "timed_out_queue"
+    assert f"({reason})" in after.message
+
+
+def test_a_parked_task_that_has_run_is_not_given_up_for_the_time_it_waits() -> None:
+    story = warmed(Settings(slots=1, queue_timeout_ms=2_000))
+    task_id = submit(story, 0, spec(retries=1))
+    story.settle()
+    end(story, task_id, outcome(End.FAILED, retryable=True))
+    story.do(task.UnparkTask(task_id))
+    story.do(task.ParkTask(task_id, "provider_limit", NOW + 90_000))
+    story.settle(NOW + 60_000)
+    assert isinstance(story.state_of(task_id), task.Parked)
+
+
+def test_a_paused_pool_does_not_stretch_the_queue_deadline() -> None:
+    story = warmed(Settings(slots=1, queue_timeout_ms=2_000))
+    story.do(pool.PausePool("provider_limit", NOW + 60_000))
+    task_id = submit(story, 0)
+    story.settle(NOW + 2_000)
+    assert isinstance(story.state_of(task_id), task.Failed)
 
 
 def test_a_task_that_has_run_is_not_given_up_for_the_time_it_ran() -> None:

@@ -103,6 +103,7 @@ class Bench:
         on_spend: Callable[[str, int], None] = lambda _attempt, _metered: None,
         first_output_ms: int = 20_000,
         silence_ms: int = 20_000,
+        tool_silence_ms: int = 60_000,
         asks: bool = False,
     ) -> TurnReport:
         """Run one turn to its end."""
@@ -117,6 +118,7 @@ class Bench:
             margin=margin,
             first_output_ms=first_output_ms,
             silence_ms=silence_ms,
+            tool_silence_ms=tool_silence_ms,
             asks=asks,
         )
         return await self.driver.run(SLOT, turn, on_spend)

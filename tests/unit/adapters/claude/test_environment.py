@@ -71,7 +71,18 @@ def test_every_slot_has_a_place_of_its_own_and_the_pools_rules() -> None:
         "CLAUDE_CODE_DISABLE_FILE_MENTIONS": "1",
         "CLAUDE_CODE_MAX_RETRIES": "0",
         "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": "120000",
+        "API_TIMEOUT_MS": "305000",
     }
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "stall", "request_"),
+    [(1, "10000", "5001"), (60_000, "24000", "65000"), (3_600_000, "120000", "3605000")],
+)
+def test_the_patience_of_the_cli_follows_the_pools(silence_ms: int, stall: str, request_: str) -> None:
+    slot = made({}, SlotEnvironment("c", "/run/x", silence_ms=silence_ms))
+    assert slot["CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS"] == stall
+    assert slot["API_TIMEOUT_MS"] == request_
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()), st.lists(st.text()))

@@ -14,7 +14,7 @@ from claude_pool.domain.values import End
 
 from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench
 
-_LIMITS = SlotLimits(start_seconds=5.0, exit_seconds=0.5, tool_silence_seconds=5.0, output_bytes=2**20)
+_LIMITS = SlotLimits(start_seconds=5.0, exit_seconds=0.5, output_bytes=2**20)
 _SLOW_ANSWER = "[[reply: one two three four five six]] [[slow: 1s x 60]]"
 
 

@@ -128,6 +128,16 @@ def test_patience_depends_on_what_the_slot_is_at(tmp_path: Path) -> None:
     on_turn(tmp_path, scene)
 
 
+def test_a_tool_that_is_done_takes_those_with_it_that_it_had_called(tmp_path: Path) -> None:
+    def scene(turn: RunningTurn) -> None:
+        turn.hear()
+        below = {**tool_use("toolu_2"), "parent_tool_use_id": "toolu_1"}
+        take(turn, tool_use("toolu_1"), below, tool_result("toolu_1"))
+        assert round(turn.patience_left()[0]) == 20
+
+    on_turn(tmp_path, scene)
+
+
 def test_the_first_reason_to_end_a_turn_counts(tmp_path: Path) -> None:
     def scene(turn: RunningTurn) -> None:
         _, first = turn.patience_left()

@@ -18,8 +18,8 @@ from claude_pool.domain.errors import InvalidArgument
         ("json_schema", "{", "--json-schema: is not JSON"),
         ("json_schema", "list.json", "--json-schema: is not a JSON object"),
         ("mcp_servers", "list.json", "--mcp-servers: is not a JSON object"),
-        ("timeout_seconds", float("nan"), "--task-timeout: nan is not a finite number"),
-        ("max_budget_usd", float("inf"), "--task-budget-usd: inf is not a finite number"),
+        ("timeout_seconds", float("nan"), "--task-timeout: nan is not seconds from 0.001 to 2592000"),
+        ("max_budget_usd", float("inf"), "--task-budget-usd: inf is not dollars from 0.000001 to 1000000"),
         ("working_dir", "", "--working-dir: is empty"),
     ],
 )

@@ -181,7 +181,8 @@ def test_a_wrong_variable_is_named(bench: Bench) -> None:
     ended = bench.run("status")
 
     assert ended.returncode == 2
-    assert ended.stderr == "[invalid_argument] CLAUDE_POOL_SLOTS: 'abc' is not a whole number\n"
+    problem = "'abc' is not a whole number of slots from 1 to 1000"
+    assert ended.stderr == f"[invalid_argument] CLAUDE_POOL_SLOTS: {problem}\n"
 
 
 def test_an_interrupt_cancels_the_task_of_run(bench: Bench) -> None:

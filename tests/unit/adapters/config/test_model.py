@@ -64,25 +64,25 @@ def test_a_projects_file_moves_the_state_only_where_that_is_allowed(tmp_path: Pa
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"slots": "0"}, "slots (flag --slots): Input should be greater than or equal to 1"),
+        ({"slots": "0"}, "--slots: '0' is not a whole number of slots from 1 to 1000"),
         ({"slots": "17"}, "slots (flag --slots): 17 slots are not between 1 and 16"),
         ({"slots": "5", "max_slots": "4"}, "slots (flag --slots): 5 slots are not between 1 and 4"),
         ({"min_slots": "5", "max_slots": "4"}, "min_slots 5 is above max_slots 4"),
         (
             {"max_slots": "1000000"},
-            "max_slots (flag --max-slots): Input should be less than or equal to 1000",
+            "--max-slots: '1000000' is not a whole number of slots from 1 to 1000",
         ),
-        ({"budget_usd": "-1"}, "budget_usd (flag --budget-usd): Input should be greater than or equal to 0"),
+        ({"budget_usd": "-1"}, "--budget-usd: '-1' is not dollars from 0.000001 to 1000000"),
         (
             {"budget_usd": "1e300"},
-            "budget_usd (flag --budget-usd): Input should be less than or equal to 1000000000",
+            "--budget-usd: '1e300' is not dollars from 0.000001 to 1000000",
         ),
         (
             {"task_budget_usd": "0"},
-            "task_budget_usd (flag --task-budget-usd): Input should be greater than 0",
+            "--task-budget-usd: '0' is not dollars from 0.000001 to 1000000",
         ),
-        ({"task_timeout": "-5"}, "task_timeout (flag --task-timeout): Input should be greater than 0"),
-        ({"idle_exit": "-1"}, "idle_exit (flag --idle-exit): Input should be greater than or equal to 0"),
+        ({"task_timeout": "-5"}, "--task-timeout: '-5' is not seconds from 0.001 to 2592000"),
+        ({"idle_exit": "-1"}, "--idle-exit: '-1' is not 0 or seconds from 0.001 to 31622400"),
         ({"model": ""}, "model (flag --model): String should have at least 1 character"),
         ({"pass_env": "A=B"}, "pass_env (flag --pass-env): String should match pattern"),
     ],
