@@ -120,7 +120,7 @@ def number_metavar(option: Option) -> str | None:
 
 def _strict(parameter: inspect.Parameter) -> inspect.Parameter:
     """The same flag, with numbers read as everywhere: Python would take `1_000`, `nan` and `٣` as well."""
-    arguments: tuple[Any, ...] = get_args(parameter.annotation)
+    arguments = list[Any](get_args(parameter.annotation))
     kinds = {int, float} & {arguments[0], *get_args(arguments[0])} if arguments else set[type]()
     about = arguments[1] if len(arguments) > 1 else None
     if not kinds or not isinstance(about, OptionInfo):
