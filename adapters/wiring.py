@@ -16,6 +16,7 @@ from pathlib import Path
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Recover
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.funding import Quote
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
@@ -103,6 +104,13 @@ class Workshop:
     trust_project: bool = False
     prices: PriceList = field(default_factory=price_list)
 
+    def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
+        """What a call to a model costs, at least and at worst."""
+        return Quote(
+            self.prices.least_call(model, context, permission_mode),
+            self.prices.next_call(model, context, permission_mode),
+        )
+
 
 def open_store(places: Places, accept_rollback: bool = False) -> Store:
     """The store of a state directory, for its one owner.
@@ -151,6 +159,7 @@ async def running_pool(
         await driver.sweep_leftovers()
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
+    service.price = workshop.quote
     messages, progress = Messages(service, store.texts, system), Progress(system)
     driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)

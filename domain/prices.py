@@ -14,8 +14,8 @@ NANODOLLARS_PER_MICRODOLLAR = 1_000
 MAX_OUTPUT = 32_000
 """Tokens of output that one call of a model can have of which nothing else is known."""
 
-SHORT_OUTPUT = 256
-"""Tokens of a short answer: what a call must be able to say, or it is not worth its input."""
+SHORT_OUTPUT = 1
+"""Tokens of the shortest answer: without money for that, a call is not worth its input."""
 
 _DEFAULT = "default"
 

@@ -81,7 +81,7 @@ def test_a_call_costs_at_most_its_context_as_plain_input_and_the_longest_answer(
 
 
 def test_a_call_costs_at_least_a_short_answer() -> None:
-    assert LIST.least_call("opus", 1_000) == (1_000 * 5_000 + 256 * 25_000) // 1_000
+    assert LIST.least_call("opus", 1_000) == (1_000 * 5_000 + 25_000) // 1_000
 
 
 def test_in_plan_mode_the_dearer_of_the_two_models_holds() -> None:
