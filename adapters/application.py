@@ -33,6 +33,7 @@ from claude_pool.domain.why import story
 
 from .admission import checked_size, session_directory, submitted_before
 from .chains import Chains
+from .forecast import brief_view, foreseen, still
 from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
@@ -437,6 +438,12 @@ class Application:
             "free_microdollars": budget.free,
             "reservations": dict(budget.reservations),
         }
+
+    async def forecast(self) -> View:
+        """When the present queue will be done and what it will cost, in short."""
+        now, world = self._system.now(), still(self._service.world)
+        samples = await self._service.on_log(self._index.samples)
+        return brief_view(await asyncio.to_thread(foreseen, world, samples, now, owned=True))
 
     async def context_set(self, key: str, value: str, origin: Origin = CALLER) -> View:
         """Show a value to every conversation from its next prompt on."""

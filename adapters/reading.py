@@ -23,6 +23,7 @@ from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
 from .costs import costs_view
+from .forecast import WhatIf, forecast_view, foreseen
 from .places import Places
 from .store.blobs import BlobStore
 from .store.index_costs import Wanted
@@ -167,6 +168,16 @@ class LogReader:
         all_of_them = model is tag is chain is task is None
         charges = index.charges(since, until) if all_of_them else ()
         return costs_view(report(by, attempts, charges, limit), index.allowance())
+
+    def forecast(self, owned: bool, slots: int | None = None, limit: int | None = None) -> View:
+        """What will become of the present queue, or would with so many slots and so high a limit.
+
+        `owned` says whether an owner is at work; `limit` is in microdollars.
+        """
+        now, what_if = time.time_ns() // 1_000_000, WhatIf(slots, limit)
+        return forecast_view(
+            foreseen(self.world(), self._log.index.samples(), now, owned=owned, what_if=what_if)
+        )  # fmt: skip
 
     def _require(self, kind: str, subject: str) -> None:
         if kind_of(subject) != kind:

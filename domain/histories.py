@@ -131,9 +131,11 @@ def drawn(kinds: Sequence[Kind], which: Sequence[int], chances: Sequence[int]) -
 def outlasting(kind: Kind, ran_ms: int) -> tuple[Drawn, ...]:
     """What a task of this kind may come to in all that has already run for `ran_ms`.
 
-    Where no sample ran as long, it is taken to go on for as long again as a whole one, at that one's rate.
+    Where no sample ran as long, it is taken to go on for as long as a whole one, and to cost as much more
+    than the dearest.
     """
     longer = tuple(each for each in kind.samples if each[0] > ran_ms)
     if longer:
         return longer
-    return tuple((ran_ms + ms, cost * (ran_ms + ms) // max(ms, 1)) for ms, cost in kind.samples)
+    dearest = max(cost for _, cost in kind.samples)
+    return tuple((ran_ms + ms, dearest + cost) for ms, cost in kind.samples)

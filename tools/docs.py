@@ -23,8 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = (
     "serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay",
-    "why", "cost", "doctor", "demo", "drain", "resume", "stop", "approve", "reject", "questions", "answer",
-    "skills",
+    "why", "cost", "forecast", "doctor", "demo", "drain", "resume", "stop", "approve", "reject", "questions",
+    "answer", "skills",
 )  # fmt: skip
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 

@@ -16,6 +16,7 @@ from . import (
     control,
     cost,
     doctor,
+    forecast,
     looking,
     messages,
     replay,
@@ -68,6 +69,7 @@ def build() -> typer.Typer:
     for verb in (
         *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
         cost.cost,
+        forecast.forecast,
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
         *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),

@@ -87,6 +87,13 @@ class Reader(Protocol):
         """
         ...
 
+    def forecast(self, owned: bool, slots: int | None = None, limit: int | None = None) -> View:
+        """What will become of the present queue, or would with so many `slots` and so high a `limit`.
+
+        `owned` says whether an owner is at work; `limit` is in microdollars.
+        """
+        ...
+
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events with positions in (`after`, `until`], in order."""
         ...

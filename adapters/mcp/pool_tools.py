@@ -114,7 +114,8 @@ async def _resume(call: Call, _given: NoArguments) -> View:
 
 async def _budget(call: Call, given: BudgetArguments) -> View:
     limit = None if given.set_usd is None else microdollars(given.set_usd)
-    return await call.application.budget(limit, given.reset, call.origin)
+    budget = await call.application.budget(limit, given.reset, call.origin)
+    return {**budget, "forecast": await call.application.forecast()}
 
 
 STATUS = result_schema(

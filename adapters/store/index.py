@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+from claude_pool.domain.histories import Sample
 from claude_pool.domain.records import Event
 
 from .failures import told
 from .index_costs import COST_RULES, Costs
 from .index_rules import RULES, TABLES
+from .index_samples import latest_samples
 
 SCHEMA = 4
 """Version of the tables and of the rules that fill them; another number has the index rebuilt."""
@@ -237,6 +239,10 @@ class Index:
     def costs(self) -> Costs:
         """What attempts cost."""
         return Costs(self._connection, self._path)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """What the latest tasks that ended took and cost, the latest first."""
+        return latest_samples(self._connection, self._path)
 
     def count(self, state: str) -> int:
         """How many tasks are in a state."""

@@ -1,0 +1,35 @@
+"""What tasks that ended took and cost, as the index knows it: what a forecast is made of."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+from claude_pool.domain.histories import Sample, Traits
+from claude_pool.domain.workload import skill_name
+
+from .failures import told
+
+MOST_ENDED = 2_000
+"""Of the tasks that ended, only so many of the latest submitted are read."""
+
+_ENDED = """
+    SELECT model, skill, step, tags, ran_ms, cost FROM index_tasks
+    WHERE state IN ('completed', 'failed') AND attempts > 0
+    ORDER BY submitted_position DESC LIMIT ?
+"""
+
+
+def latest_samples(connection: sqlite3.Connection, path: Path | str) -> tuple[Sample, ...]:
+    """The tasks that ran and ended by themselves, the latest submitted first. Cancelled ones say nothing of
+    how long a task takes."""
+    with told(path):
+        rows = connection.execute(_ENDED, (MOST_ENDED,)).fetchall()
+    return tuple(
+        Sample(Traits(model, skill_name(skill), step, _tags(tags)), ran_ms, cost)
+        for model, skill, step, tags, ran_ms, cost in rows
+    )
+
+
+_tags = msgspec.json.Decoder(tuple[str, ...]).decode
