@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from random import Random
 
 from claude_pool.domain import pool, task
+from claude_pool.domain.coordination import RecordSpend
 from claude_pool.domain.forecast import DryOut, Forecast, forecast
+from claude_pool.domain.funding import Quote
 from claude_pool.domain.histories import History, Sample, Traits
-from claude_pool.domain.policies import next_wake
+from claude_pool.domain.policies import Surroundings, next_wake
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.workload import workload
 
@@ -23,6 +25,8 @@ SLOTS = 4
 FINISHED, WAITING = 200, 100
 TIMES = 20
 PAUSE_MS = 30 * 60_000
+MOST_A_CALL = 1_000
+"""What a call of the model costs at worst (microdollars); a task makes twenty such on average."""
 
 
 def ends_of(chance: Random, count: int) -> list[Sample]:
@@ -37,14 +41,14 @@ def ends_of(chance: Random, count: int) -> list[Sample]:
 class Play:
     """A pool with `WAITING` tasks whose ends are known to the test alone.
 
-    What a running task costs grows evenly. Where a limit is reached, what runs is interrupted, as the owner
-    does when there is nothing left to fund it with.
+    What a running task costs grows evenly, and all ends when a limit is reached.
     """
 
     def __init__(self, seed: int, limit: int | None = None) -> None:
         chance = Random(seed)
         self.history = History(ends_of(chance, FINISHED))
         self.story: Story = warmed(Settings(slots=SLOTS, session="slot"), limit)
+        self.story.surroundings = Surroundings({}, lambda *_: Quote(1, MOST_A_CALL))
         self.ends = {submit(self.story, n): end for n, end in enumerate(ends_of(chance, WAITING))}
         self.limit = limit
         self.now = NOW
@@ -81,12 +85,19 @@ class Play:
                 moments = range(self.now, at)
                 self.now += bisect_left(moments, self.limit, key=lambda t: self.used(running, t))
                 self.unpaid = len(self.story.world.tasks)
+                assert self.interrupted(), "the policies let what runs go on"
                 return
             self.now = at
             if name:
                 self.spent += self.ends[name].cost
                 end(self.story, name, outcome(cost=self.ends[name].cost), now=self.now)
             self.story.settle(self.now)
+
+    def interrupted(self) -> bool:
+        """Whether the pool ends an attempt when it hears what all have cost until now."""
+        for name, since in self.running().items():
+            self.story.do(RecordSpend(name, 1, self.cost(name, since, self.now), self.now))
+        return any(isinstance(t, task.Running) and t.live.interrupt for t in self.story.world.tasks.values())
 
     def used(self, running: dict[str, int], now: int) -> int:
         """What is spent, and what runs has cost until `now`."""

@@ -16,8 +16,8 @@ HEAVIER_THAN_TYPER = tuple(name for name in HEAVY if name != "pydantic")
 
 VERBS = (
     *("serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay"),
-    *("why", "cost", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send", "messages"),
-    *("chain", "skills", "questions", "answer", "auto", "route"),
+    *("why", "cost", "forecast", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send"),
+    *("messages", "chain", "skills", "questions", "answer", "auto", "route"),
 )
 
 _REPORT = "import sys; sys.stderr.write(','.join(m for m in %r if m in sys.modules))\n"
