@@ -29,6 +29,11 @@ MOST_A_CALL = 1_000
 """What a call of the model costs at worst (microdollars); a task makes twenty such on average."""
 
 
+def price(_model: str | None, _context: int, _mode: str | None) -> Quote:
+    """What a call costs."""
+    return Quote(1, MOST_A_CALL)
+
+
 def ends_of(chance: Random, count: int) -> list[Sample]:
     """So many tasks: half take less than 20 s, one in a hundred more than 3 min; dear ones take longer."""
     found: list[Sample] = []
@@ -48,7 +53,7 @@ class Play:
         chance = Random(seed)
         self.history = History(ends_of(chance, FINISHED))
         self.story: Story = warmed(Settings(slots=SLOTS, session="slot"), limit)
-        self.story.surroundings = Surroundings({}, lambda *_: Quote(1, MOST_A_CALL))
+        self.story.surroundings = Surroundings({}, price)
         self.ends = {submit(self.story, n): end for n, end in enumerate(ends_of(chance, WAITING))}
         self.limit = limit
         self.now = NOW
