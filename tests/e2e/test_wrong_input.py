@@ -19,6 +19,13 @@ def shell(tmp_path: Path) -> Generator[Shell]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shell]:
+    """The same for many tests, where what was asked before makes no difference."""
+    with a_shell(tmp_path_factory.mktemp("used")) as made:
+        yield made
+
+
 def git(folder: Path, *words: str) -> None:
     """Run git in a folder, apart from the user's own configuration."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -31,29 +38,29 @@ def git(folder: Path, *words: str) -> None:
 @pytest.mark.parametrize(
     "prompt", ["-hello", "--dangerously-skip-permissions", "/clear", "/cost now", "@/etc/passwd"]
 )
-def test_a_prompt_that_looks_like_an_option_a_command_or_a_file_is_text(shell: Shell, prompt: str) -> None:
-    answer = shell.run("run", "--", prompt)
+def test_a_prompt_that_looks_like_an_option_a_command_or_a_file_is_text(used: Shell, prompt: str) -> None:
+    answer = used.run("run", "--", prompt)
 
     assert answer.strip() == f"echo: {prompt}"
 
 
-def test_an_empty_prompt_is_refused_and_the_next_call_works(shell: Shell) -> None:
-    assert "[invalid_argument]" in shell.run("run", "", code=2)
-    assert shell.run("run", "[[reply: fine]] hi").strip() == "fine"
+def test_an_empty_prompt_is_refused_and_the_next_call_works(used: Shell) -> None:
+    assert "[invalid_argument]" in used.run("run", "", code=2)
+    assert used.run("run", "[[reply: fine]] hi").strip() == "fine"
 
 
-def test_a_prompt_of_twenty_megabytes_is_refused_and_the_next_call_works(shell: Shell) -> None:
-    refused = shell.raw("run", "-", stdin="x" * 20_000_000)
+def test_a_prompt_of_twenty_megabytes_is_refused_and_the_next_call_works(used: Shell) -> None:
+    refused = used.raw("run", "-", stdin="x" * 20_000_000)
 
     assert refused.returncode == 2
     assert "[invalid_argument]" in refused.stderr
-    assert shell.run("run", "[[reply: fine]] hi").strip() == "fine"
+    assert used.run("run", "[[reply: fine]] hi").strip() == "fine"
 
 
-def test_an_id_that_looks_like_a_path_is_refused(shell: Shell) -> None:
-    shell.run("run", "[[reply: fine]] hi")
+def test_an_id_that_looks_like_a_path_is_refused(used: Shell) -> None:
+    used.run("run", "[[reply: fine]] hi")
 
-    assert "[invalid_argument]" in shell.run("task", "../../etc/passwd", code=2)
+    assert "[invalid_argument]" in used.run("task", "../../etc/passwd", code=2)
 
 
 def test_a_missing_cli_is_named_and_the_pool_answers_on(tmp_path: Path) -> None:

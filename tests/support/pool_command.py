@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from tests.support.pool_level import View
 from tests.support.pool_loop import PATIENCE
 from tests.support.pool_plan import Plan
 from tests.support.pool_service import SlotProgram
+from tests.support.waiting import until_sync
 
 COMMAND = Path(sys.executable).parent / "claude-pool"
 
 _POLL_SECONDS = 0.02
+_ASK_SECONDS = 1.0
 _CODED = re.compile(r"\[([a-z_]+)\] (.*)", re.DOTALL)
 _FLAGS = {
     "max_budget_usd": "--task-budget-usd",
@@ -134,9 +137,23 @@ class CommandPool:
     def until(self, happened: Callable[[], bool], what: str) -> None:
         """See `Level.until`."""
         deadline = time.monotonic() + PATIENCE
-        while not happened():
+        while True:
+            written = self._written()
+            if happened():
+                return
             assert time.monotonic() < deadline, f"it did not happen that {what}"
-            time.sleep(_POLL_SECONDS)  # another process tells nobody here what it does
+            again = time.monotonic() + _ASK_SECONDS
+            while self._written() == written and time.monotonic() < again:
+                time.sleep(_POLL_SECONDS)  # another process tells nobody here what it does
+
+    def _written(self) -> list[tuple[int, int]]:
+        """Changes with the log: to ask costs the start of a process, and mostly nothing has happened."""
+        found: list[tuple[int, int]] = []
+        for name in ("log.sqlite", "log.sqlite-wal"):
+            with suppress(FileNotFoundError):
+                stat = (self._state / name).stat()
+                found.append((stat.st_mtime_ns, stat.st_size))
+        return found
 
     def settle(self) -> None:
         """See `Level.settle`: from outside nothing is to be seen but what a step then waits for itself."""
@@ -195,7 +212,7 @@ class CommandPool:
         self._await_nobody()
 
     def _await_nobody(self) -> None:
-        self.until(lambda: not processes_of(self._folder), "all processes of the pool were gone")
+        until_sync(lambda: not processes_of(self._folder), PATIENCE)
 
     def close(self) -> None:
         """See `Level.close`."""

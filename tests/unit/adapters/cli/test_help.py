@@ -7,8 +7,11 @@ import re
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.support.one_process import Ended, run_each
 
 HEAVY = ("mcp", "pydantic", "eventsourcing", "msgspec", "rich", "asyncio", "sqlite3")
 HEAVIER_THAN_TYPER = tuple(name for name in HEAVY if name != "pydantic")
@@ -20,19 +23,20 @@ VERBS = (
     *("messages", "chain", "skills", "questions", "answer", "auto", "route"),
 )
 
+ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"}
+
 _REPORT = "import sys; sys.stderr.write(','.join(m for m in %r if m in sys.modules))\n"
 _MAIN = "from claude_pool.adapters.cli.main import main\ntry:\n    main()\nfinally:\n    "
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
-        env=environ,
+        env=ENVIRON,
     )
 
 
@@ -71,12 +75,18 @@ def test_every_verb_is_listed() -> None:
     assert sorted(listed) == sorted(VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb: str) -> None:
-    asked = claude_pool(verb, "--help")
+@pytest.fixture(scope="module")
+def helped() -> dict[tuple[str, ...], Ended]:
+    """What the help of every verb came to."""
+    return run_each([(verb, "--help") for verb in VERBS], ENVIRON, Path("/"))
 
-    assert asked.returncode == 0
-    assert "Usage: " in asked.stdout
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(helped: dict[tuple[str, ...], Ended], verb: str) -> None:
+    asked = helped[verb, "--help"]
+
+    assert asked.code == "0"
+    assert "Usage: " in asked.output
 
 
 def test_the_flags_of_serve_are_all_listed() -> None:

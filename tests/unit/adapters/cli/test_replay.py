@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from claude_pool.domain.records import Actor, Event, Fact, Meta
 from claude_pool.domain.task_events import AttemptStarted, TaskParked, TaskSubmitted
 from claude_pool.domain.values import TaskSpec, Text
 
+from tests.support.one_process import Ended, run_each
 from tests.support.stand_in import PATIENCE, Bench, until
 
 TASK = "task-aaaaaaaaaaaaaaaa"
@@ -52,15 +54,21 @@ class Logged:
         self.bench.close()
 
 
-@pytest.fixture
-def logged(tmp_path: Path) -> Iterator[Logged]:
-    made = Logged(tmp_path)
+@contextmanager
+def a_log(folder: Path) -> Generator[Logged]:
+    made = Logged(folder)
     made.submit(TASK, "say\x1b hi")
     made.submit(OTHER, "and more")
     made.append(TASK, TaskParked("provider_limit", NOON + 60_000))
     made.append(TASK, AttemptStarted(1, "slot-0", NOON))
     yield made
     made.close()
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Iterator[Logged]:
+    with a_log(tmp_path) as made:
+        yield made
 
 
 def positions(bench: Bench, *flags: str) -> list[int]:
@@ -97,30 +105,41 @@ def test_each_event_is_one_canonical_json_line_for_a_program(logged: Logged) -> 
     assert data["spec"]["tags"] == ["t"]
 
 
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ([], [1, 2, 3, 4]),
-        (["--until", "2"], [1, 2]),
-        (["--until", "0"], []),
-        (["--until", "9" * 30], [1, 2, 3, 4]),
-        (["--until", "2023-11-15T12:00:01Z"], [1, 2]),
-        (["--until", "2023-11-15T12:00:01"], [1, 2]),
-        (["--until", "2023-11-15T13:00:00+01:00"], [1]),
-        (["--until", "2023-11-15"], []),
-        (["--task", TASK], [1, 3, 4]),
-        (["--task", OTHER], [2]),
-        (["--slot", "slot-0"], [4]),
-        (["--slot", "slot-0", "--task", OTHER], []),
-        (["--chain", "chain-aaaaaaaaaaaaaaaa"], []),
-        (["--type", "task.*"], [1, 2, 3]),
-        (["--type", "*.started", "--task", TASK], [4]),
-    ],
-)
+PARTS: list[tuple[list[str], list[int]]] = [
+    ([], [1, 2, 3, 4]),
+    (["--until", "2"], [1, 2]),
+    (["--until", "0"], []),
+    (["--until", "9" * 30], [1, 2, 3, 4]),
+    (["--until", "2023-11-15T12:00:01Z"], [1, 2]),
+    (["--until", "2023-11-15T12:00:01"], [1, 2]),
+    (["--until", "2023-11-15T13:00:00+01:00"], [1]),
+    (["--until", "2023-11-15"], []),
+    (["--task", TASK], [1, 3, 4]),
+    (["--task", OTHER], [2]),
+    (["--slot", "slot-0"], [4]),
+    (["--slot", "slot-0", "--task", OTHER], []),
+    (["--chain", "chain-aaaaaaaaaaaaaaaa"], []),
+    (["--type", "task.*"], [1, 2, 3]),
+    (["--type", "*.started", "--task", TASK], [4]),
+]
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, ...], Ended]]:
+    """What `replay` prints of the parts of one log."""
+    with a_log(tmp_path_factory.mktemp("parts")) as logged:
+        commands = [["replay", "--json", *flags] for flags, _ in PARTS]
+        yield run_each(commands, logged.bench.environ, logged.bench.work)
+
+
+@pytest.mark.parametrize(("flags", "expected"), PARTS)
 def test_only_the_events_that_are_asked_for_are_printed(
-    logged: Logged, flags: list[str], expected: list[int]
+    parts: dict[tuple[str, ...], Ended], flags: list[str], expected: list[int]
 ) -> None:
-    assert positions(logged.bench, *flags) == expected
+    ended = parts["replay", "--json", *flags]
+
+    assert ended.code == "0"
+    assert [json.loads(line)["position"] for line in ended.output.splitlines()] == expected
 
 
 def test_an_end_that_is_neither_position_nor_time_is_refused(logged: Logged) -> None:

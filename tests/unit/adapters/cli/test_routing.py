@@ -43,31 +43,38 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         yield made
 
 
-def test_parallel_results_are_printed_in_order(shell: Shell) -> None:
-    ended = shell.raw("auto", work(PARALLEL))
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The same for many tests, where what was asked before makes no difference."""
+    with a_shell(tmp_path_factory.mktemp("used")) as made:
+        yield made
+
+
+def test_parallel_results_are_printed_in_order(used: Shell) -> None:
+    ended = used.raw("auto", work(PARALLEL))
     assert (ended.returncode, ended.stdout) == (0, "[1] echo: one\n[2] echo: two\n")
     assert ended.stderr.startswith("parallel: $0.0")
 
 
-def test_a_chain_prints_its_last_output(shell: Shell) -> None:
-    ended = shell.raw("auto", work(CHAIN))
+def test_a_chain_prints_its_last_output(used: Shell) -> None:
+    ended = used.raw("auto", work(CHAIN))
     assert (ended.returncode, ended.stdout) == (0, "echo: then echo: one\n")
 
 
-def test_a_single_task_prints_its_answer_and_why_it_came_to_that(shell: Shell) -> None:
-    ended = shell.raw("auto", work(PARALLEL), "--prefer", "chain")
+def test_a_single_task_prints_its_answer_and_why_it_came_to_that(used: Shell) -> None:
+    ended = used.raw("auto", work(PARALLEL), "--prefer", "chain")
     assert ended.stdout.startswith('{"route": "parallel"')
     assert ended.stderr.startswith(
         "single, because the router chose parallel, which the hints do not allow: $"
     )
 
 
-def test_the_view_has_the_work_and_the_cost_of_all(shell: Shell) -> None:
-    view = shell.json("auto", work(CHAIN), "--tag", "t", "-m", "haiku", "--router-model", "sonnet")
+def test_the_view_has_the_work_and_the_cost_of_all(used: Shell) -> None:
+    view = used.json("auto", work(CHAIN), "--tag", "t", "-m", "haiku", "--router-model", "sonnet")
     assert (view["route"], view["chain"]["state"], view["finished"]) == ("chain", "completed", True)
-    costs = [task["cost_microdollars"] for task in shell.json("tasks", "--tag", "t")["tasks"]]
+    costs = [task["cost_microdollars"] for task in used.json("tasks", "--tag", "t")["tasks"]]
     assert (len(costs), sum(costs)) == (3, view["cost_microdollars"])
-    assert shell.json("task", view["router_task_id"])["model"] != view["chain"]["steps"][0].get("model")
+    assert used.json("task", view["router_task_id"])["model"] != view["chain"]["steps"][0].get("model")
 
 
 def test_the_same_key_prints_the_same_again_and_runs_nothing(shell: Shell) -> None:
@@ -76,8 +83,8 @@ def test_the_same_key_prints_the_same_again_and_runs_nothing(shell: Shell) -> No
     assert shell.json("status")["completed_tasks"] == 3
 
 
-def test_work_that_fails_ends_with_the_code_of_failure(shell: Shell) -> None:
-    ended = shell.raw("auto", work({"route": "single"}) + " [[status: 404]]")
+def test_work_that_fails_ends_with_the_code_of_failure(used: Shell) -> None:
+    ended = used.raw("auto", work({"route": "single"}) + " [[status: 404]]")
     assert ended.returncode == 1
     assert "[1] [model_not_found] " in ended.stderr
 
@@ -108,9 +115,9 @@ def test_a_route_is_printed_and_nothing_of_it_done(shell: Shell) -> None:
     assert shell.json("status")["completed_tasks"] == 2
 
 
-def test_a_route_needs_a_prompt_or_cases(shell: Shell) -> None:
-    assert "say either a prompt or --cases" in shell.run("route", code=2)
-    assert "hints stand in the cases" in shell.run("route", "--cases", "--max-parallel", "2", code=2)
+def test_a_route_needs_a_prompt_or_cases(used: Shell) -> None:
+    assert "say either a prompt or --cases" in used.run("route", code=2)
+    assert "hints stand in the cases" in used.run("route", "--cases", "--max-parallel", "2", code=2)
 
 
 def write_cases(shell: Shell, *cases: dict[str, Any]) -> str:
@@ -149,12 +156,12 @@ def test_cases_are_counted_by_label_and_errors_apart(shell: Shell) -> None:
     assert "error: split: [model_not_found]" in printed.stderr
 
 
-def test_a_file_of_cases_that_is_wrong_says_where(shell: Shell) -> None:
-    file = write_cases(shell, {"label": "a", "prompt": "b", "expected": ["singel"]})
-    assert "cases.json: case 1: expected should be a list of routes" in shell.run(
+def test_a_file_of_cases_that_is_wrong_says_where(used: Shell) -> None:
+    file = write_cases(used, {"label": "a", "prompt": "b", "expected": ["singel"]})
+    assert "cases.json: case 1: expected should be a list of routes" in used.run(
         "route", "--cases", file, code=2
     )
-    assert "none.json: cannot be read" in shell.run("route", "--cases", "none.json", code=2)
+    assert "none.json: cannot be read" in used.run("route", "--cases", "none.json", code=2)
 
 
 GOOD: dict[str, Any] = {"label": "a", "prompt": "b", "expected": ["single"]}

@@ -21,18 +21,25 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         yield made
 
 
-def test_each_option_of_a_task_is_told_with_its_source(shell: Shell) -> None:
-    shell.run("run", "hello", "-m", "haiku", "-p", "acceptEdits", "-s", "be brief", "--allowed-tools", "Read")
-    task_id = shell.json("tasks")["tasks"][0]["task_id"]
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """The same for many tests, where what was asked before makes no difference."""
+    with a_shell(tmp_path_factory.mktemp("used")) as made:
+        yield made
 
-    options = shell.json("task", task_id, "--explain")["options"]
+
+def test_each_option_of_a_task_is_told_with_its_source(used: Shell) -> None:
+    used.run("run", "hello", "-m", "haiku", "-p", "acceptEdits", "-s", "be brief", "--allowed-tools", "Read")
+    task_id = used.json("tasks")["tasks"][0]["task_id"]
+
+    options = used.json("task", task_id, "--explain")["options"]
 
     assert options["model"] == {"value": "haiku", "source": "task"}
     assert options["permission_mode"] == {"value": "acceptEdits", "source": "task"}
     assert options["allowed_tools"] == {"value": ["Read"], "source": "task"}
     assert options["working_dir"]["source"] == "pool"
-    assert "model = haiku  (task)" in shell.run("task", task_id, "--explain")
-    assert "task-aaaaaaaaaaaaaaaa" in shell.run("task", "task-aaaaaaaaaaaaaaaa", "--explain", code=2)
+    assert "model = haiku  (task)" in used.run("task", task_id, "--explain")
+    assert "task-aaaaaaaaaaaaaaaa" in used.run("task", "task-aaaaaaaaaaaaaaaa", "--explain", code=2)
 
 
 def test_an_embedded_owner_ends_with_its_command(shell: Shell) -> None:
@@ -57,18 +64,18 @@ def test_an_embedded_owner_does_not_outlive_a_command_that_is_killed(shell: Shel
     until(lambda: gone(int(lock.read_text())), "the end of the owner")
 
 
-def test_an_embedded_owner_gives_way_to_one_that_is_at_work(shell: Shell) -> None:
-    shell.run("submit", "hello")
+def test_an_embedded_owner_gives_way_to_one_that_is_at_work(used: Shell) -> None:
+    used.run("submit", "hello")
 
-    assert "[store_in_use] " in shell.run("run", "hello", "--embedded", code=3)
+    assert "[store_in_use] " in used.run("run", "hello", "--embedded", code=3)
 
 
-def test_wrong_options_are_a_usage_error_wherever_they_are_found(shell: Shell) -> None:
+def test_wrong_options_are_a_usage_error_wherever_they_are_found(used: Shell) -> None:
     for words in (["run", "hello", "-n", "99"], ["run", "hello", "-n", "99", "--embedded"]):
-        assert "[invalid_argument] slots (flag --slots): 99 slots are not between 1 and 16" in shell.run(
+        assert "[invalid_argument] slots (flag --slots): 99 slots are not between 1 and 16" in used.run(
             *words, code=2
         )
-    served = shell.raw("serve", "-n", "99")
+    served = used.raw("serve", "-n", "99")
     assert (served.returncode, served.stdout) == (2, "")
 
 
@@ -84,11 +91,11 @@ def test_prices_of_ones_own_are_charged_and_wrong_ones_stop_the_pool_before_it_s
     assert view["cost_microdollars"] == 100 * 1_000 + 20
 
 
-def test_a_log_can_be_read_while_the_owner_writes_it(shell: Shell) -> None:
-    shell.run("run", "hello")
+def test_a_log_can_be_read_while_the_owner_writes_it(used: Shell) -> None:
+    used.run("run", "hello")
 
-    names = [json.loads(line)["name"] for line in shell.run("replay", "--json").splitlines()]
+    names = [json.loads(line)["name"] for line in used.run("replay", "--json").splitlines()]
 
     assert names[0] == "pool.opened"
     assert "task.completed" in names
-    assert shell.run("replay", "--check") == "the log is whole, and every fold of it agrees\n"
+    assert used.run("replay", "--check") == "the log is whole, and every fold of it agrees\n"
