@@ -52,7 +52,7 @@ from .store.memory import MemoryEventLog
 from .store.registry import default_codec
 from .store.sqlite import SqliteEventLog
 from .surroundings import ProjectTexts
-from .system import RealSystem, System, new_uuid
+from .system import RealSystem, System, new_uuid, wall_ms
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ async def running_pool(
     try:
         await _recover(service, store, system, workshop.prices)
         await service.on_log(
-            lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=system.now())
+            lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=wall_ms())
         )
         owner = pool.StartOwner(
             pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now()

@@ -1,4 +1,4 @@
-"""A clock that stands still until a scenario says that time passes."""
+"""Clocks that stand still until a scenario says that time passes, or that somebody sets one of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ NOON = 1_800_000_000_000
 
 
 class StandingClock(RealSystem):
-    """A `System` whose time only moves when it is told to; ids are as random as ever."""
+    """The real `System` over two clocks that only move when they are told to; ids are as random as ever."""
 
-    def __init__(self) -> None:
-        """It is noon."""
-        self._now = NOON
-
-    def now(self) -> int:
-        """See `System.now`."""
-        return self._now
+    def __init__(self, wall: int = NOON) -> None:
+        """The wall clock shows `wall`."""
+        self.wall = wall
+        self._passed = 0
+        super().__init__(lambda: self.wall, lambda: self._passed)
 
     def advance(self, milliseconds: int) -> None:
-        """Let time pass."""
-        self._now += milliseconds
+        """Let time pass, asleep or awake."""
+        self.wall += milliseconds
+        self._passed += milliseconds
+
+    def set_wall(self, milliseconds: int) -> None:
+        """Somebody sets the wall clock forward, or back."""
+        self.wall += milliseconds

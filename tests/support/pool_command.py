@@ -162,6 +162,10 @@ class CommandPool:
         """See `Level.advance`."""
         raise NotImplementedError("the clock of another process cannot be moved")
 
+    def set_clock(self, milliseconds: int) -> None:
+        """See `Level.set_clock`."""
+        raise NotImplementedError("the clock of another process cannot be set")
+
     def transcript(self, task_id: str) -> str:
         """See `Level.transcript`."""
         found = sorted((self._state / "transcripts").glob(f"{task_id}.*.jsonl"))

@@ -42,6 +42,10 @@ class Level(Protocol):
         """Let time pass."""
         ...
 
+    def set_clock(self, milliseconds: int) -> None:
+        """Have somebody set the wall clock forward (or back, where negative)."""
+        ...
+
     def connect(self, toolsets: str) -> Client:
         """A connection that speaks the protocol's own lines."""
         ...

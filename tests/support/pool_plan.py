@@ -33,8 +33,16 @@ _SECONDS = {
     "task timeout": "task_timeout_ms",
     "queue timeout": "queue_timeout_ms",
     "question timeout": "question_ms",
+    "first output timeout": "first_output_ms",
+    "silence timeout": "silence_ms",
+    "tool silence timeout": "tool_silence_ms",
 }
-_CLI = {"crashes at its start": "crashstart 1", "cannot clear": "badclear", "as ever": "normal"}
+_CLI = {
+    "crashes at its start": "crashstart 1",
+    "cannot clear": "badclear",
+    "reads one prompt": "noread",
+    "as ever": "normal",
+}
 
 
 def plan_of(slots: int, wishes: Mapping[str, str], working_dir: str) -> Plan:

@@ -71,6 +71,7 @@ class ServicePool:
 
     def _start(self) -> None:
         self._owners += 1
+        self._clock = StandingClock(self._clock.wall)  # a new process reads the clocks of its machine anew
         state = self._state()
         for part in ("transcripts", "blobs"):
             (state / part).mkdir(parents=True, exist_ok=True)
@@ -181,6 +182,12 @@ class ServicePool:
     def advance(self, milliseconds: int) -> None:
         """See `Level.advance`."""
         self._clock.advance(milliseconds)
+        self._loop.loop.call_soon_threadsafe(self.running.service.react)
+        self.settle()
+
+    def set_clock(self, milliseconds: int) -> None:
+        """See `Level.set_clock`."""
+        self._clock.set_wall(milliseconds)
         self._loop.loop.call_soon_threadsafe(self.running.service.react)
         self.settle()
 

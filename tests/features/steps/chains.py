@@ -14,6 +14,11 @@ def chain(scene: Scene, name: str, datatable: Table) -> None:
     _chain(scene, name, datatable)
 
 
+@when(phrase("the coordinator chains as {name:Task} within {seconds:Count} seconds"))
+def chain_in_time(scene: Scene, name: str, seconds: int, datatable: Table) -> None:
+    _chain(scene, name, datatable, timeout_seconds=seconds)
+
+
 @when(phrase("the coordinator chains as {name:Task} in a {copy:Copy}"))
 def chain_apart(scene: Scene, name: str, copy: str, datatable: Table) -> None:
     kind, _, merge = copy.partition(" that is merged by ")

@@ -20,6 +20,11 @@ def pass_time(scene: Scene, seconds: int) -> None:
     scene.pool.advance(seconds * 1000)
 
 
+@when(phrase("the clock is set {way:Ways} by {hours:Count} hours"))
+def set_clock(scene: Scene, way: int, hours: int) -> None:
+    scene.pool.set_clock(way * hours * 3_600_000)
+
+
 @when("the coordinator resumes the pool")
 def resume(scene: Scene) -> None:
     scene.ask("pool_resume")

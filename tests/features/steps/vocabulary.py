@@ -60,6 +60,7 @@ KINDS = {
     ),
     "Scales": _kind(r"adds|removes|wants", lambda text: _SCALES[text]),
     "Slots": _kind(r"slots?", lambda text: text),
+    "Ways": _kind(r"forward|back", lambda text: {"forward": 1, "back": -1}[text]),
     "Seconds": _kind(r"seconds pass|second passes", lambda text: text),
     "Calls": _kind(r"runs|submits for review|submits", lambda text: _CALLS[text]),
     "Many": _kind(r"one task|two tasks", lambda text: text),

@@ -1,8 +1,8 @@
-Feature: Time is limited where someone says so
+Feature: An attempt is limited in time where someone says so
 
-  A task may limit how long one attempt of it runs, and the pool may set that limit for all. The attempt is
-  then interrupted and the task fails; what it cost is paid. Time spent waiting for a slot is not time spent
-  working: it counts only against the pool's own limit for waiting.
+  A task may limit how long one attempt of it runs (timeout_seconds), and the pool may set that limit for all
+  (--task-timeout). The attempt is then interrupted, and the task fails with timed_out_task; what it cost is
+  paid, and its conversation can be resumed. Time spent waiting for a slot is not time spent working.
 
   Scenario: An attempt that takes too long is interrupted
     Given a pool of 1 slot
@@ -34,15 +34,6 @@ Feature: Time is limited where someone says so
     And 100 seconds pass
     And A is released
     Then B answers "in time"
-
-  Scenario: Waiting for a slot has a limit of its own
-    Given a pool of 1 slot with
-      | queue timeout | 30 s |
-    When the coordinator submits A, which works until it is released
-    And the coordinator submits B, which answers "too late"
-    And 30 seconds pass
-    Then B fails for good with timed_out_queue
-    And A is running
 
   Scenario: The slot of an interrupted attempt goes on
     Given a pool of 1 slot
