@@ -120,7 +120,7 @@ class Service:
             self._correlate(stream, correlation)
         if ahead := self._system.begin_after(last):
             _log.warning(
-                "the log's last time is %.1f days ahead of this machine's clock, which is gone by from here",
+                "the log's last time is %.1f days ahead of this machine's clock; from here this clock counts",
                 ahead / 86_400_000,
             )
         return self.world
