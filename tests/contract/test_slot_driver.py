@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,24 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
     """Runs a scene on a driver of its own."""
     opener = _OPENERS[request.param]
     return lambda scene: play_on(opener, tmp_path, scene)
+
+
+@pytest.fixture(scope="module", params=["fake", pytest.param("real", marks=pytest.mark.real)])
+def again(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Play]:
+    """Runs scenes on a slot that is launched once for all of them; each begins with a new conversation."""
+    opened = _OPENERS[request.param](tmp_path_factory.mktemp("slot"))
+    with asyncio.Runner() as runner:
+        bench = runner.run(opened.__aenter__())
+        try:
+            runner.run(bench.launch())
+
+            async def show(scene: Scene) -> None:
+                await bench.driver.clear(SLOT)
+                await scene(bench)
+
+            yield lambda scene: runner.run(show(scene))
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
 
 
 def play_on(opener: Opener, folder: Path, scene: Scene) -> None:
@@ -254,30 +272,29 @@ def test_a_setting_that_does_not_exist_fails_the_turn_before_it_begins(play: Pla
 @pytest.mark.parametrize(
     "prompt", ["/clear", "/cost now", "-x --help", "@/etc/hostname and @work", "!ls", "# title", "/"]
 )
-def test_a_prompt_reaches_the_model_as_text(play: Play, prompt: str) -> None:
+def test_a_prompt_reaches_the_model_as_text(again: Play, prompt: str) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
+        first = len(bench.calls())
         before = await bench.run("hello")
         report = await bench.run(prompt)
         assert output(report).split() == ["echo:", *prompt.split()]
         assert report.session == before.session
-        assert [call.prompt.strip() for call in bench.calls()] == ["hello", prompt]
+        assert [call.prompt.strip() for call in bench.calls()[first:]] == ["hello", prompt]
 
-    play(scene)
+    again(scene)
 
 
-def test_any_text_survives_the_way_to_the_model_and_back(play: Play) -> None:
+def test_any_text_survives_the_way_to_the_model_and_back(again: Play) -> None:
     text = 'line\u2028separator next\u0085line zero\u200bwidth emoji \N{PILE OF POO} quote" back\\slash'
     prompt = f"[[reply: {json.dumps(text)}]]"
 
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         assert output(await bench.run(prompt)) == text
         assert recalled(await bench.run("[[recall]]")) == [prompt]
         await bench.run(text)
         assert recalled(await bench.run("[[recall]]"))[-1] == text
 
-    play(scene)
+    again(scene)
 
 
 def test_the_instructions_of_the_repository_reach_the_model(play: Play) -> None:
@@ -444,14 +461,13 @@ def test_what_a_model_says_is_told_while_it_says_it_and_once(play: Play) -> None
 # ---------------------------------------------------------------------------- outcomes
 
 
-def test_a_tool_call_is_part_of_its_turn(play: Play) -> None:
+def test_a_tool_call_is_part_of_its_turn(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run('[[tool: Bash {"command": "echo from the tool"}]] [[result]]')
         assert output(report) == "from the tool"
         assert report.outcome.turns == 2 and report.rss_mb > 0
 
-    play(scene)
+    again(scene)
 
 
 def test_a_denied_tool_is_recorded_and_does_not_fail_the_turn(play: Play) -> None:
@@ -641,16 +657,15 @@ def test_a_question_to_the_user_is_put_where_a_task_allows_it_by_name(tmp_path: 
         ("html", "provider_error", True),
     ],
 )
-def test_a_failure_of_the_provider_has_its_code(play: Play, fault: str, code: str, retryable: bool) -> None:
+def test_a_failure_of_the_provider_has_its_code(again: Play, fault: str, code: str, retryable: bool) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run(f"[[{fault}]]")
         outcome = report.outcome
         assert (outcome.end, outcome.code, outcome.retryable) == (End.FAILED, code, retryable)
         assert outcome.message and outcome.output.inline == ""
         assert report.alive and output(await bench.run("and again")) == "echo: and again"
 
-    play(scene)
+    again(scene)
 
 
 @pytest.mark.real
@@ -720,13 +735,12 @@ def test_a_slot_that_says_nothing_to_a_prompt_is_ended(play: Play) -> None:
     play(scene)
 
 
-def test_a_slot_that_goes_on_talking_is_not_silent(play: Play) -> None:
+def test_a_slot_that_goes_on_talking_is_not_silent(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run("[[reply: a b c d e f]] [[slow: 300ms x 6]]", silence_ms=1200)
         assert output(report) == "a b c d e f"
 
-    play(scene)
+    again(scene)
 
 
 def test_a_tool_that_is_silent_for_too_long_ends_the_turn(play: Play) -> None:
@@ -777,9 +791,8 @@ def test_every_turn_costs_what_was_served_for_it(play: Play) -> None:
     play(scene)
 
 
-def test_an_interrupted_turn_costs_what_was_served_until_then(play: Play) -> None:
+def test_an_interrupted_turn_costs_what_was_served_until_then(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run_and_interrupt(f"[[usage: input=5000 output=2000]] {_SLOW_ANSWER}")
         outcome = report.outcome
         output_of_the_message = 2000 // 2  # microdollars, at half a microdollar a token
@@ -787,32 +800,30 @@ def test_an_interrupted_turn_costs_what_was_served_until_then(play: Play) -> Non
         assert outcome.tokens.input == 5000
         assert 500 <= outcome.cost <= 500 + output_of_the_message
 
-    play(scene)
+    again(scene)
 
 
-def test_a_stream_that_breaks_is_paid_for(play: Play) -> None:
+def test_a_stream_that_breaks_is_paid_for(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run(
             "[[usage: input=5000 output=20]] [[reply: a b c d]] [[slow: 50ms x 4]] [[cut after: 2]]"
         )
         assert report.outcome.cost >= 500
 
-    play(scene)
+    again(scene)
 
 
 _TWO_CALLS = "[[usage: input=5000 output=2]] [[tool: Bash {}]] [[usage: input=5000 output=2]]"
 """Costs about 500 microdollars, and then as much again."""
 
 
-def test_a_turn_tells_that_its_money_nearly_ends_and_that_it_ended(play: Play) -> None:
+def test_a_turn_tells_that_its_money_nearly_ends_and_that_it_ended(again: Play) -> None:
     told: list[tuple[str, int]] = []
 
     async def scene(bench: Bench) -> None:
         def note(attempt: str, metered: int) -> None:
             told.append((attempt, metered))
 
-        await bench.launch()
         await bench.run(_TWO_CALLS, budget=2_000, margin=900, on_spend=note)
         assert told == []
         await bench.run(_TWO_CALLS, budget=800, margin=400, on_spend=note)
@@ -820,10 +831,10 @@ def test_a_turn_tells_that_its_money_nearly_ends_and_that_it_ended(play: Play) -
         (_, nearly), (_, ended) = told
         assert 500 <= nearly < 800 <= 1_000 <= ended
 
-    play(scene)
+    again(scene)
 
 
-def test_a_turn_that_gets_more_money_tells_anew_where_it_ends(play: Play) -> None:
+def test_a_turn_that_gets_more_money_tells_anew_where_it_ends(again: Play) -> None:
     told: list[int] = []
 
     async def scene(bench: Bench) -> None:
@@ -832,16 +843,15 @@ def test_a_turn_that_gets_more_money_tells_anew_where_it_ends(play: Play) -> Non
             bench.driver.fund(SLOT, "task-99.1", 1)
             bench.driver.fund(SLOT, attempt, 100 * 10 ** len(told))
 
-        await bench.launch()
         await bench.run(_TWO_CALLS, budget=100, on_spend=pay)
         assert len(told) == 2 and 500 <= told[0] < 1_000 <= told[1]
         bench.driver.fund(SLOT, bench.attempt, 1)  # nothing runs
         assert len(told) == 2
 
-    play(scene)
+    again(scene)
 
 
-def test_money_that_is_spent_when_it_is_given_is_told_at_once(play: Play) -> None:
+def test_money_that_is_spent_when_it_is_given_is_told_at_once(again: Play) -> None:
     told: list[int] = []
 
     async def scene(bench: Bench) -> None:
@@ -849,27 +859,24 @@ def test_money_that_is_spent_when_it_is_given_is_told_at_once(play: Play) -> Non
             told.append(metered)
             bench.driver.fund(SLOT, attempt, 100 if len(told) == 1 else 10_000)
 
-        await bench.launch()
         await bench.run("[[usage: input=5000 output=2]] [[slow: 20ms x 10]]", budget=400, on_spend=pay)
         assert len(told) == 2 and told[0] == told[1]
 
-    play(scene)
+    again(scene)
 
 
-def test_a_turn_tells_how_much_its_conversation_holds(play: Play) -> None:
+def test_a_turn_tells_how_much_its_conversation_holds(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run(
             "[[usage: input=7 output=2]] [[tool: Bash {}]] [[usage: input=50 output=20 cache_read=300]]"
         )
         assert report.outcome.context == 50 + 20 + 300
 
-    play(scene)
+    again(scene)
 
 
-def test_the_transcript_of_a_turn_is_what_its_evidence_says(play: Play) -> None:
+def test_the_transcript_of_a_turn_is_what_its_evidence_says(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         report = await bench.run("hello")
         path = bench.settings.transcripts_dir / f"{bench.attempt}.jsonl"
         content = path.read_bytes()
@@ -878,7 +885,7 @@ def test_the_transcript_of_a_turn_is_what_its_evidence_says(play: Play) -> None:
         assert json.loads(content.splitlines()[-1])["type"] == "result"
         assert path.stat().st_mode & 0o777 == 0o600
 
-    play(scene)
+    again(scene)
 
 
 # ---------------------------------------------------------------------------- interrupting and ending
@@ -907,14 +914,13 @@ def test_an_interrupt_ends_the_tool_that_works(play: Play) -> None:
     play(scene)
 
 
-def test_an_interrupt_of_another_attempt_does_nothing(play: Play) -> None:
+def test_an_interrupt_of_another_attempt_does_nothing(again: Play) -> None:
     async def scene(bench: Bench) -> None:
-        await bench.launch()
         turn = asyncio.create_task(bench.run("[[delay: 300ms]]"))
         await bench.driver.interrupt(SLOT, "task-99.1")
         assert (await turn).outcome.end is End.SUCCEEDED
 
-    play(scene)
+    again(scene)
 
 
 def test_what_a_tool_leaves_running_ends_with_the_turn(play: Play) -> None:
