@@ -381,13 +381,13 @@ def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(play: Pl
 
 def test_a_slot_is_not_silent_while_its_own_tool_waits(play: Play) -> None:
     async def tool(_: str, __: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
-        await asyncio.sleep(1.2)  # the slot is silent for longer than it may be, but for our tool
+        await asyncio.sleep(1.8)  # the slot is silent for longer than it may be, but for our tool
         return {"waited": True}
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_slot_tool(tool)
         await bench.launch()
-        assert json.loads(output(await bench.run(_SEND, silence_ms=500))) == {"waited": True}
+        assert json.loads(output(await bench.run(_SEND, silence_ms=1500))) == {"waited": True}
 
     play(scene)
 
@@ -596,12 +596,12 @@ def test_an_interrupt_takes_the_question_back(play: Play) -> None:
 def test_a_slot_that_waits_for_an_answer_is_not_silent(play: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def later(_ask: Ask) -> Leave:
-            await asyncio.sleep(0.6)  # a person thinks for longer than the slot may be silent
+            await asyncio.sleep(1.8)  # a person thinks for longer than the slot may be silent
             return Leave(True)
 
         bench.driver.on_question(later)
         await bench.launch()
-        assert output(await bench.run(_TOUCH, asks=True, silence_ms=400)) == "went on"
+        assert output(await bench.run(_TOUCH, asks=True, silence_ms=1500)) == "went on"
 
     play(scene)
 
