@@ -82,8 +82,6 @@ def forecast_view(found: Forecast | NoForecast) -> View:
         return {**brief_view(found), "tasks": found.tasks}
     return {
         **brief_view(found),
-        "at": found.at,
-        "at_iso": _iso(found.at),
         "tasks": found.tasks,
         "left_out_tasks": found.left_out,
         "unplaced_tasks": found.unplaced,
@@ -101,6 +99,8 @@ def brief_view(found: Forecast | NoForecast) -> View:
         return {"finish": None, "spend": None, "dry_out": None, "reason": found.reason}
     dry = found.dry_out
     return {
+        "at": found.at,
+        "at_iso": _iso(found.at),
         "finish": _moments(found.finish.p50, found.finish.p90),
         "spend": _money(found.spend),
         "dry_out": None if dry is None else {**_moments(dry.p50, dry.p90), "share": round(dry.share, 4)},

@@ -154,6 +154,17 @@ class Scene:
             self.chains[name] = answer["chain_id"]
             self.steps.update((step, self.chains[name]) for step in steps)
 
+    def work_for(self, name: str, uses: str, milliseconds: int) -> None:
+        """Have a task run to its end that works for so long by the pool's clock."""
+        self.know(
+            name, self.ask("pool_submit", **self.order(name, f"works until it is released and {uses}", {}))
+        )
+        self.await_state(name, "running")
+        self.await_words(name)
+        self.pool.advance(milliseconds)
+        self.gate(name).touch()
+        self.await_state(name, "completed")
+
     def leave(self, name: str, order: View) -> None:
         """Run a task, and go away as soon as it is accepted."""
         before = self.see("pool_list_tasks", limit=1)["tasks"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_bdd import then, when
+from pytest_bdd import given, then, when
 
 from tests.features.steps.vocabulary import phrase
 from tests.support.pool_money import dollars, microdollars
 from tests.support.pool_scene import Scene
-from tests.support.pool_tables import Table, compare, cost_row
+from tests.support.pool_tables import Table, compare, cost_row, forecast_row
 
 
 @when(phrase("the coordinator sets the budget to {amount:Money}"))
@@ -24,6 +24,18 @@ def reset_budget(scene: Scene) -> None:
 def budget_is(scene: Scene, datatable: Table) -> None:
     scene.pool.settle()
     compare(datatable, [scene.budget_row()])
+
+
+@given(phrase("{count:Count} tasks have run for {seconds:Count} seconds"))
+def tasks_have_run(scene: Scene, count: int, seconds: int) -> None:
+    for number in range(count):
+        scene.work_for(f"past-{number}", "uses 1000 and 100 tokens", seconds * 1000)
+
+
+@then("the forecast is")
+def forecast_is(scene: Scene, datatable: Table) -> None:
+    scene.pool.settle()
+    compare(datatable, [forecast_row(scene.see("pool_budget")["forecast"])])
 
 
 @then(phrase("the costs by {by:Code} are"))
