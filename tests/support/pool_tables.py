@@ -104,14 +104,15 @@ def forecast_row(view: View) -> Row:
     """A forecast as a row: what half of all courses say, and nine of ten as well, in seconds from now."""
     row = {"finish in": "", "spend": "", "dry in": "", "unpaid": "", "why not": shown(view["reason"])}
     if view["reason"] is None:
-        dry, spend = view["dry_out"] or {}, view["spend"]
+        dry: View | None = view["dry_out"]
+        spend: View = view["spend"]
         for part, field in (("finish", "finish in"), ("dry_out", "dry in")):
-            moments = view[part] or {"p50": None, "p90": None}
+            moments: View = view[part] or {"p50": None, "p90": None}
             assert moments["p50"] == moments["p90"], moments
             row[field] = "" if moments["p50"] is None else shown((moments["p50"] - view["at"]) // 1000)
         assert spend["p50_microdollars"] == spend["p90_microdollars"], spend
         row["spend"], row["unpaid"] = dollars(spend["p50_microdollars"]), shown(view["unpaid_tasks"]["p50"])
-        if dry.get("share") == 0:
+        if dry is not None and not dry["share"]:
             row["dry in"] = "never"
     return row
 
