@@ -35,6 +35,7 @@ from .claude.meter import meter_transcript
 from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
+from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
@@ -318,7 +319,7 @@ async def open_pool(
 
     Raises:
         StoreInUse: an owner holds `state_dir`. StoreError: its log cannot be used.
-        InvalidArgument: `working_dir` is not a directory.
+        InvalidArgument: `working_dir` is not a directory, or a number is none or out of its range.
     """
     environment = dict(os.environ if environ is None else environ)
     with contextlib.ExitStack() as stack:
@@ -337,9 +338,9 @@ async def open_pool(
             slots=slots,
             options=overlaid(base.options, Options(model=model, permission_mode=permission_mode)),
             working_dir=places.work_tree if working_dir is None else os.path.realpath(working_dir),
-            question_ms=round(question_seconds * 1000),
+            question_ms=milliseconds(given(question_seconds, QUESTION_SECONDS, "question_seconds")),
         )
-        limit = None if budget_usd is None else round(budget_usd * 1_000_000)
+        limit = None if budget_usd is None else microdollars(given(budget_usd, DOLLARS, "budget_usd"))
         workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))
         library = Library(default_folders(places, environment))
         async with running_pool(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -88,7 +89,7 @@ class SlotTool:
             if not isinstance(value, str):
                 raise InvalidArgument(argument=name, problem="must be a text")
             return text(given, name)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise InvalidArgument(argument=name, problem="must be a number")
         return value
 

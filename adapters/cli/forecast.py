@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Annotated, cast
 
 import typer
-from claude_pool.domain.errors import InvalidArgument
 
+from ..config.amounts import DOLLARS, given, microdollars
 from ..handover import NoOwner, Unavailable
 from . import output
 from .shell import Shell, View
@@ -25,7 +25,7 @@ Budget = Annotated[
 
 def forecast(shell: Shell, slots: Slots = None, budget: Budget = None) -> None:
     """Tell when the queue will be done, what it will cost, and when the money will be spent."""
-    limit = None if budget is None else _microdollars(budget)
+    limit = None if budget is None else microdollars(given(budget, DOLLARS, "--budget"))
     reader = shell.reader()
     try:
         with output.progress("imagining what may come"):
@@ -38,12 +38,6 @@ def forecast(shell: Shell, slots: Slots = None, budget: Budget = None) -> None:
         output.result(f"no forecast: {view['reason']} ({_tasks(view['tasks'])} in the queue)")
     else:
         _show(view)
-
-
-def _microdollars(dollars: float) -> int:
-    if not 0 < dollars <= 1_000_000:
-        raise InvalidArgument(argument="--budget", problem="a budget is above 0 and at most 1000000 dollars")
-    return round(dollars * 1_000_000)
 
 
 def _owned(shell: Shell) -> bool:

@@ -11,6 +11,8 @@ import re
 from decimal import ROUND_DOWN, Decimal
 from typing import NamedTuple
 
+from claude_pool.domain.errors import InvalidArgument
+
 LONGEST_TEXT = 40
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -72,6 +74,18 @@ WAIT_SECONDS = Range("seconds", 0, 1_000_000_000)
 """How long a caller waits. Calls of the pool cap it far below."""
 
 SLOTS = Range("a whole number of slots", 1, 1_000, whole=True)
+
+
+def given(raw: object, allowed: Range, where: str) -> float:
+    """The number that `raw` means, for who has to tell a caller where a wrong one stands.
+
+    Raises:
+        InvalidArgument: it is none in that range.
+    """
+    try:
+        return allowed.read(raw)
+    except ValueError as error:
+        raise InvalidArgument(argument=where, problem=str(error)) from None
 
 
 def microdollars(usd: float) -> int:

@@ -8,6 +8,7 @@ from claude_pool.domain.routing import MOST_PARTS, Hints
 from claude_pool.domain.values import Options
 from pydantic import Field
 
+from ..config.amounts import microdollars, milliseconds
 from ..requests import TaskRequest
 from ..routing import AutoRequest, RouteRequest
 from ..views import View
@@ -15,7 +16,7 @@ from .arguments import Arguments
 from .fields import Directory, Line, LongText, Model, PermissionMode, Prompt, Rules, Tags, Timeout, Usd, Wait
 from .schemas import result_schema
 from .shortening import shortened, shortened_chain
-from .task_arguments import NOT_PART_OF_THE_TASK, Effort, microdollars
+from .task_arguments import NOT_PART_OF_THE_TASK, Effort
 from .tool import Call, Tool
 
 LARGEST_SPLIT = 100
@@ -88,7 +89,7 @@ async def _auto(call: Call, given: AutoArguments) -> View:
             permission_mode=given.permission_mode,
             allowed_tools=tuple(given.allowed_tools or ()),
             max_budget=_money(given.max_budget_usd),
-            timeout_ms=None if given.timeout_seconds is None else round(given.timeout_seconds * 1000),
+            timeout_ms=None if given.timeout_seconds is None else milliseconds(given.timeout_seconds),
             working_dir=given.working_dir or call.working_dir,
         ),
         tags=tuple(given.tags),

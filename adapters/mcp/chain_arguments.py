@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal, Self, cast
 from claude_pool.domain.errors import InvalidArgument
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from ..config.amounts import microdollars, milliseconds
 from ..requests import ChainRequest, StepRequest, TaskRequest
 from .arguments import Arguments
 from .fields import Label, Line, LongText, Prompt, Tags, Timeout, Usd, refusal
 from .review_tools import DEFAULT_REJECTIONS
 from .schemas import Schema, arguments_schema
 from .skill_arguments import SkillValues, Values, as_texts, with_skill
-from .task_arguments import TaskOptions, meaning, microdollars, task_request
+from .task_arguments import TaskOptions, meaning, task_request
 from .tool import Call
 
 MAX_STEPS = 1_000
@@ -133,7 +134,7 @@ async def chain_request(given: ChainArguments, call: Call) -> ChainRequest:
         merge=given.merge,
         tags=tuple(given.tags),
         max_budget=None if given.max_budget_usd is None else microdollars(given.max_budget_usd),
-        timeout_ms=None if given.timeout_seconds is None else round(given.timeout_seconds * 1000),
+        timeout_ms=None if given.timeout_seconds is None else milliseconds(given.timeout_seconds),
         working_dir=working_dir,
         idempotency_key=given.idempotency_key,
         arguments=_meaning(given),
@@ -153,7 +154,7 @@ async def _step(step: StepArguments, number: int, working_dir: str | None, call:
         needs=None if step.needs is None else tuple(step.needs),
         recovery_prompt=step.recovery_prompt,
         on_failure=step.on_failure,
-        backoff_ms=None if step.backoff is None else round(step.backoff * 1000),
+        backoff_ms=None if step.backoff is None else milliseconds(step.backoff),
         output_vars=tuple(step.output_vars.items()),
     )
 

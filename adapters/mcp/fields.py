@@ -13,15 +13,13 @@ from typing import Annotated, Any, TypeVar
 
 from claude_pool.domain.ports import SLOT_SERVER
 from claude_pool.domain.values import is_slot_id, parse_session
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from ..config.amounts import ATTEMPT_SECONDS, DOLLARS, WAIT_SECONDS, Range
 from ..config.options import MODES
 from ..requests import PROMPT_BYTES
 from .canonical import canonical_json
-
-LONGEST_WAIT = 1e9
-"""Waits above this many seconds are no waits but mistakes. Below, they are capped."""
 
 LARGEST_POSITION = 2**53
 """No log has more events, and every client can write the number."""
@@ -54,6 +52,20 @@ def _that(holds: Callable[[T], object], problem: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _in(allowed: Range) -> WrapValidator:
+    """Say the whole range of whatever is not in it: of no number, too."""
+
+    def check(value: object, read: Callable[[object], float]) -> float:
+        try:
+            if (number := read(value)) in allowed:
+                return number or 0.0  # -0.0 is 0
+        except ValidationError:
+            pass
+        raise refusal(allowed.problem)
+
+    return WrapValidator(check)
 
 
 def _prompt(text: str) -> str:
@@ -164,16 +176,12 @@ Servers = Annotated[dict[str, dict[str, Any]], Field(max_length=50), AfterValida
 
 Schema = Annotated[dict[str, Any], AfterValidator(_schema)]
 
-Usd = Annotated[
-    float,
-    Field(gt=0, le=1_000_000),
-    _that(lambda usd: float(str(usd)) >= 0.000_001, "is less than one microdollar"),
-]
+Usd = Annotated[float, Field(gt=0, le=DOLLARS.most), _in(DOLLARS)]
 
-Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT)]
+Wait = Annotated[float, Field(ge=0, le=WAIT_SECONDS.most), _in(WAIT_SECONDS)]
 """Seconds. What is above the pool's longest wait is capped there, not refused here."""
 
-Timeout = Annotated[float, Field(ge=0.001, le=2_592_000)]
+Timeout = Annotated[float, Field(ge=ATTEMPT_SECONDS.least, le=ATTEMPT_SECONDS.most), _in(ATTEMPT_SECONDS)]
 
 Position = Annotated[int, Field(ge=0, le=LARGEST_POSITION)]
 

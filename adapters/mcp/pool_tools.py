@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..config.amounts import microdollars
 from ..views import View
 from .arguments import Arguments, NoArguments
 from .fields import Flag, Ids, Label, Line, Moment, Page, Position, Timeout, Usd, Wait
 from .schemas import TASK, result_schema
 from .shortening import shortened, shortened_chains
-from .task_arguments import microdollars
 from .tool import Call, Tool
 
 TaskState = Literal[

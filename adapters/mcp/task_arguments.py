@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, Decimal
 from typing import Any, Literal
 
 from claude_pool.domain.values import Options
 from pydantic import ConfigDict, Field
 
+from ..config.amounts import microdollars, milliseconds
 from ..requests import TaskRequest
 from .arguments import Arguments
 from .canonical import canonical_json
@@ -141,11 +141,6 @@ def _options(task: TaskOptions, working_dir: str | None) -> Options:
         max_turns=task.max_turns,
         fallback_model=task.fallback_model,
         max_budget=None if task.max_budget_usd is None else microdollars(task.max_budget_usd),
-        timeout_ms=None if task.timeout_seconds is None else round(task.timeout_seconds * 1000),
+        timeout_ms=None if task.timeout_seconds is None else milliseconds(task.timeout_seconds),
         working_dir=task.working_dir or working_dir,
     )
-
-
-def microdollars(usd: float) -> int:
-    """Dollars as a whole number of microdollars, never more than was said."""
-    return int((Decimal(repr(usd)) * 1_000_000).to_integral_value(ROUND_DOWN))

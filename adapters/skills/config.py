@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from claude_pool.domain.values import Options
 
+from ..config.amounts import ATTEMPT_SECONDS, DOLLARS, microdollars, milliseconds
 from ..config.options import EFFORTS, MODES
 from ..config.values import closest
 from .faults import Fault
@@ -29,8 +29,6 @@ CONFIG_KEYS = (
 
 _TEXTS = ("model", "system_prompt", "fallback_model")
 _LISTS = ("allowed_tools", "disallowed_tools", "tools")
-_MOST_USD = 1_000_000
-_MOST_SECONDS = 2_592_000
 
 
 def read_config(node: Node) -> Options:
@@ -65,11 +63,9 @@ def _value(key: str, node: Node) -> Any:
         case "max_turns":
             return whole_of(node, what, 1, 10_000)
         case "max_budget_usd":
-            number_of(node, what, 0.000_001, _MOST_USD)
-            return _scaled(text_of(node, what), 1_000_000)
+            return microdollars(number_of(node, what, DOLLARS))
         case _:
-            number_of(node, what, 0.001, _MOST_SECONDS)
-            return _scaled(text_of(node, what), 1_000)
+            return milliseconds(number_of(node, what, ATTEMPT_SECONDS))
 
 
 def read_names(node: Node, what: str) -> tuple[str, ...]:
@@ -116,10 +112,6 @@ def written_config(options: Options) -> dict[str, object]:
         "timeout_seconds": _unscaled(options.timeout_ms, 1_000),
     }
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _scaled(text: str, factor: int) -> int:
-    return int((Decimal(text) * factor).to_integral_value(ROUND_DOWN))
 
 
 def _unscaled(number: int | None, factor: int) -> int | float | None:

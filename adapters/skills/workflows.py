@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from claude_pool.domain.skills import Source, is_skill_name
 from claude_pool.domain.workflows import Value, Workflow
 
+from ..config.amounts import ATTEMPT_SECONDS, DOLLARS, Range
 from ..config.options import EFFORTS, MODES
 from ..config.values import closest
 from .faults import Fault, Problem
@@ -183,8 +184,8 @@ def _whole(least: int, most: int) -> Callable[[Node, str], Value]:
     return lambda node, key: whole_of(node, key, least, most)
 
 
-def _number(least: float, most: float) -> Callable[[Node, str], Value]:
-    return lambda node, key: number_of(node, key, least, most)
+def _number(allowed: Range) -> Callable[[Node, str], Value]:
+    return lambda node, key: number_of(node, key, allowed)
 
 
 def _one_of(*allowed: str) -> Callable[[Node, str], Value]:
@@ -210,7 +211,7 @@ _STEP: dict[str, Callable[[Node, str], Value]] = {
     "arguments": _mapping,
     "needs": _list,
     "retries": _whole(0, 10),
-    "backoff": _number(0, 86_400),
+    "backoff": _number(ATTEMPT_SECONDS),
     "recovery_prompt": _text,
     "on_failure": _one_of("stop", "continue", "skip_rest"),
     "output_vars": _mapping,
@@ -226,8 +227,8 @@ _STEP: dict[str, Callable[[Node, str], Value]] = {
     "json_schema": _json,
     "max_turns": _whole(1, 10_000),
     "fallback_model": _text,
-    "max_budget_usd": _number(0.000_001, 1_000_000),
-    "timeout_seconds": _number(0.001, 2_592_000),
+    "max_budget_usd": _number(DOLLARS),
+    "timeout_seconds": _number(ATTEMPT_SECONDS),
     "on_interrupt": _one_of("resume", "rerun", "ask"),
     "session": _text,
     "slot": _text,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from ..config.amounts import Range
 from ..config.values import closest
 from .faults import Fault
 
@@ -188,16 +189,17 @@ def flag_of(node: Node, what: str) -> bool:
     return node.text == "true"
 
 
-def number_of(node: Node, what: str, least: float, most: float) -> float:
-    """`node` as a finite number.
+def number_of(node: Node, what: str, allowed: Range) -> float:
+    """`node` as a number in that range.
 
     Raises:
         Fault: it is none, or out of bounds.
     """
     text = node.text if isinstance(node, Scalar) else ""
-    if not _JSON_NUMBER.fullmatch(text[:40]) or not least <= float(text) <= most:
-        raise Fault(node.line, f"{what} should be a number from {least:g} to {most:g}")
-    return float(text)
+    try:
+        return allowed.read(text)
+    except ValueError as error:
+        raise Fault(node.line, f"{what} {error}") from None
 
 
 def whole_of(node: Node, what: str, least: int, most: int) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_pool.adapters.config.amounts import microdollars
 from claude_pool.adapters.mcp.run_tools import RunArguments
-from claude_pool.adapters.mcp.task_arguments import TaskArguments, microdollars, task_request
+from claude_pool.adapters.mcp.task_arguments import TaskArguments, task_request
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.domain.values import Options
 
