@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def test_no_number_goes_below_its_least_value(
 ) -> None:
     least = schema.get("minimum", schema.get("exclusiveMinimum"))
     assert least is not None
-    assert f"{name}: should be greater than" in refused(model, **{name: type(least)(least - 1)})
+    message = refused(model, **{name: type(least)(least - 1)})
+    assert re.search(rf"{name}: should be (greater than|\w+ from \d)", message)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -122,8 +124,8 @@ def test_the_name_of_an_unknown_argument_cannot_bring_lines_of_its_own() -> None
         ("mcp_servers", {"a": {"timeout": math.inf}}, "must be plain JSON"),
         ("retries", 11, "less than or equal to 10"),
         ("priority", 1_001, "less than or equal to 1000"),
-        ("max_budget_usd", 0, "greater than 0"),
-        ("max_budget_usd", 1e-9, "is less than one microdollar"),
+        ("max_budget_usd", 0, "dollars from 0.000001 to 1000000"),
+        ("max_budget_usd", 1e-9, "dollars from 0.000001 to 1000000"),
         ("idempotency_key", "", "at least 1 character"),
         ("system_prompt", "a\0b", "holds a NUL"),
     ],

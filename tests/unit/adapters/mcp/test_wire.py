@@ -198,7 +198,7 @@ def test_the_protocol_without_a_handshake_gets_the_same_refusals(tmp_path: Path)
             line = '{"jsonrpc":"2.0","id":"n","method":"tools/call","params":' + params + "}"
             await wire.send(line.replace("0.5", "NaN").encode())
             text = (await wire.answer("n"))["result"]["content"][0]["text"]
-            assert text.startswith("[invalid_argument] wait_seconds: should be a finite number")
+            assert text.startswith("[invalid_argument] wait_seconds: should be seconds from 0")
 
     asyncio.run(body())
 

@@ -104,7 +104,7 @@ steps:
         (STEP + "    needs: [b]", 5, "needs 'b', which is no step before it"),
         (STEP + "    retries: many", 5, "retries should be a whole number from 0 to 10"),
         (STEP + "    retries: 1.5", 5, "retries should be a whole number from 0 to 10"),
-        (STEP + "    backoff: .inf", 5, "backoff should be a number from 0"),
+        (STEP + "    backoff: .inf", 5, "backoff should be seconds from 0.001"),
         (STEP + "    review: yes", 5, "review should be a whole number from 1 to 20"),
         (STEP + "    on_failure: halt", 5, "on_failure is none of stop, continue, skip_rest"),
         (STEP + "    permission_mode: root", 5, "permission_mode is none of plan"),
