@@ -22,7 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from claude_pool.domain import pool, task
+from claude_pool.domain import pool
+from claude_pool.domain.coordination import waiting_until
 from claude_pool.domain.errors import InvalidArgument, LogBroken, LogNewer, PoolError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor
@@ -31,7 +32,7 @@ from claude_pool.domain.values import Options
 from .callers import Caller, Serve
 from .claude.price_file import price_list
 from .config.amounts import milliseconds
-from .config.credentials import credentials, digests
+from .config.credentials import account, credentials, digests
 from .config.model import Effective
 from .config.servers import load_servers
 from .config.settings import differences
@@ -239,6 +240,8 @@ class Owner:
             del self._environ[name]
         self._environ.update(given)
         self._environment = digests(self._environ)
+        changed = pool.ChangeAccount(account(self._environ, self._running.world.open_pool().pool_id))
+        self._running.service.submit(changed, Origin(Actor.SHELL))
         self._running.service.react()
 
     async def _speak(
@@ -272,8 +275,7 @@ class Owner:
         world = self._running.world
         if world.pending or world.running or world.isolating:
             return True
-        parked = (world.tasks[task_id] for task_id in world.parked)
-        return any(isinstance(state, task.Parked) and state.until is not None for state in parked)
+        return any(waiting_until(world, world.tasks[task_id]) is not None for task_id in world.parked)
 
     def _consider_idle(self) -> None:
         """Arm or disarm the end of an owner that nobody is connected to and that has nothing to do."""

@@ -262,7 +262,7 @@ class Runtime:
             attempt=claimed.attempt,
             session=claimed.session,
             prompt=prompt,
-            model=options.model,
+            model=state.live.model,  # not always the one that was asked for
             effort=options.effort,
             permission_mode=options.permission_mode,
             budget=state.live.cap if state.live.cap is not None else state.live.reserved or None,

@@ -52,6 +52,8 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
         "permission_denials": [asdict(denial) for denial in card.denials],
         "reason": card.reason,
     }
+    if card.until is not None:
+        view["until"] = card.until
     if card.part is not None:
         view["chain_id"], view["step"] = card.part.chain_id, card.part.step
     if card.output is not None:

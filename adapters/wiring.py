@@ -36,6 +36,7 @@ from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
+from .config.credentials import account
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
@@ -172,8 +173,9 @@ async def running_pool(
             lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=wall_ms())
         )
         owner = pool.StartOwner(
-            pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now()
-        )
+            pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now(),
+            account(workshop.environ, pool_id),
+        )  # fmt: skip
         await service.handle(owner, RECOVERY)
         await _sweep(service, workplaces)
         runtime.start()

@@ -74,6 +74,12 @@ def workplaces(world: World) -> dict[str, str]:
     return {home.directory: slot_id for slot_id, home in serving if home is not None}
 
 
+def slowed(world: World) -> bool:
+    """Whether as many attempts run as the provider bears at present."""
+    most = world.open_pool().provider.concurrency
+    return most is not None and len(world.running) >= most
+
+
 def lives_elsewhere(world: World, session: str | None, directory: str | None) -> bool:
     """Whether a conversation belongs to another slot's own work tree than `directory`."""
     home = world.homes.get(session or "")

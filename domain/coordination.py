@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import chain, ledger, messaging, pool, slot, task
+from . import chain, ledger, messaging, pool, provider, slot, task
 from .chain_events import Plan
 from .chaining import follow
 from .claiming import (
@@ -17,6 +17,7 @@ from .claiming import (
     default_session,
     eligible,
     pool_options,
+    slowed,
     unhoused,
     wanted_session,
     workplaces,
@@ -326,7 +327,8 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     started = task.StartAttempt(
         command.task_id, command.slot_id, plan.session, plan.mode.value, plan.resume,
         options.working_dir or "/", funds.amount, funds.cap, _deadline(options.timeout_ms, command.now),
-        context, options.model, options.effort, options.permission_mode, command.now, funds.ahead,
+        context, provider.model_after(options, state.job.overloads), options.effort,
+        options.permission_mode, command.now, funds.ahead,
     )  # fmt: skip
     return (
         *_on(command.slot_id, slot.decide(claimed, at)),
@@ -342,10 +344,19 @@ def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> Non
         raise Paused(reason=owned.paused.reason)
     if owned.stopping is not None:
         raise WrongState(subject="the pool", state="stopping", problem="no attempt starts any more")
+    if slowed(world):
+        raise too_many(world)
     if isinstance(at, slot.Cold) and unhoused(owned, at.card):
         raise WrongState(subject=at.card.slot_id, state="free", problem="but its work tree is not ready")
     if not eligible(spec, at.card):
         raise WrongState(subject=at.card.slot_id, state="free", problem=f"but the task is for {spec.slot}")
+
+
+def too_many(world: World) -> WrongState:
+    """The refusal of an attempt more than the provider bears at present."""
+    most = world.open_pool().provider.concurrency
+    problem = f"the provider bears {most} at once until one of them succeeds"
+    return WrongState(subject="the pool", state="slowed down", problem=problem)
 
 
 def _reserve(world: World, attempt: str, funds: Funding) -> tuple[Fact, ...]:
@@ -385,7 +396,8 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
     at = world.slots.get(command.slot_id, slot.ABSENT)
     outcome, attempt = command.outcome, attempt_id(command.task_id, command.attempt)
     interrupted = isinstance(state, task.Running) and (state.live.cancel or state.live.interrupt is not None)
-    faulty = outcome.end is not End.SUCCEEDED and not interrupted and outcome.code not in _NOT_THE_SLOTS_FAULT
+    innocent = outcome.code in _NOT_THE_SLOTS_FAULT or outcome.limit is not None
+    faulty = outcome.end is not End.SUCCEEDED and not interrupted and not innocent
     ended = task.RecordAttemptEnded(command.task_id, command.attempt, outcome, command.now)
     session = "" if outcome.code == "session_not_found" else command.session or None
     released = slot.ReleaseSlot(
@@ -398,6 +410,7 @@ def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
         *facts,
         *_settle(world, state, attempt, outcome, command.now),
         *_on(command.slot_id, slot.decide(released, at)),
+        *_provider_facts(attempt, outcome, world, command.now),
     )
 
 
@@ -405,6 +418,18 @@ def _settle(world: World, state: task.Known, attempt: str, outcome: Outcome, now
     accounts = accounts_of(world, state.job.spec, now)
     settled = ledger.SettleFunds(attempt, outcome.cost, outcome.estimated, accounts)
     return _on(POOL, pool.decide(settled, world.pool))
+
+
+def _provider_facts(attempt: str, outcome: Outcome, world: World, now: int) -> tuple[Fact, ...]:
+    """What an attempt's end says about the provider, which concerns all that wait."""
+    if outcome.limit is not None:
+        said, running = outcome.message or "", len(world.running)
+        noted: pool.PoolCommand = pool.NoteLimit(outcome.limit, attempt, said, running, now)
+    elif outcome.end is End.SUCCEEDED:
+        noted = pool.NoteSuccess(now)
+    else:
+        return ()
+    return _on(POOL, pool.decide(noted, world.pool))
 
 
 def _is_unserved(outcome: Outcome) -> bool:
@@ -451,7 +476,8 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
 
 
 def waiting_for(world: World, state: task.Known) -> str | None:
-    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, or what it is parked for."""
+    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, what keeps the provider from
+    serving anybody, or what it is parked for."""
     match state:
         case task.Parked(_, reason, _):
             return reason
@@ -464,12 +490,27 @@ def waiting_for(world: World, state: task.Known) -> str | None:
         case task.Pending(job):
             at = world.open_pool()
             if at.paused is not None:
-                return f"paused: {at.paused.reason}"
+                held = at.paused.reason in provider.HOLDS
+                return at.paused.reason if held else f"paused: {at.paused.reason}"
             if at.stopping is not None:
                 return "stopping"
+            if slowed(world):
+                return provider.SLOW
             if _waits_for_a_session(world, job):
                 return "session_busy"
             return "slot" if job.spec.slot is None else f"slot {job.spec.slot}"
+        case _:
+            return None
+
+
+def waiting_until(world: World, state: task.Known) -> int | None:
+    """When (ms) what a task waits for is over at the latest, where that is known."""
+    pause = world.open_pool().paused
+    match state:
+        case task.Parked(_, reason, until):
+            return until if pause is None or reason not in provider.HOLDS else pause.until
+        case task.Pending() if pause is not None:
+            return pause.until
         case _:
             return None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 
-from . import chain, pool, slot, task
+from . import chain, pool, provider, slot, task
 from .claiming import (
     ClaimPlan,
     Fit,
@@ -19,10 +19,11 @@ from .claiming import (
     eligible,
     first_call,
     pool_options,
+    slowed,
     stranded,
     unhoused,
 )
-from .coordination import Claim, Command
+from .coordination import Claim, Command, too_many
 from .errors import Paused, WrongState
 from .funding import Price, Quote, Unaffordable, funding
 from .housing import KeepWork, Stage, WantWorkplace
@@ -66,6 +67,8 @@ def claim_for(world: World, slot_id: str, surroundings: Surroundings, now: int) 
         raise WrongState(subject=slot_id, state=type(state).__name__.lower(), problem="it is not free")
     if at.paused is not None:
         raise Paused(reason=at.paused.reason)
+    if slowed(world):
+        raise too_many(world)
     for _, _, task_id in world.pending:
         job = world.tasks[task_id].job
         quote = first_call(world, job, [state.card], surroundings.price)
@@ -153,7 +156,7 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     for task_id, until in _queue_ends(world, at):
         if until <= now:
             yield task.FailTask(task_id, "timed_out_queue", _too_late(world.tasks[task_id]), now)
-    if at.paused is not None and at.paused.until is not None and at.paused.until <= now:
+    if at.paused is not None and provider.over(at.paused, at.provider, now):
         yield pool.ResumePool()
     for chain_id, going in world.chains.items():
         deadline = chain.deadline(going)
@@ -211,10 +214,13 @@ def _workplaces(world: World, at: pool.Open) -> Iterator[Command]:
 
 
 def _unparkings(world: World, now: int) -> Iterator[Command]:
-    """End the parks whose time has come."""
+    """End the parks whose time has come, and those of the provider once nothing holds the pool."""
+    free = world.open_pool().paused is None
     for task_id in world.parked:
         state = world.tasks[task_id]
-        if isinstance(state, task.Parked) and state.until is not None and state.until <= now:
+        if not isinstance(state, task.Parked):
+            continue
+        if (state.until is not None and state.until <= now) or (free and state.reason in provider.HOLDS):
             yield task.UnparkTask(task_id)
 
 
@@ -283,7 +289,7 @@ def _dispensable(state: slot.Present) -> tuple[int, int]:
 
 
 def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -> Iterator[Command]:
-    if at.paused is not None:
+    if at.paused is not None or slowed(world):
         return
     free: dict[str, slot.Idle | slot.Cold] = {
         slot_id: state

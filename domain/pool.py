@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from . import inbox, ledger
+from . import inbox, ledger, provider
 from .errors import IdempotencyConflict, InvalidArgument, NotFound, WrongState
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .pool_events import (
+    AccountChanged,
     BudgetLimitChanged,
     BudgetOpened,
     CliIdentified,
@@ -26,9 +27,13 @@ from .pool_events import (
     PoolOpened,
     PoolPaused,
     PoolResumed,
+    ProviderLimited,
+    ProviderServed,
     Settings,
     TargetSlotsSet,
 )
+from .provider import Pause, Provider
+from .values import Limit
 
 CONTEXT_VALUES = 100
 """At most so many values in the shared context."""
@@ -36,14 +41,6 @@ KEYS_KEPT = 100
 """So many of the last idempotency keys of scalings are remembered."""
 CONTEXT_BYTES = 32_768
 """At most so many UTF-8 bytes in all keys and values of the shared context together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Why no attempt starts, and until when (None: until someone resumes the pool)."""
-
-    reason: str
-    until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,7 @@ class Open:
     cli: CliIdentified | None = None
     scalings: dict[str, int] = field(default_factory=dict[str, int])
     inbox: inbox.Inbox = inbox.EMPTY
+    provider: Provider = Provider()
 
 
 Pool = Unopened | Open
@@ -93,6 +91,7 @@ class StartOwner:
     limit: int | None
     limit_given: bool
     now: int
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +156,31 @@ class ResumePool:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteLimit:
+    """`attempt` met a limit of the provider, which said `said`, while `running` attempts ran."""
+
+    limit: Limit
+    attempt: str
+    said: str
+    running: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSuccess:
+    """An attempt succeeded."""
+
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAccount:
+    """Slots use other credentials, of which `account` is a salted digest."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetTargetSlots:
     """Want `target` slots in service, within the settings' bounds."""
 
@@ -173,7 +197,8 @@ class ScaleSlots:
 
 PoolCommand = (
     StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | ledger.MoneyCommand | SetContext
-    | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | SetTargetSlots | ScaleSlots
+    | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | NoteLimit | NoteSuccess
+    | ChangeAccount | SetTargetSlots | ScaleSlots
 )  # fmt: skip
 
 
@@ -211,6 +236,13 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
             return () if state.paused == Pause(reason, until) else (PoolPaused(reason, until),)
         case ResumePool():
             return () if state.paused is None else (PoolResumed(),)
+        case NoteLimit(limit, attempt, said, running, now):
+            known, pause, name = state.provider, state.paused, state.pool_id
+            return provider.on_limit(known, pause, limit, attempt, said, running, name, now)
+        case NoteSuccess(now):
+            return provider.on_success(state.provider, state.paused, state.target, now)
+        case ChangeAccount(account):
+            return provider.on_account(state.provider, state.paused, account)
         case SetTargetSlots(target):
             return () if target == state.target else (_target(state, target, 0, None),)
         case ScaleSlots(by, key):
@@ -225,9 +257,9 @@ def _start_owner(command: StartOwner, state: Pool) -> tuple[PoolEvent, ...]:
         opened.append(PoolOpened(command.pool_id, command.now))
         state = Open(command.pool_id)
     started = OwnerStarted(
-        command.owner, command.pid, command.version, command.settings
+        command.owner, command.pid, command.version, command.settings, command.account
     )  # fmt: skip
-    opened.append(started)
+    opened += (started, *provider.lifted_by(state.provider, state.paused, command.account))
     if not state.budget_opened:
         opened.append(BudgetOpened(command.limit))
     elif command.limit_given and command.limit != state.budget.limit:
@@ -287,10 +319,10 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
         opened = state.budget_opened or isinstance(event, BudgetOpened)
         return replace(state, budget=ledger.evolve(state.budget, event), budget_opened=opened)
     match event:
-        case OwnerStarted(owner, _, _, settings):
+        case OwnerStarted(owner, _, _, settings, account):
             return replace(
                 state, owner=owner, settings=settings, stopping=None, target=settings.slots,
-                owners=state.owners + 1,
+                owners=state.owners + 1, provider=provider.with_account(state.provider, account),
             )  # fmt: skip
         case CliIdentified():
             return replace(state, cli=event)
@@ -312,6 +344,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             return replace(state, paused=Pause(reason, until))
         case PoolResumed():
             return replace(state, paused=None)
+        case ProviderLimited() | ProviderServed() | AccountChanged():
+            return replace(state, provider=provider.evolve(state.provider, event))
         case TargetSlotsSet(target, by, key):
             scalings = state.scalings if key is None else {**state.scalings, key: by}
             return replace(state, target=target, scalings=dict(list(scalings.items())[-KEYS_KEPT:]))

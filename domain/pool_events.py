@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from .message_events import EVENTS as MESSAGE_EVENTS
 from .message_events import MessageEvent
-from .values import Options
+from .values import LimitKind, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class PoolOpened:
 
 @dataclass(frozen=True, slots=True)
 class OwnerStarted:
-    """A process took the pool: who it is and the settings it runs with. It ends a drain."""
+    """A process took the pool: who it is and the settings it runs with. It ends a drain.
+
+    `account` is a salted digest of the credentials that its slots use (empty: unknown).
+    """
 
     NAME: ClassVar[str] = "pool.owner_started"
     VERSION: ClassVar[int] = 1
@@ -61,6 +64,7 @@ class OwnerStarted:
     pid: int
     version: str
     settings: Settings
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,43 @@ class PoolResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLimited:
+    """The provider would not serve `attempt`; `said` is what it said, `until` (ms) when it said this ends.
+
+    From here `strikes` holds without a known end have followed each other, and `concurrency` attempts may
+    run at once (None: as many as there are slots).
+    """
+
+    NAME: ClassVar[str] = "provider.limited"
+    VERSION: ClassVar[int] = 1
+    kind: LimitKind
+    until: int | None
+    attempt: str
+    said: str
+    at: int
+    strikes: int = 0
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderServed:
+    """An attempt succeeded after a limit; `concurrency` attempts may run at once now (None: no bound)."""
+
+    NAME: ClassVar[str] = "provider.served"
+    VERSION: ClassVar[int] = 1
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanged:
+    """Slots use other credentials from now on; `account` is a salted digest of them."""
+
+    NAME: ClassVar[str] = "provider.account_changed"
+    VERSION: ClassVar[int] = 1
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetSlotsSet:
     """The pool wants this many slots in service. A change `by` some under a caller's `key` counts once."""
 
@@ -238,12 +279,12 @@ PoolEvent = (
     PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
     | BudgetLimitChanged | LimitsSet | FundsReserved | FundsToppedUp | FundsSettled | FundsCharged
     | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed
-    | TargetSlotsSet | MessageEvent
+    | TargetSlotsSet | ProviderLimited | ProviderServed | AccountChanged | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
     PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
     BudgetLimitChanged, LimitsSet, FundsReserved, FundsToppedUp, FundsSettled, FundsCharged,
     ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed,
-    TargetSlotsSet, *MESSAGE_EVENTS,
+    TargetSlotsSet, ProviderLimited, ProviderServed, AccountChanged, *MESSAGE_EVENTS,
 )  # fmt: skip

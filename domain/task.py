@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from . import questions
+from . import provider, questions
 from .errors import WrongState
 from .questions import Question
 from .task_events import (
@@ -114,9 +114,18 @@ class Job:
 
     @property
     def failures(self) -> int:
-        """How many attempts since the last rejection (or the start) failed in a way that may pass."""
+        """How many attempts since the last rejection (or the start) failed in a way that may pass.
+
+        One that the provider would not serve is not among them.
+        """
         judged = self.rejections[-1].attempt if self.rejections else 0
-        return sum(attempt.outcome.retryable for attempt in self.attempts if attempt.number > judged)
+        outcomes = (attempt.outcome for attempt in self.attempts if attempt.number > judged)
+        return sum(outcome.retryable and outcome.limit is None for outcome in outcomes)
+
+    @property
+    def overloads(self) -> int:
+        """How many of its attempts in a row, the last ones, met an overloaded provider."""
+        return provider.overloads([attempt.outcome for attempt in self.attempts])
 
     @property
     def cost(self) -> int:
@@ -454,6 +463,10 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         outcome = replace(
             outcome, code=live.interrupt, message=_INTERRUPTS.get(live.interrupt), retryable=False
         )
+    waits = provider.waits_for(outcome.limit, state.job.overloads)
+    if waits is not None and live.interrupt is None:
+        return (AttemptFailed(live.number, outcome, now), TaskParked(waits))
+    outcome = replace(outcome, limit=None)
     failed = AttemptFailed(live.number, outcome, now)
     code, message = outcome.code or "no_result", outcome.message or "The attempt was interrupted."
     failures = state.job.failures

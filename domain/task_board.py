@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from . import task
-from .coordination import waiting_for
+from .coordination import waiting_for, waiting_until
 from .questions import ALLOW, DENY, Question
 from .values import Denial, Part, Text, Tokens
 from .world import World
@@ -74,6 +74,7 @@ class TaskCard:
     part: Part | None = None
     questions: tuple[Question, ...] = ()
     max_rejections: int | None = None
+    until: int | None = None
 
 
 def state_name(state: task.Known) -> str:
@@ -140,6 +141,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         part=job.spec.part,
         questions=live.questions if live is not None else (),
         max_rejections=job.spec.review,
+        until=waiting_until(world, state),
     )
 
 

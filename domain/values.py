@@ -122,6 +122,24 @@ class End(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class LimitKind(StrEnum):
+    """What kept the provider from serving: the account's use or rate, its own load, the login, or money."""
+
+    USAGE = "usage"
+    RATE = "rate"
+    OVERLOADED = "overloaded"
+    LOGIN = "login"
+    BILLING = "billing"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The provider serves nobody of this account for now; `until` (ms) is when it said that this ends."""
+
+    kind: LimitKind
+    until: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one attempt. The adapter makes it from the slot's own lines, its intent and the exit.
@@ -130,7 +148,8 @@ class Outcome:
     `estimated` says that it comes from our meter rather than from the CLI's own account. `variables`
     are the values that the task's `output_vars` name in its output. `context` is how many tokens the
     conversation held after the attempt's last call of the model (0: unknown), and `unpriced` says that a
-    model was used which the price list does not name.
+    model was used which the price list does not name. `limit` is what the
+    provider would not serve the attempt for.
     """
 
     end: End
@@ -149,6 +168,7 @@ class Outcome:
     variables: tuple[tuple[str, Text], ...] = ()
     context: int = 0
     unpriced: bool = False
+    limit: Limit | None = None
 
 
 class SessionMode(StrEnum):

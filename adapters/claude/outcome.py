@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import json
 from dataclasses import dataclass
+from typing import assert_never
 
-from claude_pool.domain.values import End
+from claude_pool.domain.values import End, Limit, LimitKind
 
+from .limits import limit_in_result
 from .stream import Message, count, status, strings, text
 
 _SIGNAL_BASE = 128
@@ -19,11 +21,12 @@ _SIGNAL_BASE = 128
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A reason of our own to end a turn: one of `errors.CODES`, and a sentence."""
+    """A reason to end a turn: one of `errors.CODES`, a sentence, and the provider's limit that it was."""
 
     code: str
     message: str
     retryable: bool = True
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Evidence:
     """All that is known at the end of a turn.
 
     `result` is its result line, `api_error` the last assistant line that carried an error. `exited` and
-    `exit_code` (None: unknown, negative: a signal) tell of the process, `stderr` its last words.
+    `exit_code` (None: unknown, negative: a signal) tell of the process, `stderr` its last words. `limit` is
+    what an event told of a limit of the provider, and `now` (ms) when this is judged.
     """
 
     result: Message | None = None
@@ -42,6 +46,8 @@ class Evidence:
     exited: bool = False
     exit_code: int | None = None
     stderr: str = ""
+    limit: Limit | None = None
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Verdict:
     output: str = ""
     structured_output: str | None = None
     turns: int = 0
+    limit: Limit | None = None
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -68,7 +75,8 @@ def judge(evidence: Evidence) -> Verdict:
         return Verdict(End.INTERRUPTED, "interrupted", message, output=output, turns=turns)
     if problem is not None:
         said = "" if result is not None and result.get("is_error") is True else output
-        return Verdict(End.FAILED, problem.code, problem.message, problem.retryable, said, None, turns)
+        code, retryable = problem.code, problem.retryable
+        return Verdict(End.FAILED, code, problem.message, retryable, said, None, turns, problem.limit)
     assert result is not None
     return Verdict(End.SUCCEEDED, output=output, structured_output=_structured(result), turns=turns)
 
@@ -83,7 +91,7 @@ def _problem(evidence: Evidence) -> Failure | None:
     if by_subtype is not None:
         return by_subtype
     if result.get("is_error") is True or text(result, "subtype") != "success":
-        return _api_problem(result, evidence.api_error or {})
+        return _api_problem(result, evidence.api_error or {}, evidence)
     if text(result, "terminal_reason").startswith("aborted"):
         return Failure("slot_failed", "The turn was stopped by something other than this pool.")
     if count(result, "num_turns") == 0 and not text(result, "result"):
@@ -128,7 +136,7 @@ def _by_subtype(result: Message) -> Failure | None:
             return None
 
 
-def _api_problem(result: Message, error: Message) -> Failure:
+def _api_problem(result: Message, error: Message, evidence: Evidence) -> Failure:
     http = status(result, "api_error_status") or status(error, "api_error_status")
     kind = text(error, "error")
     reason = text(result, "terminal_reason")
@@ -137,12 +145,9 @@ def _api_problem(result: Message, error: Message) -> Failure:
     transient = http is None or http in (408, 409, 429) or http >= 500
     if reason == "prompt_too_long" or http == 413 or "prompt is too long" in said.lower():
         return Failure("prompt_too_long", said, retryable=False)
-    if http in (401, 403) or kind == "authentication_failed" or "not logged in" in said.lower():
-        return Failure("not_logged_in", said, retryable=False)
-    if kind == "billing_error" or http == 402:
-        return Failure("provider_limit", said, retryable=False)
-    if http == 429 or kind == "rate_limit":
-        return Failure("provider_limit", said, retryable=True)
+    limit = limit_in_result(http, kind, said, evidence.limit, evidence.now)
+    if limit is not None:
+        return limit_failure(limit, said)
     if http == 404 or kind == "model_not_found":
         return Failure("model_not_found", said, retryable=False)
     if refused:
@@ -150,6 +155,21 @@ def _api_problem(result: Message, error: Message) -> Failure:
     if http is None and not kind:
         return Failure("slot_failed", said, retryable=True)
     return Failure("provider_error", said, retryable=transient)
+
+
+def limit_failure(limit: Limit, said: str) -> Failure:
+    """What a turn failed of that met `limit`."""
+    match limit.kind:
+        case LimitKind.LOGIN:
+            return Failure("not_logged_in", said, False, limit)
+        case LimitKind.BILLING:
+            return Failure("provider_limit", said, False, limit)
+        case LimitKind.USAGE | LimitKind.RATE:
+            return Failure("provider_limit", said, True, limit)
+        case LimitKind.OVERLOADED:
+            return Failure("provider_error", said, True, limit)
+        case _:
+            assert_never(limit.kind)
 
 
 def _structured(result: Message) -> str | None:

@@ -19,7 +19,7 @@ from .adjust import InProcessSettings
 from .controls import ControlRefused, Controls
 from .meter import CliAccounts
 from .neutralise import shield_prompt
-from .outcome import Failure, disk_failure, start_problem
+from .outcome import Failure, disk_failure, limit_failure, start_problem
 from .permissions import Permissions, Put
 from .process import SlotProcess, Spawn, first_of
 from .slot_server import SlotServer
@@ -29,6 +29,7 @@ from .transcript import TranscriptFile, open_between
 from .turn import Patience, RunningTurn, answers, outcome_of, prompt_line
 
 _LADDER_SECONDS = 2.0
+_REJECTED_SECONDS = 2.0
 _GARBAGE_LINES = 100
 _GARBAGE_BYTES = 2**20
 
@@ -259,6 +260,15 @@ class WarmSlot:
             running.spent = True
             await self._kill()
 
+    async def _end_rejected(self, running: RunningTurn) -> None:
+        """End a turn whose call was not let through: the CLI may wait for hours without saying so."""
+        await first_of(running.done, self.process.ended, timeout=_REJECTED_SECONDS)
+        running.waiting = False
+        if running.rejected is not None and not self._over(running) and not running.stopping:
+            running.stopping = True
+            running.fail(limit_failure(running.rejected, "The provider's limit is reached."))
+            await self._make_stop(running)
+
     def _ask_to_stop(self, _running: RunningTurn) -> None:
         self._controls.send("interrupt")
 
@@ -333,6 +343,9 @@ class WarmSlot:
             elif running.failure is not None and not running.stopping:
                 running.stopping = True
                 self._begin(self._make_stop(running))
+            elif running.rejected is not None and not running.waiting:
+                running.waiting = True
+                self._begin(self._end_rejected(running))
         elif self._clearing is not None:
             uuid, answer = self._clearing
             if kind == "result" and answers(message, uuid, self._capabilities) and not answer.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from uuid import uuid4
 from claude_pool.domain.ports import ProcessEnd, Turn
 from claude_pool.domain.prices import PriceList, microdollars
 from claude_pool.domain.spending import SpendWatch
-from claude_pool.domain.values import Denial, Outcome, Text
+from claude_pool.domain.values import Denial, Limit, Outcome, Text
 
+from .limits import limit_in_event, limit_in_retry
 from .meter import Account, Meter, settle
-from .outcome import Evidence, Failure, judge
+from .outcome import Evidence, Failure, judge, limit_failure
 from .spoken import Spoken
-from .stream import Message, objects, part, status, strings, text
+from .stream import Message, objects, part, strings, text
 from .transcript import TranscriptFile
 
 LIFECYCLE = "msg_lifecycle_v1"
@@ -51,7 +53,8 @@ class RunningTurn:
     """The state of one turn. `done` resolves with its result line, or None where it ended without one.
 
     `interrupted`: we were asked to stop it. `failure`: our own reason to. `spent`: its process must not be
-    used again.
+    used again. `rejected`: the provider let no call through, and nothing was heard of it since; `waiting`: somebody
+    gives it a moment to say so itself.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class RunningTurn:
         self.interrupted = False
         self.spent = False
         self.stopping = False
+        self.waiting = False
         self.sent = False
         self.api_error: Message | None = None
         self.account: Account | None = None
+        self.rejected: Limit | None = None
         self._patience = patience
         self._on_spend = on_spend
         self._watch = SpendWatch(turn.budget, turn.margin)
@@ -158,6 +163,8 @@ class RunningTurn:
                 self._take_system(message)
             case "result":
                 self._take_result(message, account, capabilities)
+            case "rate_limit_event":
+                self.rejected = limit_in_event(message)
             case _:
                 pass
         self.meter.take(message)
@@ -176,6 +183,8 @@ class RunningTurn:
     def _take_assistant(self, message: Message) -> None:
         if text(message, "error"):
             self.api_error = message
+        else:
+            self.rejected = None
         for block in objects(part(message, "message"), "content"):
             if text(block, "type") == "tool_use":
                 self._tools[text(block, "id")] = text(message, "parent_tool_use_id")
@@ -199,10 +208,8 @@ class RunningTurn:
             self.deny(
                 text(message, "tool_use_id"), Denial(text(message, "tool_name"), reason[:_REASON_LENGTH])
             )
-        elif subtype == "api_retry" and (http := status(message, "error_status")) in (401, 403):
-            self.fail(
-                Failure("not_logged_in", f"The provider refused the login (HTTP {http}).", retryable=False)
-            )
+        elif subtype == "api_retry" and (limit := limit_in_retry(message)) is not None:
+            self.fail(limit_failure(limit, f"The provider refuses this account ({limit.kind})."))
 
     def _take_result(self, message: Message, account: Account | None, capabilities: tuple[str, ...]) -> None:
         if account is not None:  # also a foreign turn's: who was served meanwhile, this turn pays
@@ -228,6 +235,8 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
             exited=end is not None,
             exit_code=end.exit_code if end is not None else None,
             stderr=end.message if end is not None else "",
+            limit=running.rejected,
+            now=time.time_ns() // 1_000_000,
         )
     )
     settled = settle(running.meter, running.account, cut_off=result is None or running.interrupted)
@@ -247,6 +256,7 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
         running.transcript.evidence(),
         context=running.meter.context,
         unpriced=running.meter.guessed,
+        limit=verdict.limit,
     )
 
 

@@ -25,6 +25,12 @@ def credentials(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def account(environ: Mapping[str, str], salt: str) -> str:
+    """16 hex digits that tell two accounts apart, to whoever knows `salt`, and do not give them away."""
+    given = "\0".join(f"{name}={value}" for name, value in credentials(environ).items())
+    return sha256(f"{salt}\0{given}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def digests(environ: Mapping[str, str]) -> dict[str, str]:
     """The same names, each with 16 hex digits that tell two values apart and do not give them away."""
     return {

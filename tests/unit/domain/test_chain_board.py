@@ -82,7 +82,7 @@ def test_a_step_has_the_state_of_its_task_and_the_chain_its_reason() -> None:
     assert (card_of(story).reason, card_of(story).cost) == ("step a: backoff", 2)
     story.do(task.UnparkTask(step_task("a")))
     story.do(pool.PausePool("provider_limit"))
-    assert steps_of(story) == [("pending", "paused: provider_limit")]
+    assert steps_of(story) == [("pending", "provider_limit")]
     story.do(pool.ResumePool())
     go_on(story)
     end(story, step_task("a"), outcome(cost=3))

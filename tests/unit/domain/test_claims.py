@@ -215,7 +215,7 @@ def test_in_a_pause_no_attempt_starts_and_the_reason_says_so() -> None:
     story.do(pool.PausePool("not_logged_in"))
     task_id = submit(story, 0)
     assert story.settle() == []
-    assert waiting_for(story.world, story.world.tasks[task_id]) == "paused: not_logged_in"
+    assert waiting_for(story.world, story.world.tasks[task_id]) == "not_logged_in"
     story.do(pool.ResumePool())
     story.settle()
     assert task_id in story.world.running
