@@ -20,6 +20,7 @@ from claude_pool.domain.errors import (
     WrongState,
 )
 from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.values import (
     Text,
@@ -175,8 +176,11 @@ class Application:
         return None
 
     def _still_going(self, task_id: str) -> bool:
-        state = self._service.world.tasks.get(task_id)
-        return isinstance(state, (task.Pending, task.Parked, task.Running))
+        world = self._service.world
+        state, pause = world.tasks.get(task_id), world.open_pool().paused
+        if isinstance(state, (task.Pending, task.Parked)):
+            return pause is None or pause.reason not in ENDLESS
+        return isinstance(state, task.Running)
 
     def _asks(self, task_id: str) -> bool:
         return task_id in self._service.world.questions.values()

@@ -21,8 +21,10 @@ from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
 from claude_pool.domain.funding import Price
 from claude_pool.domain.policies import Surroundings, next_command, next_wake
+from claude_pool.domain.pool_events import PoolPaused
 from claude_pool.domain.ports import EventLog
-from claude_pool.domain.records import Actor, Fact, Meta, Recorded
+from claude_pool.domain.provider import ENDLESS
+from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
     QuestionAsked,
@@ -31,6 +33,7 @@ from claude_pool.domain.task_events import (
     TaskCompleted,
     TaskEvent,
     TaskFailed,
+    TaskParked,
     TaskSealed,
 )
 from claude_pool.domain.world import World
@@ -263,10 +266,11 @@ class Service:
             self._correlations.pop(stream, None)
 
     def _ring(self, recorded: tuple[Recorded, ...]) -> None:
-        called = {r.stream for r in recorded if isinstance(r.event, ATTENTION)}
-        if called:
+        called = {r.stream for r in recorded if _calls(r.event)}
+        held = any(isinstance(r.event, PoolPaused) and r.event.reason in ENDLESS for r in recorded)
+        if called or held:
             for watch in self._watches:
-                if watch.ids is None or not watch.ids.isdisjoint(called):
+                if held or watch.ids is None or not watch.ids.isdisjoint(called):
                     watch.rang.set()
 
     async def _let_policies_react(self) -> None:
@@ -370,6 +374,10 @@ class Service:
     def unwatch(self, watch: Watch) -> None:
         """Stop watching."""
         self._watches.discard(watch)
+
+
+def _calls(event: Event) -> bool:
+    return isinstance(event, ATTENTION) or (isinstance(event, TaskParked) and event.reason in ENDLESS)
 
 
 def _retrieve(done: asyncio.Future[tuple[Recorded, ...]]) -> None:

@@ -132,6 +132,9 @@ Command = (
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
 """An attempt of a dead owner that left no transcript: what it cost is not known to be nothing."""
 
+SAID_LENGTH = 500
+"""So many characters of what the provider said are kept with a limit."""
+
 _NOT_THE_SLOTS_FAULT = frozenset({"session_not_found", "not_logged_in", "task_budget_reached"})
 
 
@@ -423,7 +426,7 @@ def _settle(world: World, state: task.Known, attempt: str, outcome: Outcome, now
 def _provider_facts(attempt: str, outcome: Outcome, world: World, now: int) -> tuple[Fact, ...]:
     """What an attempt's end says about the provider, which concerns all that wait."""
     if outcome.limit is not None:
-        said, running = outcome.message or "", len(world.running)
+        said, running = (outcome.message or "")[:SAID_LENGTH], len(world.running)
         noted: pool.PoolCommand = pool.NoteLimit(outcome.limit, attempt, said, running, now)
     elif outcome.end is End.SUCCEEDED:
         noted = pool.NoteSuccess(now)

@@ -19,6 +19,8 @@ NOT_LOGGED_IN = "not_logged_in"
 BILLING = "provider_billing"
 HOLDS = frozenset((PROVIDER_LIMIT, NOT_LOGGED_IN, BILLING))
 """The reasons of pauses that the provider caused, and of the tasks that wait because of them."""
+ENDLESS = frozenset((NOT_LOGGED_IN, BILLING))
+"""Those that only somebody can end: by another key, or by resuming the pool."""
 SLOW = "provider_slow"
 """Why a task waits while the provider bears fewer attempts at once than there are slots."""
 

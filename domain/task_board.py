@@ -7,6 +7,7 @@ from typing import assert_never
 
 from . import task
 from .coordination import waiting_for, waiting_until
+from .provider import HOLDS
 from .questions import ALLOW, DENY, Question
 from .values import Denial, Part, Text, Tokens
 from .world import World
@@ -167,5 +168,8 @@ def _problem(state: task.Known) -> Problem | None:
         case task.Sealed(job):
             outcome = job.attempts[-1].outcome
             return Problem("interrupted", outcome.message or "Its outcome is unknown.", False)
+        case task.Parked(job, reason) if reason in HOLDS and job.attempts:
+            outcome = job.attempts[-1].outcome
+            return Problem(outcome.code or reason, outcome.message or "", True)
         case _:
             return None

@@ -53,8 +53,8 @@ class RunningTurn:
     """The state of one turn. `done` resolves with its result line, or None where it ended without one.
 
     `interrupted`: we were asked to stop it. `failure`: our own reason to. `spent`: its process must not be
-    used again. `rejected`: the provider let no call through, and nothing was heard of it since; `waiting`: somebody
-    gives it a moment to say so itself.
+    used again. `rejected`: the provider let no call through, and nothing was heard of it since; `waiting`:
+    somebody gives it a moment to say so itself.
     """
 
     def __init__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from claude_pool.domain.provider import ENDLESS
+
 DONE = 0
 FAILED = 1
 USAGE = 2
@@ -42,6 +44,8 @@ def of_task(view: Mapping[str, object]) -> int:
         case "completed":
             return DONE
         case "sealed" | "pending_review":
+            return NEEDS_SOMEONE
+        case "pending" | "parked" if view.get("reason") in ENDLESS:
             return NEEDS_SOMEONE
         case _:
             error = cast("Mapping[str, object]", view.get("error") or {})

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Annotated, Any, Self, cast
 
 import typer
+from claude_pool.domain.provider import ENDLESS
 
 from ..client import Client
 from . import exits, output
@@ -130,10 +131,12 @@ def _show_end(shell: Shell, client: Client, view: View) -> int:
     else:
         output.result(str(view.get("output") or view.get("structured_output") or ""))
     code = exits.of_task(view)
+    error = cast("View", view.get("error") or {})
     if code == exits.NEEDS_SOMEONE:
-        output.note(f"{view_id(view)} is {view['state']}: {view.get('reason') or 'it needs a decision'}")
+        why = view.get("reason") or "it needs a decision"
+        said = f" ([{error['code']}] {error['message']})" if view["state"] == "parked" and error else ""
+        output.note(f"{view_id(view)} is {view['state']}: {why}{said}")
     elif code != exits.DONE:
-        error = cast("View", view.get("error") or {})
         output.note(f"[{error['code']}] {error['message']}" if error else f"{view_id(view)} {view['state']}")
     return code
 
@@ -145,6 +148,8 @@ def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[
     cursor: object = None
     with output.progress(f"waiting for {len(ids)} tasks" if len(ids) > 1 else "waiting") as say:
         while missing := [each for each in ids if each not in found]:
+            if _held(client):
+                return [found[each] if each in found else _view_of(client, each) for each in ids]
             left = _ASK_SECONDS if deadline is None else min(_ASK_SECONDS, deadline - time.monotonic())
             arguments: dict[str, object] = {"wait_seconds": max(0.0, left)}
             if tasks := [each for each in missing if not each.startswith("chain-")]:
@@ -164,6 +169,20 @@ def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[
             if left <= 0:
                 break
     return [found[each] for each in ids if each in found]
+
+
+def _held(client: Client) -> bool:
+    """Whether nothing starts until somebody mends the login or the account."""
+    pause = cast("View", client.call("pool_status", {}).get("paused") or {})
+    if held := pause.get("reason") in ENDLESS:
+        output.note(f"the pool is paused: {pause['reason']}. Mend it, then: claude-pool resume")
+    return held
+
+
+def _view_of(client: Client, each: str) -> View:
+    if each.startswith("chain-"):
+        return client.call("pool_chain_result", {"chain_id": each})
+    return client.call("pool_result", {"task_id": each})
 
 
 def _tell_questions(view: View) -> None:

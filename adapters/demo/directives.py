@@ -30,7 +30,8 @@ How it comes:
 What goes wrong with it:
 
     [[status: 529]]            that HTTP status with the API's usual error; after the number may stand
-                               `credit`, `too-long` (both 400), `retry-after=SECONDS`, `no-retry`, "MESSAGE"
+                               `credit`, `too-long` (both 400), `retry-after=SECONDS`, `no-retry`, "MESSAGE",
+                               `resets=EPOCH`: a usage limit that ends then (seconds since 1970)
     [[hang]]                   no answer at all, not even headers
     [[html]]                   status 200 with a web page, as a captive portal sends it
     [[stall after: N]]         N pieces, then silence on an open connection
@@ -100,6 +101,7 @@ class Fault:
     variant: str = ""
     message: str = ""
     retry_after: str | None = None
+    resets: int | None = None
     no_retry: bool = False
     times: int | None = None
 
@@ -306,6 +308,8 @@ def _status(step: Step, directive: _Directive) -> Step:
             fault = replace(fault, no_retry=True)
         elif word.startswith("retry-after="):
             fault = replace(fault, retry_after=word.partition("=")[2])
+        elif word.startswith("resets=") and word.removeprefix("resets=").isdecimal():
+            fault = replace(fault, resets=int(word.removeprefix("resets=")))
         else:
             raise DirectiveError(f"[[status: …]] knows no {word!r}")
     return replace(step, fault=fault)

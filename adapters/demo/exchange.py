@@ -86,6 +86,8 @@ class Exchange:
         headers = dict(self._headers)
         if fault.retry_after is not None:
             headers["retry-after"] = fault.retry_after
+        if fault.resets is not None:
+            headers |= usage_limit_headers(fault.resets)
         if fault.no_retry:
             headers["x-should-retry"] = "false"
         self._end("failed", fault.status)
@@ -164,6 +166,15 @@ class Exchange:
             for task in (working, gone):
                 task.cancel()
             await asyncio.gather(working, gone, return_exceptions=True)
+
+
+def usage_limit_headers(resets: int) -> dict[str, str]:
+    """What the API says of an account whose use is up until `resets` (seconds since 1970)."""
+    return {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": str(resets),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+    }
 
 
 _BEFORE_PIECES = ("message_start", "ping", "content_block_start")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from claude_pool.domain import chain_events as chains
 from claude_pool.domain import task_events as facts
+from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Event
 
 from . import index_costs
@@ -155,6 +156,14 @@ def _waits(state: str) -> Rule:
     return rule
 
 
+def _parked(position: int, stream: str, event: facts.TaskParked, _: int) -> Change:
+    """A task that waits for a login or for money needs someone; any other wait ends by itself."""
+    return (
+        "UPDATE index_tasks SET state = 'parked', attention_position = ? WHERE task_id = ?",
+        (position if event.reason in ENDLESS else None, stream),
+    )
+
+
 def _needs_someone(state: str) -> Rule:
     """The task asks for a decision, and has not ended."""
 
@@ -213,7 +222,7 @@ def _chain_ended(state: str) -> Rule:
 
 RULES: Mapping[str, Rule] = {
     facts.TaskSubmitted.NAME: _submitted,
-    facts.TaskParked.NAME: _waits("parked"),
+    facts.TaskParked.NAME: _parked,
     facts.TaskUnparked.NAME: _waits("pending"),
     facts.AttemptStarted.NAME: _started,
     facts.SessionOpened.NAME: _opened,

@@ -6,7 +6,7 @@ Feature: Every attempt costs what it cost, however it ended
 
   Scenario: A refusal costs nothing
     Given a pool of 1 slot
-    When the coordinator runs A, which is refused with status 529
+    When the coordinator runs A, which is refused with status 500
     Then A costs $0
 
   @real

@@ -45,7 +45,7 @@ Feature: A drain lets the pool run empty
 
   Scenario: A retry that waits for its time is accepted work
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+    When the coordinator submits A, which is refused with status 500 once and answers "a", with
       | retries | 1 |
     Then A is parked because of "backoff"
     When the coordinator drains the pool to finish

@@ -42,7 +42,7 @@ Feature: Any task that has not ended can be cancelled
 
   Scenario: A task that waits for its next attempt ends at once
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+    When the coordinator submits A, which is refused with status 500 once and answers "a", with
       | retries | 1 |
     Then A is parked because of "backoff"
     When the coordinator cancels A

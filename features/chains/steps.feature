@@ -50,7 +50,7 @@ Feature: A chain hands each step what the steps before it have found
     Given a pool of 1 slot
     When the coordinator chains as Z
       | task | which                          | retries |
-      | A    | is refused with status 529 once | 1       |
+      | A    | is refused with status 500 once | 1       |
     Then A is parked because of "backoff"
     When 2 seconds pass
     Then the tasks are

@@ -62,7 +62,7 @@ Feature: A crash loses nothing, and nothing is silently run twice
   Scenario: A retry that waits for its time still comes
     Given a pool of 1 slot with
       | log | file |
-    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+    When the coordinator submits A, which is refused with status 500 once and answers "a", with
       | retries | 1 |
     Then A is parked because of "backoff"
     When the owner dies and another one takes over

@@ -17,7 +17,7 @@ Feature: The log tells what happened, step by step
 
   Scenario: A task that was tried twice
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+    When the coordinator submits A, which is refused with status 500 once and answers "a", with
       | retries | 1 |
     Then A is parked because of "backoff"
     When 1 second passes

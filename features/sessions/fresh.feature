@@ -16,7 +16,7 @@ Feature: A task begins with an empty conversation unless it asks for another
 
   Scenario: Each attempt of a task begins anew
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and recalls its conversation, with
+    When the coordinator submits A, which is refused with status 500 once and recalls its conversation, with
       | retries | 1 |
     Then A is parked because of "backoff"
     When 1 second passes

@@ -3,31 +3,22 @@ Feature: A failure has a code, and says whether trying again may help
   Callers are programs: they decide by the code of an error and not by its words. Whatever went wrong, at the
   provider, in the model or in a slot, has one code of a closed list, and `retryable` is true only where the
   same prompt may succeed later. The pool's slots never retry by themselves, so a refusal is known as soon as
-  it has happened, and the slot goes on with the next task.
+  it has happened, and the slot goes on with the next task. What the provider refuses to everybody, because of
+  the login, of money or of how much is used, is not the task's failure: see the features of limits.
 
   @real
   Scenario: What the provider refuses
     Given a pool of 1 slot
     When the coordinator submits
       | task | which                      |
-      | A    | is refused with status 401 |
-      | B    | is refused with status 403 |
       | C    | is refused with status 404 |
-      | D    | is refused with status 429 |
       | E    | is refused with status 500 |
-      | F    | is refused with status 529 |
-      | G    | finds no credit            |
       | H    | is too long                |
       | J    | answers "still here"       |
     Then the tasks are
       | task | state     | error           | retryable | attempts |
-      | A    | failed    | not_logged_in   | no        | 1        |
-      | B    | failed    | not_logged_in   | no        | 1        |
       | C    | failed    | model_not_found | no        | 1        |
-      | D    | failed    | provider_limit  | yes       | 1        |
       | E    | failed    | provider_error  | yes       | 1        |
-      | F    | failed    | provider_error  | yes       | 1        |
-      | G    | failed    | provider_limit  | no        | 1        |
       | H    | failed    | prompt_too_long | no        | 1        |
       | J    | completed |                 |           | 1        |
 

@@ -8,7 +8,7 @@ Feature: An error that may pass is tried again, if the task asks for it
   @real
   Scenario: A refusal that passes costs an attempt
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and answers "now", with
+    When the coordinator submits A, which is refused with status 500 once and answers "now", with
       | retries | 1 |
     Then A is parked because of "backoff"
     When 1 second passes
@@ -53,7 +53,7 @@ Feature: An error that may pass is tried again, if the task asks for it
 
   Scenario: A waiting retry holds no slot
     Given a pool of 1 slot
-    When the coordinator submits A, which is refused with status 529 once and answers "a", with
+    When the coordinator submits A, which is refused with status 500 once and answers "a", with
       | retries | 1 |
     And the coordinator runs B, which answers "b"
     Then B is completed

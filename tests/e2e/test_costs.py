@@ -35,7 +35,7 @@ KINDS = (
     Kind("[[reply: fine]] [[usage: input=1200 output=340]] one", "completed"),
     Kind("[[usage: input=90 output=75 cache_read=4000 cache_write=600]] two", "completed"),
     Kind('[[tool: Bash {"command": "echo hi"}]] [[usage: input=500 output=20]] three', "completed"),
-    Kind("[[status: 529]] four", "failed"),
+    Kind("[[status: 500]] four", "failed"),
     Kind("[[slow: 20ms x 4000]] [[usage: input=700 output=8000]] five", "cancelled", interrupted=True),
 )
 ROUNDS = 4

@@ -73,14 +73,16 @@ def test_a_missing_cli_is_named_and_the_pool_answers_on(tmp_path: Path) -> None:
         assert shell.json("status")["position"] > 0
 
 
-def test_a_missing_key_fails_the_task_as_not_logged_in(tmp_path: Path) -> None:
+def test_a_missing_key_parks_the_task_and_says_so(tmp_path: Path) -> None:
     with a_shell(tmp_path, ANTHROPIC_API_KEY="") as shell:
         shell.environment.pop("ANTHROPIC_API_KEY")
 
         failed = shell.raw("run", "hello")
 
-        assert failed.returncode == 1
+        assert failed.returncode == 7
         assert "[not_logged_in]" in failed.stderr
+        assert shell.json("status")["paused"] == {"reason": "not_logged_in", "until": None}
+        assert shell.raw("run", "hello").returncode == 7
 
 
 def test_a_project_file_may_not_choose_the_program(shell: Shell) -> None:

@@ -107,6 +107,14 @@ def system(session: str, subtype: str, **more: Any) -> Line:
     return {"type": "system", "subtype": subtype, **more, "session_id": session, "uuid": new_id()}
 
 
+def rate_limit(session: str, resets: int) -> Line:
+    """What the account may use is used up until `resets` (seconds since 1970)."""
+    info: Line = {
+        "status": "rejected", "resetsAt": resets, "rateLimitType": "five_hour", "isUsingOverage": False,
+    }  # fmt: skip
+    return {"type": "rate_limit_event", "rate_limit_info": info, "uuid": new_id(), "session_id": session}
+
+
 def lifecycle(session: str, command: str, state: str) -> Line:
     """What became of a prompt that had an id."""
     return {

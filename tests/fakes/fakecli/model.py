@@ -39,6 +39,7 @@ class Failure:
     retryable: bool = False
     broken: bool = False
     wait_seconds: float | None = None
+    resets: int | None = None
 
 
 _ERRORS = {
@@ -67,6 +68,7 @@ def http_failure(fault: Fault, model: str) -> Failure:
         and not fault.no_retry
         and (wait or 0) <= _MAX_WAIT_SECONDS,
         wait_seconds=wait,
+        resets=fault.resets,
     )
 
 
@@ -75,6 +77,8 @@ def _failure_text(fault: Fault, message: str, model: str) -> str:
         return "Credit balance is too low"
     if fault.variant == "too-long":
         return "Prompt is too long"
+    if fault.resets is not None:
+        return "You've hit your session limit"
     texts = {
         401: "Invalid API key · Fix external API key",
         403: f"Failed to authenticate. API Error: 403 {message}",

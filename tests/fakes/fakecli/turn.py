@@ -265,6 +265,8 @@ class Turn:
         if failure.status is not None:
             more |= {"api_error_status": failure.status, "api_error_type": failure.api_type}
         more |= self._printer.mark()
+        if failure.resets is not None:
+            self._cli.wire.emit(lines.rate_limit(self._cli.session, failure.resets))
         self._cli.wire.emit(lines.synthetic(self._cli.session, failure.text, "stop_sequence", **more))
         reason = {"Prompt is too long": "prompt_too_long"}.get(failure.text, "api_error")
         members = success(failure.text, "stop_sequence").members
