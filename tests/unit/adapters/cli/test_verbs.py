@@ -52,6 +52,11 @@ def ends_as(bench: Bench, view: dict[str, Any]) -> None:
     )
 
 
+def waits(bench: Bench) -> list[dict[str, Any]]:
+    """What each wait asked for."""
+    return [arguments for name, arguments in bench.calls() if name == "pool_wait"]
+
+
 def test_run_prints_the_answer_and_nothing_else(bench: Bench) -> None:
     ends_as(bench, task())
 
@@ -59,7 +64,7 @@ def test_run_prints_the_answer_and_nothing_else(bench: Bench) -> None:
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the answer\n", "")
     assert bench.calls()[0] == ("pool_submit", {"prompt": "say it"})
-    assert bench.calls()[2][1]["cursor"] == 1
+    assert waits(bench)[1]["cursor"] == 1
 
 
 def test_run_prints_a_long_answer_whole(bench: Bench) -> None:
@@ -218,7 +223,7 @@ def test_an_interrupt_elsewhere_changes_nothing(bench: Bench) -> None:
         out, err = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, out, err) == (130, b"", b"")
-    assert [name for name, _ in bench.calls()] == ["pool_wait"]
+    assert [name for name, _ in bench.calls()] == ["pool_status", "pool_wait"]
 
 
 def test_wait_collects_until_all_have_come_to_rest(bench: Bench) -> None:
@@ -230,7 +235,7 @@ def test_wait_collects_until_all_have_come_to_rest(bench: Bench) -> None:
 
     assert [view["task_id"] for view in json.loads(ended.stdout)] == [ID, OTHER]
     assert ended.returncode == 124
-    assert bench.calls()[1][1] == {"wait_seconds": 50.0, "task_ids": [ID], "cursor": 5}
+    assert waits(bench)[1] == {"wait_seconds": 50.0, "task_ids": [ID], "cursor": 5}
 
 
 def test_wait_without_ids_waits_for_all_that_live(bench: Bench) -> None:
@@ -251,7 +256,27 @@ def test_wait_tells_chains_from_tasks(bench: Bench) -> None:
     bench.script(results={"pool_wait": [{"tasks": [task()], "chains": [chain], "cursor": 1}]})
 
     assert bench.run("wait", chain["chain_id"], ID).returncode == 0
-    assert bench.calls()[0][1]["chain_ids"] == [chain["chain_id"]]
+    assert waits(bench)[0]["chain_ids"] == [chain["chain_id"]]
+
+
+@pytest.mark.parametrize(("reason", "code"), [("not_logged_in", 7), ("provider_limit", 0)])
+def test_run_does_not_wait_for_a_login_that_nobody_mends(bench: Bench, reason: str, code: int) -> None:
+    error = {"code": "not_logged_in", "message": "Invalid API key"}
+    held = task("parked", reason=reason, error=error) if code else task()
+    bench.script(
+        results={
+            "pool_submit": [{"task_id": ID}],
+            "pool_status": [{"paused": {"reason": reason, "until": None}}],
+            "pool_wait": [{"tasks": [held], "cursor": 1}],
+            "pool_result": [held],
+        }
+    )
+
+    ended = bench.run("run", "x")
+
+    assert ended.returncode == code
+    assert len(waits(bench)) == (0 if code else 1)
+    assert ("Invalid API key" in ended.stderr and "claude-pool resume" in ended.stderr) is bool(code)
 
 
 def test_wait_gives_up_after_its_timeout(bench: Bench) -> None:
