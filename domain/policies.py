@@ -220,7 +220,11 @@ def _unparkings(world: World, now: int) -> Iterator[Command]:
         state = world.tasks[task_id]
         if not isinstance(state, task.Parked):
             continue
-        if (state.until is not None and state.until <= now) or (free and state.reason in provider.HOLDS):
+        if state.until is None:
+            over = free and state.reason in provider.HOLDS
+        else:
+            over = state.until <= now
+        if over:
             yield task.UnparkTask(task_id)
 
 
