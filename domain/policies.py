@@ -220,11 +220,8 @@ def _unparkings(world: World, now: int) -> Iterator[Command]:
         state = world.tasks[task_id]
         if not isinstance(state, task.Parked):
             continue
-        if state.until is None:
-            over = free and state.reason in provider.HOLDS
-        else:
-            over = state.until <= now
-        if over:
+        over = free and state.reason in provider.HOLDS
+        if over if state.until is None else state.until <= now:
             yield task.UnparkTask(task_id)
 
 
