@@ -17,6 +17,8 @@ MOST_RUNS = 400
 LEAST_RUNS = 20
 MOST_DRAWS = 400_000
 """Of a queue of more than `MOST_DRAWS` / `MOST_RUNS` works, fewer courses are imagined."""
+IN_FULL = 2
+"""A course in which not only the order matters takes so many times as long, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Prepared:
             index for index, w in enumerate(queue.works) if w.most_ms is not None or w.most_cost is not None
         ]
         self._bases = _bases(kinds)
-        many = MOST_DRAWS // max(1, len(queue.works))
+        many = MOST_DRAWS // max(1, len(queue.works)) // (1 if self._stage.plain else IN_FULL)
         self.runs = max(LEAST_RUNS, min(MOST_RUNS, many)) if queue.works else 1
 
     def courses(self) -> Iterator[Fate]:

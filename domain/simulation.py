@@ -14,6 +14,7 @@ from math import ceil
 
 from .histories import Traits
 
+DAY_MS = 86_400_000
 _WAKE = -1
 """An event that only says that time has passed; below it are arrivals, from 0 on ends."""
 Span = tuple[int, int, int]
@@ -53,10 +54,20 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What may be spent each day (microdollars), what is `left` of today's, and when (ms) the day ends."""
+
+    limit: int
+    left: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """What is to be done at one moment: `works` in claim order, those that run among them.
 
-    Nothing starts in `closed` windows (from, until; ms; in order), and never more than `most_at_once` run.
+    Nothing starts in `closed` windows (from, until; ms; in order), nor when the `daily` money is spent. At
+    most `at_once` run at first, and one more after each that ends (None: as many as there are seats).
     `unspent` is the limit less what is settled (None: no limit). `left_out` tasks wait for someone rather
     than for a slot; `assumes` says what has to happen first for anything to run.
     """
@@ -64,7 +75,8 @@ class Queue:
     works: tuple[Work, ...] = ()
     seats: tuple[Seat, ...] = ()
     closed: tuple[tuple[int, int], ...] = ()
-    most_at_once: int | None = None
+    daily: Allowance | None = None
+    at_once: int | None = None
     unspent: int | None = None
     left_out: int = 0
     assumes: tuple[str, ...] = ()
@@ -124,7 +136,7 @@ class Stage:
                 self.arrivals.append((work.not_before, _WAKE - 1 - index))
             else:
                 self.lanes[work.target].append(index)
-        self.plain = queue.most_at_once is None and all(
+        self.plain = queue.at_once is None and all(
             work.seat is not None
             or (work.target is None and work.most_cost is None and not work.needs and work.not_before <= now)
             for work in works
@@ -150,12 +162,43 @@ class Stage:
         dry_at = empty if refused_at is None else min(empty, refused_at)
         return Fate(empty, limit, works - ended, dry_at)
 
+    def gate(self, costs: Sequence[int]) -> Gate | None:
+        """What keeps tasks from starting in a course with these `costs`; None: nothing ever does."""
+        if not self.queue.closed and self.queue.daily is None:
+            return None
+        gate = Gate(self.queue)
+        for index in self.seated:
+            gate.granted(costs[index])
+        return gate
+
+
+class Gate:
+    """When tasks may start in one course. It is asked in the order of time."""
+
+    def __init__(self, queue: Queue) -> None:
+        """Nothing has started yet."""
+        self._closed, self._daily = queue.closed, queue.daily
+        self._left, self._until = (0, 0) if self._daily is None else (self._daily.left, self._daily.until)
+
     def opens(self, now: int) -> int:
-        """The first moment from `now` on at which tasks may start."""
-        for start, until in self.queue.closed:
+        """`now`, where a task may start; otherwise when that may be so, which is to be asked then."""
+        for start, until in self._closed:
             if start <= now < until:
                 now = until
-        return now
+        if self._daily is None:
+            return now
+        if now >= self._until:
+            self._until += ((now - self._until) // DAY_MS + 1) * DAY_MS
+            self._left = self._daily.limit
+        return self._until if self._left <= 0 else now
+
+    def granted(self, cost: int) -> int:
+        """What a task that would cost so much may, of today's money."""
+        if self._daily is None:
+            return cost
+        granted = min(cost, max(0, self._left))
+        self._left -= granted
+        return granted
 
 
 def used_up(spans: Sequence[Span], limit: int) -> int:
@@ -189,7 +232,7 @@ def play(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fate:
 
 def play_plainly(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fate:
     """`play` for a `plain` stage, where only the order matters: the same, in a fraction of the time."""
-    opens = stage.opens if stage.queue.closed else None
+    gate, opened = stage.gate(costs), stage.now
     spans = stage.begun(lasts, costs)
     ends = [
         stage.now + lasts[index]
@@ -199,10 +242,15 @@ def play_plainly(stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> Fa
     ends += [stage.now] * len(stage.idle)
     heapify(ends)
     for index in stage.lanes.get(None, ()):
-        start = ends[0] if opens is None else opens(ends[0])
+        start, cost = ends[0], costs[index]
+        if gate is not None:
+            opened = max(opened, start)
+            while (later := gate.opens(opened)) > opened:
+                opened = later
+            start, cost = opened, gate.granted(cost)
         end = start + lasts[index]
         heapreplace(ends, end)
-        spans.append((start, end, costs[index]))
+        spans.append((start, end, cost))
     return stage.paid(spans, None)
 
 
@@ -210,7 +258,8 @@ class _Course:
     """The state of one course between two moments at which something happens."""
 
     def __init__(self, stage: Stage, lasts: Sequence[int], costs: Sequence[int]) -> None:
-        self.stage, self.lasts, self.costs = stage, lasts, costs
+        self.stage, self.lasts, self.costs = stage, lasts, list(costs)
+        self.gate, self.at_once = stage.gate(costs), stage.queue.at_once
         self.now = self.wakes_at = stage.now
         self.running = dict(stage.seated)
         self.idle = stage.idle
@@ -238,18 +287,17 @@ class _Course:
                 self._come(_WAKE - 1 - what)
 
     def _start(self) -> None:
-        opens = self.stage.opens(self.now)
-        if opens > self.now:
-            if opens > self.wakes_at:
-                self.wakes_at = opens
-                heappush(self.events, (opens, _WAKE))
-            return
-        most = self.stage.queue.most_at_once
-        left: list[int] = []
-        for seat in self.idle:
-            if (most is not None and len(self.running) >= most) or not self._seat(seat):
-                left.append(seat)
-        self.idle = left
+        self.idle = [seat for seat in self.idle if self._shut() or not self._seat(seat)]
+
+    def _shut(self) -> bool:
+        """Whether nothing may start now; where time alone ends that, it is looked at again then."""
+        if self.at_once is not None and len(self.running) >= self.at_once:
+            return True
+        opens = self.now if self.gate is None else self.gate.opens(self.now)
+        if opens > max(self.now, self.wakes_at):
+            self.wakes_at = opens
+            heappush(self.events, (opens, _WAKE))
+        return opens > self.now
 
     def _seat(self, seat: int) -> bool:
         """Start the first work that the seat takes and the money reaches for, if there is one."""
@@ -261,6 +309,8 @@ class _Course:
             heappop(lane)
             if funded:
                 end = self.now + self.lasts[index]
+                if self.gate is not None:
+                    self.costs[index] = self.gate.granted(self.costs[index])
                 self.promised += self.costs[index]
                 self.spans.append((self.now, end, self.costs[index]))
                 self.running[index] = seat
@@ -293,6 +343,8 @@ class _Course:
     def _end(self, index: int) -> None:
         self.holds.pop(index, None)
         seat = self.running.pop(index)
+        if self.at_once is not None:
+            self.at_once += 1
         if not self.stage.queue.seats[seat].leaves:
             self.idle = [*self.idle, seat]
         for follower in self.stage.followers.get(index, ()):

@@ -10,8 +10,9 @@ from .chain_events import Step
 from .claiming import pool_options
 from .funding import task_limit
 from .histories import Traits
+from .ledger import day_account, next_day
 from .pool_status import serving
-from .simulation import Queue, Seat, Work
+from .simulation import Allowance, Queue, Seat, Work
 from .values import Part, TaskSpec
 from .world import World
 
@@ -70,10 +71,16 @@ class _Reading:
             tuple(self.works[name] for name in names),
             self.seats,
             () if pause is None or pause.until is None else ((self.now, pause.until),),
+            daily=self._daily(),
             unspent=self.pool.budget.unspent,
             left_out=self.left_out,
             assumes=tuple(self._assumed()),
         )
+
+    def _daily(self) -> Allowance | None:
+        """What may be spent today and each day after, where there is a limit to that."""
+        today = self.pool.budget.level(day_account(self.now))
+        return None if today is None else Allowance(today.limit, today.unspent, next_day(self.now))
 
     def _assumed(self) -> Iterator[str]:
         pause = self.pool.paused

@@ -140,9 +140,11 @@ def test_tasks_that_no_slot_takes_are_left_away_and_counted() -> None:
 
 def test_a_long_queue_is_imagined_fewer_times() -> None:
     long = prepare(ALIKE, Queue(works(2_000), SEATS), NOW, 0)
+    alone = prepare(ALIKE, Queue(works(2_000), SEATS, at_once=1), NOW, 0)
     longest = prepare(ALIKE, Queue(works(21_000), SEATS), NOW, 0)
     assert not isinstance(long, NoForecast) and not isinstance(longest, NoForecast)
-    assert (long.runs, longest.runs) == (200, LEAST_RUNS)
+    assert not isinstance(alone, NoForecast)
+    assert (long.runs, alone.runs, longest.runs) == (200, 100, LEAST_RUNS)
 
 
 def test_other_numbers_of_slots_keep_the_first_ones() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claude_pool.domain.simulation import (
+    DAY_MS,
+    Allowance,
     Fate,
     Queue,
     Seat,
@@ -51,14 +53,14 @@ def test_a_slot_that_is_busy_is_free_when_its_work_is_over() -> None:
 def test_a_slot_that_leaves_takes_nothing_more() -> None:
     seats = (Seat("slot-0", leaves=True), Seat("slot-1"))
     works = (Work(seat=0), *waiting(2))
-    for most in (None, ROUND_THE_CLOCK):
-        assert course(Queue(works, seats, most_at_once=most), 1, 10, 10).finish == START + 20
+    for at_once in (None, ROUND_THE_CLOCK):
+        assert course(Queue(works, seats, at_once=at_once), 1, 10, 10).finish == START + 20
 
 
 def test_nothing_starts_while_the_pool_is_closed() -> None:
     closed = ((0, START + 100), (START + 100, START + 130), (START + 135, START + 200))
-    for most in (None, ROUND_THE_CLOCK):
-        queue = Queue((Work(seat=0), *waiting(2)), TWO, closed, most_at_once=most)
+    for at_once in (None, ROUND_THE_CLOCK):
+        queue = Queue((Work(seat=0), *waiting(2)), TWO, closed, at_once=at_once)
         assert course(queue, 120, 10, 7).finish == START + 140
         assert course(queue, 120, 10, 900).finish == START + 130 + 900
 
@@ -80,7 +82,22 @@ def test_a_step_starts_when_all_that_it_needs_is_over() -> None:
 
 
 def test_no_more_run_at_once_than_may() -> None:
-    assert course(Queue(waiting(4), TWO, most_at_once=1), 5, 5, 5, 5).finish == START + 20
+    assert course(Queue(waiting(4), TWO, at_once=1), 5, 5, 5, 5).finish == START + 15
+    assert course(Queue((Work(seat=0), *waiting(2)), TWO, at_once=1), 50, 5, 5).finish == START + 55
+
+
+def test_a_day_s_money_lets_no_more_start_until_the_next_day() -> None:
+    daily = Allowance(limit=10, left=4, until=START + 100)
+    for at_once in (None, ROUND_THE_CLOCK):
+        queue = Queue(waiting(4), ONE, daily=daily, at_once=at_once)
+        late = START + 100 + DAY_MS
+        assert course(queue, 20, 20, 20, 20, costs=(3, 3, 9, 1)) == Fate(START + 140, 14, 0, None)
+        assert course(queue, 20, 20, 20, 20, costs=(3, 3, 11, 1)) == Fate(late + 20, 15, 0, None)
+        assert course(queue, 3 * DAY_MS, 20, 20, 20, costs=(4, 9, 9, 0)).finish == late + 2 * DAY_MS + 20
+        runs = replace(queue, works=(Work(seat=0), *waiting(1)))
+        assert course(runs, 20, 20, costs=(9, 1)).finish == START + 120
+        shut = replace(queue, closed=((START, START + 150),))
+        assert course(shut, 5, 5, 5, 5, costs=(9, 1, 1, 1)).finish == late + 10
 
 
 def test_what_no_slot_takes_is_not_placeable_nor_what_needs_it() -> None:
@@ -91,15 +108,15 @@ def test_what_no_slot_takes_is_not_placeable_nor_what_needs_it() -> None:
 
 
 def test_all_ends_when_the_money_is_spent() -> None:
-    for most in (None, ROUND_THE_CLOCK):
-        queue = Queue(waiting(4), TWO, unspent=15, most_at_once=most)
+    for at_once in (None, ROUND_THE_CLOCK):
+        queue = Queue(waiting(4), TWO, unspent=15, at_once=at_once)
         assert course(queue, 10, 20, 10, 9, costs=(5, 20, 10, 0)) == Fate(START + 10, 15, 3, START + 10)
         assert course(queue, 10, 20, 10, 9, costs=(5, 5, 5, 0)) == Fate(START + 29, 15, 0, None)
 
 
 def test_what_runs_has_spent_some_of_the_money_already() -> None:
-    for most in (None, ROUND_THE_CLOCK):
-        queue = Queue((Work(seat=0, ran_ms=30),), ONE, unspent=8, most_at_once=most)
+    for at_once in (None, ROUND_THE_CLOCK):
+        queue = Queue((Work(seat=0, ran_ms=30),), ONE, unspent=8, at_once=at_once)
         assert course(queue, 10, costs=(10,)) == Fate(START + 2, 8, 1, START + 2)
         assert course(replace(queue, unspent=3), 10, costs=(10,)) == Fate(START, 3, 1, START)
 
@@ -139,16 +156,17 @@ takes = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), min_size=1, m
 money = st.one_of(st.none(), st.integers(0, 60))
 
 
-@given(takes, st.integers(0, 3), st.integers(1, 4), money, st.integers(0, 50))
+@given(takes, st.integers(0, 3), st.integers(1, 4), money, st.integers(0, 50), st.integers(-5, 9))
 def test_a_queue_in_which_only_the_order_matters_is_played_alike_both_ways(
-    tasks: list[tuple[int, int]], running: int, slots: int, unspent: int | None, closed: int
+    tasks: list[tuple[int, int]], running: int, slots: int, unspent: int | None, closed: int, left: int
 ) -> None:
     seats = tuple(Seat(f"slot-{n}", leaves=n == 1) for n in range(slots))
     busy = min(running, slots, len(tasks))
     works = tuple(Work(seat=n if n < busy else None) for n in range(len(tasks)))
-    queue = Queue(works, seats, ((START + 5, START + 5 + closed),), unspent=unspent)
+    daily = Allowance(9, left, START + 9) if left >= 0 else None
+    queue = Queue(works, seats, ((START + 5, START + 5 + closed),), daily, unspent=unspent)
     lasts, costs = [ms for ms, _ in tasks], [cost for _, cost in tasks]
-    in_full = play(Stage(replace(queue, most_at_once=ROUND_THE_CLOCK), START), lasts, costs)
+    in_full = play(Stage(replace(queue, at_once=ROUND_THE_CLOCK), START), lasts, costs)
     assert (
         play_plainly(Stage(queue, START), lasts, costs) == in_full == play(Stage(queue, START), lasts, costs)
     )

@@ -8,9 +8,10 @@ from claude_pool.domain import chain, pool, slot, task
 from claude_pool.domain.chain_events import EndingBegun, Plan
 from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.histories import Traits
+from claude_pool.domain.ledger import SetLimits
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact
-from claude_pool.domain.simulation import Queue, Seat, Work
+from claude_pool.domain.simulation import DAY_MS, Allowance, Queue, Seat, Work
 from claude_pool.domain.values import End, Options
 from claude_pool.domain.workload import workload
 
@@ -174,6 +175,17 @@ def test_without_an_owner_the_next_one_starts_now() -> None:
     assert (queue.assumes, queue.left_out) == (("an owner starts now",), 1)
     assert ([work.target for work in queue.works], len(queue.seats)) == (["slot-1"], 2)
     assert len(seen(opened(Settings(slots=3)), owned=False).seats) == 3
+
+
+def test_a_limit_of_the_day_is_full_again_tomorrow() -> None:
+    story = warmed(TWO)
+    assert seen(story).daily is None
+    story.do(SetLimits("day", 500, None))
+    done = submit(story, 0)
+    story.settle()
+    end(story, done, outcome(cost=120))
+    assert seen(story).daily == Allowance(500, 380, DAY_MS)
+    assert seen(story, DAY_MS + 7).daily == Allowance(500, 500, 2 * DAY_MS)
 
 
 def test_a_pause_is_a_closed_window_or_something_to_be_done_first() -> None:
