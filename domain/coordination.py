@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import chain, ledger, messaging, pool, provider, slot, task
+from . import chain, ledger, messaging, pool, provider, slot, soft_limits, task
 from .chain_events import Plan
 from .chaining import follow
 from .claiming import (
@@ -35,17 +35,20 @@ from .errors import (
 )
 from .funding import (
     ANY_PRICE,
+    BUDGET,
     Funding,
     Quote,
     Unaffordable,
     accounts_of,
     funding,
     levels,
+    short_of,
     task_limit,
     top_up,
 )
 from .records import Event, Fact
 from .slot_events import SlotEvent
+from .soft_limits import SOFT_LIMIT
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
 
@@ -212,6 +215,9 @@ def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int)
         # what is only spent for today runs tomorrow
         if level.unspent < needed and not (level.name.startswith(ledger.DAY) and needed <= level.limit):
             raise level.exceeded(needed)
+    held = soft_limits.held(at.budget, at.budget.accounts(spec.tags, now))
+    if held is not None and held.why == "stopped" and not held.level.name.startswith(ledger.DAY):
+        raise held.level.exceeded(needed)
 
 
 def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
@@ -482,8 +488,8 @@ def waiting_for(world: World, state: task.Known) -> str | None:
     """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, what keeps the provider from
     serving anybody, or what it is parked for."""
     match state:
-        case task.Parked(_, reason, _):
-            return reason
+        case task.Parked(job, reason, _):
+            return short_of(world, job.spec) if reason in (BUDGET, SOFT_LIMIT) else reason
         case task.Sealed():
             return "sealed"
         case task.PendingReview():

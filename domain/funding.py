@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import task
+from . import soft_limits, task
 from .ledger import DAY, Level
 from .pool import Open
 from .values import TaskSpec, attempt_id
 from .world import World
+
+BUDGET = "budget"
+"""Why a task is parked whose money is only reserved by others, or spent for today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,19 @@ class Funding:
 @dataclass(frozen=True, slots=True)
 class Unaffordable:
     """The attempt cannot be paid. `why`: its own limit is spent (`task`) or its chain's (`chain`), an account
-    can never cover it (`spent`), not before tomorrow (`day`), or not while others hold reservations
-    (`reserved`). `level` is the account."""
+    can never cover it (`spent`), not before tomorrow (`day`), not before somebody is answered (`asked`), or
+    not while others hold reservations (`reserved`). `level` is the account."""
 
     why: str
     needed: int
     level: Level
+
+
+def short_of(world: World, spec: TaskSpec) -> str:
+    """What a task waits for that is parked for money: an answer, or its money."""
+    budget = world.open_pool().budget
+    held = soft_limits.held(budget, budget.accounts(spec.tags, 0))
+    return soft_limits.SOFT_LIMIT if held is not None and held.why == "asked" else BUDGET
 
 
 def task_limit(pool: Open, spec: TaskSpec) -> int | None:
@@ -90,6 +100,22 @@ def levels(world: World, spec: TaskSpec, accounts: tuple[str, ...]) -> tuple[Lev
 def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Unaffordable:
     """What `job`'s next attempt reserves at `now` (ms); `quote` prices its first call."""
     accounts = accounts_of(world, job.spec, now)
+    funds = _funding(world, job, quote, accounts)
+    if isinstance(funds, Unaffordable) and funds.why != "reserved":
+        return funds
+    held = soft_limits.held(world.open_pool().budget, accounts)
+    if held is None:
+        return funds
+    if held.why == "stopped":
+        return Unaffordable("day" if _is_of_a_day(held.level) else "spent", 1, held.level)
+    return Unaffordable(held.why, 1, held.level)
+
+
+def _is_of_a_day(level: Level) -> bool:
+    return level.name.startswith(DAY + ":")
+
+
+def _funding(world: World, job: task.Job, quote: Quote, accounts: tuple[str, ...]) -> Funding | Unaffordable:
     at = levels(world, job.spec, accounts)
     chain = chain_level(world, job.spec)
     if chain is not None and chain.unspent == 0:
@@ -102,9 +128,12 @@ def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Un
         # what a step may cost is never more than what its chain has left
         left = left if chain is None else min(left, chain.unspent)
         return _refusal(at, left, left) or Funding(left, left, accounts)
-    if not at:
+    budget = world.open_pool().budget
+    soft = (level for account in ("", *accounts) if (level := budget.soft_level(account)) is not None)
+    shared = (*at, *soft)  # a soft limit, too, is reached by many small steps rather than in one
+    if not shared:
         return Funding(0, None, accounts)
-    share = min(level.unspent for level in at) // max(1, world.open_pool().target)
+    share = min(level.unspent for level in shared) // max(1, world.open_pool().target)
     if quote.worst is not None and quote.worst <= share:
         return _refusal(at, quote.least, quote.worst) or Funding(quote.worst, None, accounts, quote.worst)
     # who has only a share of too little does not take the others' in advance
@@ -116,7 +145,7 @@ def _refusal(at: tuple[Level, ...], least: int, wanted: int) -> Unaffordable | N
     """Why `wanted` cannot be reserved now; an account that does not even have `least` left never can."""
     for level in at:
         if level.unspent < least:
-            later = level.name.startswith(DAY + ":") and level.limit >= least
+            later = _is_of_a_day(level) and level.limit >= least
             return Unaffordable("day" if later else "spent", least, level)
     for level in at:
         if level.free < wanted:

@@ -25,6 +25,8 @@ from .pool_events import (
     LimitsSet,
 )
 
+WHOLE = "pool"
+"""The scope of the whole pool; the account that it stands for is the empty one."""
 DAY = "day"
 """The scope of each day, by UTC: its account begins at 0 with the first posting of a new day."""
 TAG = "tag:"
@@ -36,6 +38,13 @@ _EPOCH = date(1970, 1, 1).toordinal()
 def day_account(now: int) -> str:
     """The account of the day (UTC) that holds the time `now` (ms): `day:2026-01-31`."""
     return f"{DAY}:{date.fromordinal(_EPOCH + now // _DAY_MS).isoformat()}"
+
+
+def scope_of(account: str) -> str:
+    """The scope whose limits hold for `account`."""
+    if account == "":
+        return WHOLE
+    return DAY if account.startswith(DAY + ":") else account
 
 
 def next_day(now: int) -> int:
@@ -62,6 +71,28 @@ class Reservation:
 
     amount: int
     accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody is asked what is to be done about `account`, whose soft limit `soft` was reached."""
+
+    question_id: str
+    account: str
+    soft: int
+    spent: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What somebody said to that, which holds for `account` instead of the limits of its scope: the soft
+    limit is `soft` (None: there is none any more); with a `limit`, all new work is stopped, and what runs
+    may take no more than that."""
+
+    account: str
+    soft: int | None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +123,19 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Money since the last `budget.opened`. `limit` and `soft` are the pool's own, as in `Scope`."""
+    """Money since the last `budget.opened`. `limit` and `soft` are the pool's own, as in `Scope`.
+
+    `asked` and `rulings` have at most one for each scope; `questions` counts those that were ever asked.
+    """
 
     limit: int | None = None
     spent: int = 0
     held: dict[str, Reservation] = field(default_factory=dict[str, Reservation])
     soft: int | None = None
     scopes: dict[str, Scope] = field(default_factory=dict[str, Scope])
+    asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    rulings: dict[str, Ruling] = field(default_factory=dict[str, Ruling])
+    questions: int = 0
 
     @property
     def reservations(self) -> dict[str, int]:
@@ -113,12 +150,14 @@ class Budget:
     @property
     def free(self) -> int | None:
         """What may still be reserved, never below 0; None where there is no limit."""
-        return None if self.limit is None else max(0, self.limit - self.spent - self.reserved)
+        whole = self.level("")
+        return None if whole is None else whole.free
 
     @property
     def unspent(self) -> int | None:
         """The limit less what is spent, never below 0; None where there is no limit."""
-        return None if self.limit is None else max(0, self.limit - self.spent)
+        whole = self.level("")
+        return None if whole is None else whole.unspent
 
     @property
     def today(self) -> str:
@@ -133,16 +172,48 @@ class Budget:
         limited = (TAG + tag for tag in dict.fromkeys(tags) if TAG + tag in self.scopes)
         return (max(day_account(now), self.today), *limited)
 
+    def account_now(self, scope: str, now: int) -> str:
+        """The account that `scope` stands for at `now` (ms)."""
+        if scope == WHOLE:
+            return ""
+        return max(day_account(now), self.today) if scope == DAY else scope
+
+    def limits_of(self, scope: str) -> tuple[int | None, int | None]:
+        """The hard and the soft limit that were set for `scope`."""
+        if scope == WHOLE:
+            return self.limit, self.soft
+        at = self.scopes.get(scope, Scope(scope))
+        return at.limit, at.soft
+
+    def ruling(self, account: str) -> Ruling | None:
+        """What somebody said about `account`."""
+        said = self.rulings.get(scope_of(account))
+        return said if said is not None and said.account == account else None
+
     def level(self, account: str) -> Level | None:
         """The account as a reservation meets it; None where it has no limit."""
-        if account == "":
-            return None if self.limit is None else Level("the pool", self.limit, self.spent, self.reserved)
-        scope = self.scopes.get(DAY if account.startswith(DAY + ":") else account)
-        if scope is None or scope.limit is None:
+        said = self.ruling(account)
+        stopped = None if said is None else said.limit
+        return self._level(account, self.limits_of(scope_of(account))[0] if stopped is None else stopped)
+
+    def soft_level(self, account: str) -> Level | None:
+        """The account up to its soft limit; None where that does not hold, or there is none."""
+        said = self.ruling(account)
+        return self._level(account, self.limits_of(scope_of(account))[1] if said is None else said.soft)
+
+    def _level(self, account: str, limit: int | None) -> Level | None:
+        if limit is None:
             return None
+        spent, reserved = self.standing(account)
+        return Level(account or "the pool", limit, spent, reserved)
+
+    def standing(self, account: str) -> tuple[int, int]:
+        """What is spent and what is reserved in `account`."""
+        if account == "":
+            return self.spent, self.reserved
+        scope = self.scopes.get(scope_of(account), Scope(""))
         spent = scope.spent if scope.account == account else 0  # the first posting of a new day
-        reserved = sum(held.amount for held in self.held.values() if account in held.accounts)
-        return Level(account, scope.limit, spent, reserved)
+        return spent, sum(held.amount for held in self.held.values() if account in held.accounts)
 
     def levels(self, accounts: tuple[str, ...]) -> tuple[Level, ...]:
         """The pool's account and `accounts`, as far as they have limits."""
@@ -258,12 +329,11 @@ def _check_limit(argument: str, limit: int | None) -> None:
 def _set_limits(budget: Budget, scope: str, limit: int | None, soft: int | None) -> tuple[MoneyEvent, ...]:
     _check_limit("set_usd", limit)
     _check_limit("soft_usd", soft)
-    if scope == "pool":
-        now = (budget.limit, budget.soft)
-    else:
-        at = budget.scopes.get(scope, Scope(scope))
-        now = (at.limit, at.soft)
-    return () if now == (limit, soft) else (LimitsSet(scope, limit, soft),)
+    if limit is not None and soft is not None and soft > limit:
+        problem = f"{soft} microdollars are above the limit of {limit}; change both, or lift one with null"
+        raise InvalidArgument(argument="soft_usd", problem=problem)
+    same = budget.limits_of(scope) == (limit, soft) and scope not in budget.rulings
+    return () if same else (LimitsSet(scope, limit, soft),)
 
 
 def _check_room(budget: Budget, amount: int, accounts: tuple[str, ...]) -> None:
@@ -290,17 +360,24 @@ def evolve(budget: Budget, event: MoneyEvent) -> Budget:
             return _spent(budget, cost, accounts)
         case BudgetOpened(limit):
             scopes = {name: replace(scope, spent=0) for name, scope in budget.scopes.items()}
-            return replace(budget, limit=limit, spent=0, scopes=scopes)
+            return replace(budget, limit=limit, spent=0, scopes=scopes, asked={}, rulings={})
         case BudgetLimitChanged(limit):
-            return replace(budget, limit=limit)
+            return replace(_undisputed(budget, WHOLE), limit=limit)
         case LimitsSet("pool", limit, soft):
-            return replace(budget, limit=limit, soft=soft)
+            return replace(_undisputed(budget, WHOLE), limit=limit, soft=soft)
         case LimitsSet(name, limit, soft):
             account = budget.today if name == DAY else name
-            scope = budget.scopes.get(name, Scope(account))
-            return replace(budget, scopes={**budget.scopes, name: replace(scope, limit=limit, soft=soft)})
+            scope = replace(budget.scopes.get(name, Scope(account)), limit=limit, soft=soft)
+            return replace(_undisputed(budget, name), scopes={**budget.scopes, name: scope})
         case _:
             assert_never(event)
+
+
+def _undisputed(budget: Budget, scope: str) -> Budget:
+    """Without what was asked and said about `scope`: its limits are others now."""
+    asked = {name: each for name, each in budget.asked.items() if name != scope}
+    rulings = {name: each for name, each in budget.rulings.items() if name != scope}
+    return replace(budget, asked=asked, rulings=rulings)
 
 
 def _spent(budget: Budget, cost: int, accounts: tuple[str, ...]) -> Budget:

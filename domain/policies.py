@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 
-from . import chain, pool, provider, slot, task
+from . import chain, pool, provider, slot, soft_limits, task
 from .claiming import (
     ClaimPlan,
     Fit,
@@ -25,17 +25,15 @@ from .claiming import (
 )
 from .coordination import Claim, Command, too_many
 from .errors import Paused, WrongState
-from .funding import Price, Quote, Unaffordable, funding
+from .funding import BUDGET, Price, Quote, Unaffordable, funding
 from .housing import KeepWork, Stage, WantWorkplace
-from .ledger import next_day
+from .ledger import DAY, next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
+from .soft_limits import SOFT_LIMIT
 from .values import Options
 from .world import Rank, World
-
-BUDGET = "budget"
-"""Why a task is parked whose money is only reserved by others, or spent for today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +109,8 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
     yield from _endings(world, at, now)
     yield from _unparkings(world, now)
     if at.stopping is None:
+        for scope in soft_limits.reached(at.budget, now):
+            yield soft_limits.AskSoftLimit(scope, now)
         yield from _workplaces(world, at)
         yield from _capacity(world, at)
     yield from _housing(world, at)
@@ -226,12 +226,13 @@ def _unparkings(world: World, now: int) -> Iterator[Command]:
 
 
 def _short_of_money(world: World) -> list[Rank]:
-    """The tasks that are parked until others give their reservations back, in claim order."""
+    """The tasks that are parked until others give their reservations back, or somebody lets them go on, in
+    claim order."""
     parked = ((task_id, world.tasks[task_id]) for task_id in world.parked)
     return sorted(
         world.ranks[task_id]
         for task_id, state in parked
-        if isinstance(state, task.Parked) and state.reason == BUDGET
+        if isinstance(state, task.Parked) and state.reason in (BUDGET, SOFT_LIMIT)
     )
 
 
@@ -344,6 +345,9 @@ def _without_money(state: task.Known, funds: Unaffordable, now: int) -> Iterator
             pass
         case "day":
             yield task.ParkTask(task_id, BUDGET, next_day(now))
+        case "asked":
+            of_a_day = funds.level.name.startswith(DAY + ":")
+            yield task.ParkTask(task_id, SOFT_LIMIT, next_day(now) if of_a_day else None)
         case _:
             yield task.ParkTask(task_id, BUDGET)
 

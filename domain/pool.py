@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from . import inbox, ledger, provider
+from . import inbox, ledger, provider, soft_limits
 from .errors import IdempotencyConflict, InvalidArgument, NotFound, WrongState
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .pool_events import (
@@ -20,6 +20,7 @@ from .pool_events import (
     ContextValueSet,
     DrainLifted,
     DrainStarted,
+    LimitsSet,
     OwnerStarted,
     OwnerStopped,
     OwnerStopping,
@@ -81,7 +82,10 @@ UNOPENED = Unopened()
 
 @dataclass(frozen=True, slots=True)
 class StartOwner:
-    """A process takes the pool. `limit_given` says that `limit` was chosen rather than left out."""
+    """A process takes the pool. `limit_given` says that `limit` was chosen rather than left out.
+
+    `soft` is the pool's soft limit (microdollars); None: the one there is, if any, stays.
+    """
 
     pool_id: str
     owner: str
@@ -92,6 +96,7 @@ class StartOwner:
     limit_given: bool
     now: int
     account: str = ""
+    soft: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +201,9 @@ class ScaleSlots:
 
 
 PoolCommand = (
-    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | ledger.MoneyCommand | SetContext
-    | DeleteContext | StartDrain | LiftDrain | PausePool | ResumePool | NoteLimit | NoteSuccess
-    | ChangeAccount | SetTargetSlots | ScaleSlots
+    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | ledger.MoneyCommand
+    | soft_limits.SoftLimitCommand | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool
+    | ResumePool | NoteLimit | NoteSuccess | ChangeAccount | SetTargetSlots | ScaleSlots
 )  # fmt: skip
 
 
@@ -214,6 +219,8 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
         raise WrongState(subject="the pool", state="unopened", problem="start an owner first")
     if isinstance(command, ledger.MoneyCommand):
         return ledger.decide(command, state.budget)
+    if isinstance(command, soft_limits.SoftLimitCommand):
+        return soft_limits.decide(command, state.budget)
     match command:
         case IdentifyCli(path, version, digest):
             identified = CliIdentified(path, version, digest)
@@ -264,6 +271,9 @@ def _start_owner(command: StartOwner, state: Pool) -> tuple[PoolEvent, ...]:
         opened.append(BudgetOpened(command.limit))
     elif command.limit_given and command.limit != state.budget.limit:
         opened.append(BudgetLimitChanged(command.limit))
+    if command.soft is not None and command.soft != state.budget.soft:
+        limit = command.limit if command.limit_given else state.budget.limit
+        opened.append(LimitsSet(ledger.WHOLE, limit, command.soft))
     if state.draining is not None:
         opened.append(DrainLifted())
     return tuple(opened)
@@ -318,6 +328,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
     if isinstance(event, ledger.MoneyEvent):
         opened = state.budget_opened or isinstance(event, BudgetOpened)
         return replace(state, budget=ledger.evolve(state.budget, event), budget_opened=opened)
+    if isinstance(event, soft_limits.SoftLimitEvent):
+        return replace(state, budget=soft_limits.evolve(state.budget, event))
     match event:
         case OwnerStarted(owner, _, _, settings, account):
             return replace(

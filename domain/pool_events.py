@@ -125,6 +125,37 @@ class LimitsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftLimitAsked:
+    """The soft limit of `scope` was reached: nothing new starts there, and somebody is asked. `account` is
+    the one that reached it: empty for the pool, else the day or the tag."""
+
+    NAME: ClassVar[str] = "budget.soft_limit_asked"
+    VERSION: ClassVar[int] = 1
+    question_id: str
+    scope: str
+    account: str
+    soft: int
+    spent: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLimitAnswered:
+    """Somebody said `continue` (the soft limit of `account` is `soft` now; None: there is none any more) or
+    `stop` (nothing new starts there, and what runs takes it to `limit` at most)."""
+
+    NAME: ClassVar[str] = "budget.soft_limit_answered"
+    VERSION: ClassVar[int] = 1
+    question_id: str
+    scope: str
+    account: str
+    choice: str
+    soft: int | None
+    limit: int | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class FundsReserved:
     """`amount` is set aside for an attempt, in the pool's account and in `accounts` (a day, limited tags)."""
 
@@ -277,14 +308,16 @@ class TargetSlotsSet:
 
 PoolEvent = (
     PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
-    | BudgetLimitChanged | LimitsSet | FundsReserved | FundsToppedUp | FundsSettled | FundsCharged
-    | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted | PoolPaused | PoolResumed
-    | TargetSlotsSet | ProviderLimited | ProviderServed | AccountChanged | MessageEvent
+    | BudgetLimitChanged | LimitsSet | SoftLimitAsked | SoftLimitAnswered | FundsReserved | FundsToppedUp
+    | FundsSettled | FundsCharged | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
+    | PoolPaused | PoolResumed | TargetSlotsSet | ProviderLimited | ProviderServed | AccountChanged
+    | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
     PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
-    BudgetLimitChanged, LimitsSet, FundsReserved, FundsToppedUp, FundsSettled, FundsCharged,
-    ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted, PoolPaused, PoolResumed,
-    TargetSlotsSet, ProviderLimited, ProviderServed, AccountChanged, *MESSAGE_EVENTS,
+    BudgetLimitChanged, LimitsSet, SoftLimitAsked, SoftLimitAnswered, FundsReserved, FundsToppedUp,
+    FundsSettled, FundsCharged, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
+    PoolPaused, PoolResumed, TargetSlotsSet, ProviderLimited, ProviderServed, AccountChanged,
+    *MESSAGE_EVENTS,
 )  # fmt: skip
