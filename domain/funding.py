@@ -167,4 +167,6 @@ def top_up(world: World, state: task.Running, metered: int) -> int:
     if missing < 0 or (missing == 0 and state.live.ahead):
         return 0
     free = [level.free for level in levels(world, state.job.spec, held.accounts)]
-    return min([max(missing, state.live.reserved), *free])
+    # who keeps nothing ahead would else stand at its limit again at once, whatever is free
+    wanted = max(missing, state.live.reserved) if state.live.ahead else missing + state.live.reserved
+    return min([wanted, *free])

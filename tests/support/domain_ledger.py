@@ -14,6 +14,8 @@ from claude_pool.domain.pool_events import (
     FundsSettled,
     FundsToppedUp,
     LimitsSet,
+    SoftLimitAnswered,
+    SoftLimitAsked,
 )
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import SlotClaimed, SlotQuarantined, SlotRetired, SlotRevived
@@ -46,6 +48,11 @@ class Ledger:
     spent: int = 0
     open: dict[str, int] = field(default_factory=dict[str, int])
     limits: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    softs: dict[str, int | None] = field(default_factory=dict[str, int | None])
+    questions: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    rulings: dict[str, tuple[str, int | None, int | None]] = field(
+        default_factory=dict[str, tuple[str, int | None, int | None]]
+    )
     posted: dict[str, int] = field(default_factory=dict[str, int])
     accounts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -76,6 +83,10 @@ class Ledger:
                 day, *limited = accounts
                 assert day.startswith("day:") and day >= self._today(), "a day that is over was posted to"
                 assert limited == [f"tag:{tag}" for tag in tags if f"tag:{tag}" in self.limits]
+                for account in ("", *accounts):
+                    soft, stopped = self._in_force(account)[1:]
+                    assert not stopped, "something started where it was stopped"
+                    assert soft is None or sum(self._standing(account)) < soft, "it did not ask"
                 self.reserved_once.add(attempt)
                 self.open[attempt] = amount
                 self.accounts[attempt] = accounts
@@ -96,14 +107,47 @@ class Ledger:
             case BudgetOpened(limit):
                 self.limit, self.spent = limit, 0
                 self.posted = dict.fromkeys(self.posted, 0)
+                self.questions, self.rulings = {}, {}
             case BudgetLimitChanged(limit):
                 self.limit = limit
-            case LimitsSet("pool", limit):
-                self.limit = limit
-            case LimitsSet(scope, limit):
-                self.limits[scope] = limit
+                self._forget("pool")
+            case LimitsSet("pool", limit, soft):
+                self.limit, self.softs["pool"] = limit, soft
+                self._forget("pool")
+            case LimitsSet(scope, limit, soft):
+                self.limits[scope], self.softs[scope] = limit, soft
+                self._forget(scope)
+            case SoftLimitAsked(question, scope, account, soft, spent):
+                assert scope not in self.questions or self.questions[scope][1] != account, "it asked twice"
+                assert (spent, soft) == (self._standing(account)[0], self._in_force(account)[1])
+                assert spent >= soft
+                self.questions[scope] = (question, account)
+            case SoftLimitAnswered(question, scope, account, choice, soft, limit):
+                assert self.questions.pop(scope) == (question, account), "nobody was asked"
+                assert (choice == "stop") == (limit is not None)
+                self.rulings[scope] = (account, soft, limit)
             case _:
                 pass
+
+    def _forget(self, scope: str) -> None:
+        self.questions.pop(scope, None)
+        self.rulings.pop(scope, None)
+
+    def _standing(self, account: str) -> tuple[int, int]:
+        """What is spent and what is reserved."""
+        if account == "":
+            return self.spent, sum(self.open.values())
+        held = sum(amount for attempt, amount in self.open.items() if account in self.accounts[attempt])
+        return self.posted.get(account, 0), held
+
+    def _in_force(self, account: str) -> tuple[int | None, int | None, bool]:
+        """The hard and the soft limit, and whether somebody stopped it."""
+        scope = "pool" if account == "" else "day" if account.startswith("day:") else account
+        of, soft, stopped = self.rulings.get(scope, ("?", None, None))
+        hard = self.limit if account == "" else self.limits.get(scope)
+        if of != account:
+            return hard, self.softs.get(scope), False
+        return (hard if stopped is None else stopped), soft, stopped is not None
 
     def _post(self, cost: int, accounts: tuple[str, ...]) -> None:
         self.spent += cost
@@ -115,13 +159,10 @@ class Ledger:
         return max((account for account in self.posted if account.startswith("day:")), default="")
 
     def _check_limits(self, accounts: tuple[str, ...]) -> None:
-        held = self.spent + sum(self.open.values())
-        assert self.limit is None or held <= self.limit, "a reservation broke the limit"
-        for account in accounts:
-            limit = self.limits.get("day" if account.startswith("day:") else account)
-            of = (amount for attempt, amount in self.open.items() if account in self.accounts[attempt])
-            held = self.posted.get(account, 0) + sum(of)
-            assert limit is None or held <= limit, f"a reservation broke the limit of {account}"
+        for account in ("", *accounts):
+            limit = self._in_force(account)[0]
+            held = sum(self._standing(account))
+            assert limit is None or held <= limit, f"a reservation broke the limit of {account or 'the pool'}"
 
     def _work(self, fact: Fact) -> None:
         stream = fact.stream
@@ -177,6 +218,9 @@ class Ledger:
         for name, scope in budget.scopes.items():
             assert scope.limit == self.limits.get(name)
             assert scope.spent == self.posted.get(scope.account, 0), f"{name} does not add up"
+        assert {
+            name: (each.question_id, each.account) for name, each in budget.asked.items()
+        } == self.questions
         busy = {at.attempt: name for name, at in world.slots.items() if isinstance(at, slot.Busy)}
         assert busy == self.live
         running = {

@@ -6,7 +6,7 @@ for how everything is healed at the end.
 
 from __future__ import annotations
 
-from claude_pool.domain import chain, ledger, pool, slot, task
+from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
 from claude_pool.domain.coordination import Claim, Command, RecordSpend, Submit, SubmitChain
 from claude_pool.domain.funding import Quote
@@ -90,7 +90,10 @@ changes = st.one_of(
     st.builds(ledger.SetBudget, limit=limits),
     st.builds(ledger.ResetBudget),
     st.builds(
-        ledger.SetLimits, scope=st.sampled_from(["pool", "day", "tag:a"]), limit=limits, soft=st.none()
+        ledger.SetLimits,
+        scope=st.sampled_from(["pool", "day", "tag:a"]),
+        limit=limits,
+        soft=st.sampled_from([None, 1, 60, 240]),
     ),
     st.builds(ledger.ChargeFunds, slot_id=st.just("slot-0"), cost=costs, why=st.just("unsolicited")),
     st.builds(pool.SetContext, key=st.just("branch"), value=st.sampled_from(["a", "b"])),
@@ -286,6 +289,15 @@ class CoreMachine(RuleBasedStateMachine):
             self.tell(WithdrawQuestion(task_id, question_id, now))
         else:
             self.ask(AnswerQuestion(task_id, question_id, how, None, None, now))
+
+    @precondition(lambda self: self.model.soft_questions())
+    @rule(which=picks, choice=st.sampled_from(["continue", "continue", "stop"]), amount=limits)
+    def a_soft_limit_is_answered(self, which: int, choice: str, amount: int | None) -> None:
+        """Somebody lets it go on, for a while or for good, or stops it."""
+        asked = self.model.soft_questions()
+        question = asked[which % len(asked)].question_id
+        more = amount if choice == "continue" else None
+        self.ask(soft_limits.AnswerSoftLimit(question, choice, more, self.model.now))
 
     @precondition(lambda self: self.model.world.sealed)
     @rule(which=picks, resume=st.booleans())

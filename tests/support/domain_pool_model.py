@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from claude_pool.domain import chain, ledger, pool, slot, task
+from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkplaceRequested
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
@@ -183,6 +183,10 @@ class PoolModel:
         at_rest = all(isinstance(at, done) and not at.card.housing.unkept for at in slots)
         return self.world.open_pool().stopping is not None and at_rest
 
+    def soft_questions(self) -> tuple[ledger.Asked, ...]:
+        """What is asked about soft limits."""
+        return soft_limits.open_questions(self.world.open_pool().budget, self.now)
+
     def held(self) -> bool:
         """Whether a drain or a pause keeps the pool from work."""
         at = self.world.open_pool()
@@ -258,7 +262,7 @@ class PoolModel:
             self.end_owner()
             self.start(Settings(slots=3, max_slots=4, working_dir="/project"), None)
         self.ask(ledger.SetBudget(None))
-        for scope in tuple(self.world.open_pool().budget.scopes):
+        for scope in (ledger.WHOLE, *self.world.open_pool().budget.scopes):
             self.ask(ledger.SetLimits(scope, None, None))
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
         self._heal()
