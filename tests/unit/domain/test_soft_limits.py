@@ -428,7 +428,7 @@ def test_a_soft_limit_lies_below_the_hard_one() -> None:
 
 def start(story: Story, limit: int | None, given: bool, soft: int | None) -> ledger.Budget:
     """The money after another owner has started."""
-    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", KEEP, limit, given, NOW, soft))
+    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", KEEP, limit, given, NOW, soft=soft))
     return budget(story)
 
 
