@@ -54,6 +54,8 @@ def task_view(card: TaskCard, read: Callable[[Text], str]) -> View:
     }
     if card.until is not None:
         view["until"] = card.until
+    if card.unpriced:
+        view["unpriced"] = True
     if card.part is not None:
         view["chain_id"], view["step"] = card.part.chain_id, card.part.step
     if card.output is not None:

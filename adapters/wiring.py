@@ -23,7 +23,7 @@ from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Actor
-from claude_pool.domain.values import End, Options, Outcome, Transcript
+from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Transcript
 from claude_pool.domain.world import World
 
 from .application import Application
@@ -31,10 +31,11 @@ from .check import check_log
 from .claude import locate
 from .claude.driver import ClaudeDriver, DriverSettings
 from .claude.locate import Cli
-from .claude.meter import meter_transcript
+from .claude.meter import BYTES_PER_TOKEN, Asked
 from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
+from .claude.settlement import settle_transcript
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .config.credentials import account
 from .git.workplaces import GitWorkplaces
@@ -217,18 +218,27 @@ async def _recover(service: Service, store: Store, system: System, prices: Price
         state = service.world.tasks[task_id]
         if isinstance(state, task.Running):
             attempt = task.live_attempt_id(state)
-            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl", prices)
+            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl", prices, state.job.spec)
     await service.handle(Recover(seen, system.now()), RECOVERY)
 
 
-def _seen(transcript: Path, prices: PriceList) -> Outcome:
+def _seen(transcript: Path, prices: PriceList, spec: TaskSpec) -> Outcome:
     if not transcript.exists():
         return Outcome(End.INTERRUPTED)
-    tokens, cost, model = meter_transcript(transcript, prices)
+    options = spec.options
+    asked = Asked(options.model, options.permission_mode, spec.prompt.size // BYTES_PER_TOKEN)
+    settled, meter = settle_transcript(transcript, prices, asked)
     content = transcript.read_bytes()
     evidence = Transcript(len(content), hashlib.sha256(content).hexdigest())
     return Outcome(
-        End.INTERRUPTED, cost=cost, estimated=True, tokens=tokens, model=model, transcript=evidence
+        End.INTERRUPTED,
+        cost=settled.cost,
+        estimated=True,
+        tokens=settled.tokens,
+        model=meter.model,
+        transcript=evidence,
+        context=meter.context,
+        unpriced=settled.unpriced,
     )
 
 

@@ -93,16 +93,18 @@ class PriceList:
         The whole `context` (tokens, >= 0) counts as plain input, and the output is as long as the model
         allows. In mode `plan` the dearer of the model and what the CLI turns to then holds.
         """
-        return max(_call(rates, context, rates.max_output) for rates in self._asked(model, permission_mode))
+        return max(_call(rates, context, rates.max_output) for rates in self._either(model, permission_mode))
 
     def least_call(self, model: str | None, context: int, permission_mode: str | None = None) -> int:
         """What a call with a short answer costs, in microdollars; else like `next_call`."""
-        return max(_call(rates, context, SHORT_OUTPUT) for rates in self._asked(model, permission_mode))
+        return max(_call(rates, context, SHORT_OUTPUT) for rates in self._either(model, permission_mode))
 
-    def _asked(self, model: str | None, permission_mode: str | None) -> tuple[Rates, ...]:
-        instead = self.plan.get(_plain(model).lower()) if permission_mode == "plan" else None
-        usual = self.rates(model)
-        return (usual,) if instead is None else (usual, self.rates(instead))
+    def turned_to(self, model: str | None, permission_mode: str | None) -> str | None:
+        """The model that the CLI asks where `model` is wanted in that mode."""
+        return self.plan.get(_plain(model).lower(), model) if permission_mode == "plan" else model
+
+    def _either(self, model: str | None, permission_mode: str | None) -> tuple[Rates, Rates]:
+        return self.rates(model), self.rates(self.turned_to(model, permission_mode))
 
 
 def dearest(rates: Iterable[Rates]) -> Rates:

@@ -58,6 +58,7 @@ class TaskCard:
     error: Problem | None
     cost: int
     cost_estimated: bool
+    unpriced: bool
     tokens: Tokens
     turns: int
     elapsed_ms: int
@@ -125,6 +126,7 @@ def task_card(state: task.Known, now: int, world: World) -> TaskCard:
         error=_problem(state),
         cost=job.cost,
         cost_estimated=any(a.outcome.estimated for a in job.attempts),
+        unpriced=any(a.outcome.unpriced for a in job.attempts),
         tokens=tokens,
         turns=sum(a.outcome.turns for a in job.attempts),
         elapsed_ms=sum(max(0, span) for span in spans),

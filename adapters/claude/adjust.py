@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from claude_pool.domain.ports import Launch, Turn
+from claude_pool.domain.prices import PriceList
 
 from .argv import DEFAULT_PERMISSION_MODE, check_effort, check_model, check_permission_mode
 from .controls import Controls
@@ -13,12 +14,13 @@ _ANSWER_SECONDS = 10.0
 class InProcessSettings:
     """The values in force in one process. What a turn leaves open is the CLI's own default."""
 
-    def __init__(self, launch: Launch) -> None:
-        """A process just launched has what its launch says."""
+    def __init__(self, launch: Launch, prices: PriceList) -> None:
+        """A process just launched has what its launch says; `prices` know the CLI's own names for models."""
         self._model = launch.model
         self._effort = launch.effort
         self._mode = launch.permission_mode or DEFAULT_PERMISSION_MODE
         self._default_model: str | None = None
+        self._familiar = {*prices.aliases, prices.aliases.get("default")}
 
     def note_model(self, model: str) -> None:
         """The process says which model it uses. Unless one was chosen, that is the user's own default, which
@@ -26,8 +28,11 @@ class InProcessSettings:
         if self._model is None and model:
             self._default_model = model
 
-    async def apply(self, turn: Turn, controls: Controls) -> None:
+    async def apply(self, turn: Turn, controls: Controls) -> str | None:
         """Bring the process to what `turn` asks, by as few requests as possible.
+
+        Returns the model that the CLI asked the API about, where it had to: newer ones do that once in a
+        process for every name that is not one of their own.
 
         Raises:
             SlotFailure: `invalid_argument`; nothing was changed.
@@ -37,9 +42,12 @@ class InProcessSettings:
         check_model("model", turn.model)
         check_effort(turn.effort)
         check_permission_mode(mode)
+        checked = None
         if turn.model != self._model:
-            await controls.ask("set_model", _ANSWER_SECONDS, model=turn.model or self._default_model)
+            wanted = turn.model or self._default_model
+            await controls.ask("set_model", _ANSWER_SECONDS, model=wanted)
             self._model = turn.model
+            checked = self._note(wanted)
         if turn.effort != self._effort:
             settings = {"effortLevel": turn.effort}
             await controls.ask("apply_flag_settings", _ANSWER_SECONDS, settings=settings)
@@ -47,3 +55,11 @@ class InProcessSettings:
         if mode != self._mode:
             await controls.ask("set_permission_mode", _ANSWER_SECONDS, mode=mode)
             self._mode = mode
+        return checked
+
+    def _note(self, model: str | None) -> str | None:
+        """The model, if the CLI did not know it yet."""
+        if model is None or model.removesuffix("[1m]").lower() in self._familiar:
+            return None
+        self._familiar.add(model.removesuffix("[1m]").lower())
+        return model

@@ -15,9 +15,9 @@ from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import Denial, End, Outcome, is_session_id
 
 from . import tree
+from .accounts import CliAccounts
 from .adjust import InProcessSettings
 from .controls import ControlRefused, Controls
-from .meter import CliAccounts
 from .neutralise import shield_prompt
 from .outcome import Failure, disk_failure, limit_failure, start_problem
 from .permissions import Permissions, Put
@@ -26,7 +26,7 @@ from .slot_server import SlotServer
 from .strays import Strays
 from .stream import Message, parse, strings, text
 from .transcript import TranscriptFile, open_between
-from .turn import Patience, RunningTurn, answers, outcome_of, prompt_line
+from .turn import LIFECYCLE, Patience, RunningTurn, answers, outcome_of, prompt_line
 
 _LADDER_SECONDS = 2.0
 _REJECTED_SECONDS = 2.0
@@ -90,7 +90,7 @@ class WarmSlot:
             self.process.write, self._on_permission, self._on_withdrawal, self._server.take
         )
         self._permissions = Permissions(self._controls.reply, self._on_denial, listeners.question)
-        self._settings = InProcessSettings(launch)
+        self._settings = InProcessSettings(launch, prices)
         self._accounts = CliAccounts(resumed=launch.resume is not None)
         self._strays = Strays(prices, lambda: self._controls.send("interrupt"), listeners.stray)
         self._between = open_between(transcripts / f"{launch.slot_id}.jsonl")
@@ -98,6 +98,7 @@ class WarmSlot:
         self._prices = prices
         self._limits = limits
         self._capabilities: tuple[str, ...] = ()
+        self._context = 0
         self._turn: RunningTurn | None = None
         self._clearing: tuple[str, asyncio.Future[Message]] | None = None
         self._started = False
@@ -140,7 +141,7 @@ class WarmSlot:
             return TurnReport(outcome, self.session, not self.process.ended.done())
         patience = Patience(turn.first_output_ms / 1000, turn.silence_ms / 1000, turn.tool_silence_ms / 1000)
         self.busy = True
-        self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_spend)
+        self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_spend, self._context)
         try:
             if turn.session not in ("", self.session):
                 problem = f"The slot holds conversation {self.session} and not {turn.session}."
@@ -190,7 +191,7 @@ class WarmSlot:
         finally:
             self._clearing = None
             self.busy = False
-        self.session = session
+        self.session, self._context = session, 0
         return session
 
     async def stop(self) -> ProcessEnd:
@@ -223,7 +224,9 @@ class WarmSlot:
         if self._over(running):
             return
         try:
-            await self._settings.apply(running.turn, self._controls)
+            checked = await self._settings.apply(running.turn, self._controls)
+            if checked and LIFECYCLE in self._capabilities:
+                running.meter.check(checked)
         except SlotFailure as refused:
             running.fail(Failure(refused.code, refused.message, retryable=False))
             running.end(None)
@@ -286,6 +289,7 @@ class WarmSlot:
         alive = not self.process.ended.done()
         end = None if alive else self.process.ended.result()
         outcome = outcome_of(running, end, schema_asked=self.launch.json_schema is not None)
+        self._context = outcome.context or self._context
         rss = tree.resident_mb(self.process.pid, self.process.start_ticks) if alive else 0
         return TurnReport(outcome, self.session, alive, rss)
 

@@ -14,8 +14,10 @@ from claude_pool.domain.ports import ProcessEnd
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import End, Outcome
 
-from .meter import Account, Meter, settle
+from .accounts import Account
+from .meter import Meter
 from .process import first_of
+from .settlement import settle
 from .stream import Message, part, text
 
 _END_SECONDS = 2.0
@@ -76,6 +78,7 @@ class Strays:
                     cost=settled.cost,
                     estimated=settled.estimated,
                     tokens=settled.tokens,
+                    unpriced=settled.unpriced,
                 ),
             )
 

@@ -15,9 +15,11 @@ from claude_pool.domain.prices import PriceList, microdollars
 from claude_pool.domain.spending import SpendWatch
 from claude_pool.domain.values import Denial, Limit, Outcome, Text
 
+from .accounts import Account
 from .limits import limit_in_event, limit_in_retry
-from .meter import Account, Meter, settle
+from .meter import BYTES_PER_TOKEN, Asked, Meter
 from .outcome import Evidence, Failure, judge, limit_failure
+from .settlement import settle
 from .spoken import Spoken
 from .stream import Message, objects, part, strings, text
 from .transcript import TranscriptFile
@@ -64,13 +66,15 @@ class RunningTurn:
         prices: PriceList,
         patience: Patience,
         on_spend: Callable[[str, int], None],
+        context: int = 0,
     ) -> None:
-        """Begins now, on the running loop's clock."""
+        """Begins now, on the running loop's clock. The conversation is known to hold `context` tokens."""
         self._loop = asyncio.get_running_loop()
         self.turn = turn
         self.uuid = str(uuid4())
         self.transcript = transcript
-        self.meter = Meter(prices)
+        asked = context + len(turn.prompt.encode("utf-8", "replace")) // BYTES_PER_TOKEN
+        self.meter = Meter(prices, Asked(turn.model, turn.permission_mode, asked))
         self.spoken = Spoken()
         self.done: asyncio.Future[Message | None] = self._loop.create_future()
         self.failure: Failure | None = None
@@ -255,7 +259,7 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
         running.denials,
         running.transcript.evidence(),
         context=running.meter.context,
-        unpriced=running.meter.guessed,
+        unpriced=settled.unpriced,
         limit=verdict.limit,
     )
 

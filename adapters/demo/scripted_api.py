@@ -21,11 +21,11 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .directives import DirectiveError, Usage
+from .directives import DirectiveError, Step, Usage
 from .exchange import Call, Exchange
 from .http import Connection, Disconnected, Request
 from .script import Script, is_object, read_ask
@@ -148,7 +148,7 @@ class ScriptedApi:
         self.calls.append(call)
         self._record(call)
         try:
-            step = self.script.decide(ask)
+            step = _bounded(self.script.decide(ask), body.get("max_tokens"))
             answer = self.script.answer(ask, step)
             await Exchange(connection, call, step, answer, self._record).run()
         except DirectiveError as error:
@@ -167,6 +167,13 @@ class ScriptedApi:
         if self._calls_file is not None:
             with self._calls_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(call)) + "\n")
+
+
+def _bounded(step: Step, most: object) -> Step:
+    """The step with no more output than the request allows."""
+    if not isinstance(most, int) or step.usage.output <= most:
+        return step
+    return replace(step, usage=replace(step.usage, output=max(0, most)))
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:

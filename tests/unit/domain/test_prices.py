@@ -92,6 +92,12 @@ def test_in_plan_mode_the_dearer_of_the_two_models_holds() -> None:
     assert cheap.least_call("opus", 9, "plan") == LIST.least_call("opus", 9)
 
 
+def test_plan_mode_turns_to_another_model_where_the_list_says_so() -> None:
+    assert LIST.turned_to("Haiku", "plan") == "claude-long"
+    assert LIST.turned_to("haiku", "default") == "haiku"
+    assert LIST.turned_to(None, "plan") is None
+
+
 @given(st.sampled_from([None, "haiku", "claude-long", "gemini"]), st.integers(0, 10**7))
 def test_what_a_call_may_cost_grows_with_its_context(model: str | None, context: int) -> None:
     assert 0 < LIST.least_call(model, context) <= LIST.next_call(model, context)

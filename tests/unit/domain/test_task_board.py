@@ -52,6 +52,7 @@ def test_a_completed_task_shows_its_output_and_what_it_cost() -> None:
         model="opus-4",
         cost=70,
         estimated=True,
+        unpriced=True,
         tokens=Tokens(1, 2, 3, 4),
         denials=(Denial("Bash", "no"),),
     )
@@ -64,6 +65,7 @@ def test_a_completed_task_shows_its_output_and_what_it_cost() -> None:
         Text(inline="{}"),
     )
     assert (seen.cost, seen.cost_estimated, seen.tokens, seen.turns) == (70, True, Tokens(1, 2, 3, 4), 3)
+    assert seen.unpriced
     assert (seen.elapsed_ms, seen.model, seen.denials) == (20, "opus-4", (Denial("Bash", "no"),))
     assert seen.reason is None
 

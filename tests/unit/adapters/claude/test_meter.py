@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_pool.adapters.claude.meter import Account, CliAccounts, Meter, meter_transcript, settle
+from claude_pool.adapters.claude.accounts import Account, CliAccounts
+from claude_pool.adapters.claude.meter import CHECK, Asked, Meter
+from claude_pool.adapters.claude.settlement import Settlement, settle, settle_transcript
 from claude_pool.domain.prices import PriceList, Rates
 from claude_pool.domain.values import Tokens
 from hypothesis import given
@@ -230,16 +233,150 @@ def test_nothing_served_costs_nothing() -> None:
     assert (settled.cost, settled.estimated, settled.tokens) == (0, False, Tokens())
 
 
-def test_a_guessed_price_does_not_outbid_a_complete_account() -> None:
+def test_a_model_that_is_not_listed_costs_the_dearest_price_and_never_less_than_the_cli_says() -> None:
     meter = metered(started("m1", "claude-next", input_tokens=1_000), counted(output_tokens=200), stopped())
-    assert settle(meter, Account(300_000, Tokens(1_000, 200)), cut_off=False).cost == 300
-    assert settle(meter, Account(300_000, Tokens(1_000, 200)), cut_off=True).cost == 20_000
-    assert settle(meter, None, cut_off=False).cost == 20_000
+    assert settle(meter, None, cut_off=False) == Settlement(20_000, Tokens(1_000, 200), True, True)
+    for billed, cost in ((300_000, 20_000), (30_000_000, 30_000)):
+        settled = settle(meter, Account(billed, Tokens(1_000, 200)), cut_off=False)
+        assert (settled.cost, settled.estimated, settled.unpriced) == (cost, True, True)
+
+
+def test_a_listed_model_is_not_called_unpriced() -> None:
+    assert not settle(metered(whole("m1", input_tokens=1)), None, cut_off=True).unpriced
 
 
 def test_tokens_that_only_the_cli_saw_are_counted() -> None:
     settled = settle(Meter(_PRICES), Account(100_000, Tokens(900, 20)), cut_off=False)
     assert (settled.tokens, settled.cost) == (Tokens(900, 20), 100)
+
+
+# ---------------------------------------------------------------------------- what no line shows
+
+
+def asking(status: str | None = "requesting") -> dict[str, Any]:
+    """The line that says that the CLI waits for the API, or for nothing."""
+    return {"type": "system", "subtype": "status", "status": status}
+
+
+ASKED = Asked("haiku", "default", 400)
+RETRY = {"type": "system", "subtype": "api_retry", "error_status": 529}
+FAILED = whole("e1", model="<synthetic>")
+
+
+def asked(*lines: dict[str, Any], of: Asked = ASKED) -> Meter:
+    """A meter of a turn with a prompt that took `lines`."""
+    meter = Meter(replace(_PRICES, aliases={"haiku": _HAIKU}, plan={"haiku": _SONNET}), of)
+    for line in lines:
+        meter.take(line)
+    return meter
+
+
+def test_a_call_that_was_cut_off_before_its_answer_began_costs_what_it_read() -> None:
+    settled = settle(asked(asking()), None, cut_off=True)
+    assert settled == Settlement(400 * 100 // 1_000, Tokens(400), True)
+    assert settle(asked(asking()), Account(), cut_off=True) == settled
+
+
+def test_a_call_that_was_cut_off_read_what_the_conversation_held() -> None:
+    before = [started("m1", input_tokens=3_000, cache_read_input_tokens=7_000), counted(output_tokens=50)]
+    done = metered(*before, stopped())
+    meter = asked(*before, stopped(), asking())
+    assert meter.context == 10_050
+    assert settle(meter, None, cut_off=True).cost == settle(done, None, cut_off=True).cost + 1_005
+
+
+def test_a_call_that_was_cut_off_costs_at_least_a_microdollar() -> None:
+    settled = settle(asked(asking(), of=Asked()), None, cut_off=True)
+    assert (settled.cost, settled.tokens.total) == (1 + 9, 1), "the dearest model, where none is known"
+    assert settle(asked(asking(), of=replace(ASKED, tokens=0)), None, cut_off=True).cost == 1
+
+
+def test_in_plan_mode_the_call_is_one_of_the_model_that_the_cli_turns_to() -> None:
+    meter = asked(asking(), of=replace(ASKED, permission_mode="plan"))
+    assert settle(meter, None, cut_off=True).cost == 400 * 2
+
+
+@pytest.mark.parametrize("answer", [RETRY, FAILED, asking(None)], ids=["retry", "error", "nothing asked"])
+def test_a_call_that_failed_is_free(answer: dict[str, Any]) -> None:
+    assert settle(asked(asking(), answer), None, cut_off=True).cost == 0
+
+
+def test_a_call_whose_answer_began_costs_what_the_answer_says() -> None:
+    meter = asked(asking(), started("m1", input_tokens=1_000))
+    assert settle(meter, None, cut_off=True).tokens == Tokens(1_000, 1)
+
+
+def test_a_turn_that_came_to_its_end_asks_for_nothing_more() -> None:
+    assert settle(asked(asking()), Account(), cut_off=False).cost == 0
+
+
+def test_looking_a_model_up_costs_something_that_the_cli_leaves_out() -> None:
+    meter = asked(started("m1", input_tokens=1_000), counted(output_tokens=200), stopped())
+    before = meter.nanodollars
+    meter.check(_SONNET)
+    looked_up = CHECK.input * 2_000 + CHECK.output * 10_000
+    assert meter.nanodollars == before + looked_up
+    settled = settle(meter, Account(before, Tokens(1_000, 200)), cut_off=False)
+    assert (settled.cost * 1_000, settled.estimated) == (before + looked_up, True)
+
+
+def test_a_summary_of_the_conversation_is_paid_where_the_cli_can_not_say_so_any_more() -> None:
+    boundary = {
+        "type": "system",
+        "subtype": "compact_boundary",
+        "compact_metadata": {"pre_tokens": 9_000, "post_tokens": 100},
+    }
+    meter = asked(asking("compacting"), boundary, started("m1", input_tokens=10))
+    assert settle(meter, Account(5_000, Tokens(10, 1)), cut_off=True).tokens.total == 11
+    settled = settle(meter, None, cut_off=True)
+    assert (settled.cost, settled.tokens) == (900 + 50 + 2, Tokens(9_010, 101))
+
+
+# ---------------------------------------------------------------------------- numbers that lie
+
+_ODD = st.sampled_from([-1, 0, 3, 10**6, 10**30, 0.5, float("nan"), float("inf"), True, "7", None, [], {}])
+_KEYS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+@given(st.lists(st.tuples(st.sampled_from(_KEYS), _ODD), max_size=6), _ODD, _ODD, st.booleans())
+def test_whatever_numbers_come_a_turn_costs_what_was_seen_of_it_at_the_least(
+    usage: list[tuple[str, Any]], total: Any, since: Any, cut_off: bool
+) -> None:
+    meter = metered(started("m1", **dict(usage)), wrote("x" * 8), counted(output_tokens=5), stopped())
+    line = {"type": "result", "total_cost_usd": total, "modelUsage": {_HAIKU: {"inputTokens": since}}}
+    if not isinstance(since, int):
+        line["model_usage_since_last_result"] = {_HAIKU: {"costUSD": since, "outputTokens": total}}
+    settled = settle(meter, CliAccounts(resumed=False).take(line), cut_off=cut_off)
+    assert meter.tokens.output >= 5
+    assert 0 < meter.nanodollars <= settled.cost * 1_000
+    assert 0 < settled.cost <= 10_000 * 10**6 * 2
+
+
+@given(st.permutations(range(6)), st.booleans())
+def test_the_order_of_its_lines_does_not_change_the_price_of_a_call(order: list[int], doubled: bool) -> None:
+    stream = [
+        started("m1", input_tokens=900, cache_read_input_tokens=5),
+        wrote("x" * 40),
+        wrote("y" * 40),
+        counted(output_tokens=7, input_tokens=900),
+        stopped(),
+        whole("m1", input_tokens=900, output_tokens=1, cache_read_input_tokens=5),
+    ]
+    lines = [{**stream[index], "api_message_id": "m1"} for index in order]
+    meter = metered(*lines, *(lines if doubled else []))
+    assert (meter.tokens, meter.nanodollars) == (Tokens(900, 7, 5), 900 * 100 + 7 * 500 + 5 * 10)
+
+
+def test_a_stream_that_broke_and_was_ended_by_the_cli_counts_what_it_printed() -> None:
+    meter = metered(started("m1", input_tokens=1_000), wrote("x" * 400), stopped())
+    assert (meter.tokens, meter.unfinished) == (Tokens(1_000, 100), True)
+    assert settle(meter, Account(100_500, Tokens(1_000, 1)), cut_off=False).estimated
+
+
+def test_calls_without_names_are_told_apart() -> None:
+    call = (started("", input_tokens=10), whole("", input_tokens=10), counted(output_tokens=2), stopped())
+    assert metered(*call, *call).tokens == Tokens(20, 4)
+    assert metered(whole("", input_tokens=10), whole("", input_tokens=10)).tokens == Tokens(20)
 
 
 # ---------------------------------------------------------------------------- recovery
@@ -249,10 +386,18 @@ def test_a_transcript_that_was_cut_short_tells_what_it_holds(tmp_path: Path) -> 
     path = tmp_path / "task-1.1.jsonl"
     lines = [started("m1", input_tokens=1_000), wrote("x" * 400)]
     path.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines) + b'{"type":"stream_ev')
-    assert meter_transcript(path, _PRICES) == (Tokens(1_000, 100), 150, _HAIKU)
+    settled, meter = settle_transcript(path, _PRICES, Asked())
+    assert (settled.tokens, settled.cost, meter.model) == (Tokens(1_000, 100), 150, _HAIKU)
 
 
 def test_an_empty_transcript_costs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "task-1.1.jsonl"
     path.write_bytes(b"not json\n\n")
-    assert meter_transcript(path, _PRICES) == (Tokens(), 0, None)
+    settled, meter = settle_transcript(path, _PRICES, ASKED)
+    assert (settled.tokens, settled.cost, meter.model) == (Tokens(), 0, None)
+
+
+def test_a_transcript_that_ends_while_the_api_is_asked_costs_what_was_asked(tmp_path: Path) -> None:
+    path = tmp_path / "task-1.1.jsonl"
+    path.write_bytes(json.dumps(asking()).encode() + b"\n")
+    assert settle_transcript(path, _PRICES, Asked(_HAIKU, tokens=400))[0].cost == 40

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_pool.adapters.claude.meter import Account
+from claude_pool.adapters.claude.accounts import Account
 from claude_pool.adapters.claude.transcript import TranscriptFile
 from claude_pool.adapters.claude.turn import LIFECYCLE, Patience, RunningTurn, answers, prompt_line
 from claude_pool.domain.ports import Turn
