@@ -26,7 +26,7 @@ from .slot_server import SlotServer
 from .strays import Strays
 from .stream import Message, parse, strings, text
 from .transcript import TranscriptFile, open_between
-from .turn import LIFECYCLE, Patience, RunningTurn, answers, outcome_of, prompt_line
+from .turn import Patience, RunningTurn, answers, outcome_of, prompt_line
 
 _LADDER_SECONDS = 2.0
 _REJECTED_SECONDS = 2.0
@@ -191,7 +191,8 @@ class WarmSlot:
         finally:
             self._clearing = None
             self.busy = False
-        self.session, self._context = session, 0
+        self.session = session
+        self._context = 0
         return session
 
     async def stop(self) -> ProcessEnd:
@@ -225,7 +226,7 @@ class WarmSlot:
             return
         try:
             checked = await self._settings.apply(running.turn, self._controls)
-            if checked and LIFECYCLE in self._capabilities:
+            if checked and self.version:  # older CLIs ask nobody, and do not tell their version
                 running.meter.check(checked)
         except SlotFailure as refused:
             running.fail(Failure(refused.code, refused.message, retryable=False))

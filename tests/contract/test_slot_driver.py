@@ -791,6 +791,50 @@ def test_every_turn_costs_what_was_served_for_it(play: Play) -> None:
     play(scene)
 
 
+def test_looking_a_model_up_is_paid_once_in_a_process(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        costs: list[tuple[int, int, bool]] = []
+        for model in ("claude-opus-5", "haiku", "claude-opus-5", "claude-opus-5-5"):
+            first = len(bench.calls())
+            outcome = (await bench.run("[[usage: input=10 output=2]]", model=model)).outcome
+            costs.append((outcome.cost, bench.bill(first), outcome.estimated))
+        assert [cost for cost, _, _ in costs] == [bill for _, bill, _ in costs]
+        assert [estimated for _, _, estimated in costs] == [True, False, False, False]
+        assert costs[0][0] == costs[2][0] + (100 * 5 + 1 * 25)
+
+    play(scene)
+
+
+def test_a_model_that_no_price_is_known_of_costs_the_dearest(play: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(model="claude-next-9")
+        outcome = (await bench.run("[[usage: input=1000 output=200]]")).outcome
+        assert (outcome.cost, outcome.estimated, outcome.unpriced) == (20_000, True, True)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
+def test_a_call_that_is_cut_off_before_its_answer_is_not_free(play: Play, killed: bool) -> None:
+    async def scene(bench: Bench) -> None:
+        pid = await bench.launch()
+        await bench.run("[[usage: input=5000 output=20]]")
+        prompt = f"{'word ' * 400}[[hang]]"
+        turn = asyncio.create_task(bench.run(prompt))
+        await eventually(lambda: bench.calls()[-1].prompt == prompt)
+        await eventually(lambda: any(line.get("status") == "requesting" for line in bench.printed()))
+        if killed:
+            os.kill(pid, 9)
+        else:
+            await bench.driver.interrupt(SLOT, bench.attempt)
+        outcome = (await turn).outcome
+        read = 5_020 + len(prompt) // 4
+        assert (outcome.cost, outcome.tokens.input, outcome.estimated) == (-(-read // 10), read, True)
+
+    play(scene)
+
+
 def test_an_interrupted_turn_costs_what_was_served_until_then(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         report = await bench.run_and_interrupt(f"[[usage: input=5000 output=2000]] {_SLOW_ANSWER}")

@@ -75,7 +75,10 @@ def _interrupt(cli: Cli, request: Line) -> Line | None:
 
 
 def _set_model(cli: Cli, request: Line) -> Line | None:
-    cli.model_name = resolved(request.get("model"))
+    name = str(request.get("model") or "")
+    cli.model_name = resolved(name)
+    if not cli.old and cli.model_name == name != resolved(None):
+        cli.model.look_up(name)
     return None if cli.old else {"model": cli.model_name}
 
 

@@ -137,6 +137,7 @@ class Model:
         self._stop = stop
         self._calls_file = calls_file
         self._number = 0
+        self._familiar = set[str]()
         self.retries = int(environment.get("CLAUDE_CODE_MAX_RETRIES", "10"))
 
     def call(
@@ -168,6 +169,14 @@ class Model:
         finally:
             self._record(call)
         return outcome
+
+    def look_up(self, name: str) -> None:
+        """Ask whether there is a model of this name, the first time that it is wanted."""
+        if name in self._familiar:
+            return
+        self._familiar.add(name)
+        step = Step(usage=Usage(100, 1))
+        self.call(step, name, 0, "Hi", name, "Hello", lambda _event: None)
 
     def _attempt(
         self, message: Message, fault: Fault | None, call: dict[str, Any], show: Callable[[Event], None]
