@@ -13,6 +13,12 @@ from .handover import VERSION, Link
 
 PROTOCOL = "2025-11-25"
 
+ANSWER_SECONDS = 660.0
+"""No call takes longer: the owner waits 600 s at most. One that has not answered by then hangs."""
+
+SEND_SECONDS = 60.0
+"""So long an owner may take to read what it is sent."""
+
 _CODED = re.compile(r"^\[([a-z_]+)\]\s*(.*)$", re.DOTALL)
 _INVALID_PARAMS = -32602
 
@@ -67,7 +73,7 @@ class Client:
 
         Raises:
             ToolError: the tool refused or failed, or the owner ended before it answered.
-            TimeoutError: no answer within `timeout` seconds (None: wait for ever).
+            TimeoutError: no answer within `timeout` seconds (None: `ANSWER_SECONDS`).
         """
         result = self.request("tools/call", {"name": tool, "arguments": dict(arguments)}, timeout)
         text = "".join(
@@ -96,7 +102,7 @@ class Client:
         Raises:
             ToolError, TimeoutError: as for `call`.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = time.monotonic() + (ANSWER_SECONDS if timeout is None else timeout)
         self._number += 1
         number = self._number
         self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": dict(params)})
@@ -126,9 +132,11 @@ class Client:
         self._socket.close()
 
     def _send(self, message: Mapping[str, object]) -> None:
-        self._socket.settimeout(None)
+        self._socket.settimeout(SEND_SECONDS)
         try:
             self._socket.sendall(json.dumps(message).encode() + b"\n")
+        except TimeoutError:
+            raise
         except OSError as error:
             raise _gone() from error
 

@@ -89,11 +89,11 @@ class SlotProcess:
         self._readers: list[_Reader] = []
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Start the keeper and the CLI under it.
+    async def start(self, seconds: float) -> None:
+        """Start the keeper and the CLI under it, within so many seconds.
 
         Raises:
-            SlotFailure: one of them could not be started; nothing is left.
+            SlotFailure: one of them could not be started, or not in time; nothing is left.
         """
         stdin_r, stdin_w = os.pipe()
         stdout_r, stdout_w = os.pipe()
@@ -135,7 +135,11 @@ class SlotProcess:
                 os.close(descriptor)
         await self._connect(stdin_w, stdout_r, stderr_r, status_r)
         self._watch = asyncio.create_task(self._until_gone(), name=f"watch {self._spawn.name}")
-        await first_of(self._answered, self.ended)
+        await first_of(self._answered, self.ended, timeout=seconds)
+        if not self._answered.done() and not self.ended.done():
+            end = await self.kill()
+            problem = f"The slot's keeper did not start the CLI within {seconds:g} s."
+            raise SlotFailure("timed_out_start", problem, end)
         if self._problem:
             end = await self.ended
             raise SlotFailure("slot_failed", f"The CLI could not be started: {self._problem}.", end)

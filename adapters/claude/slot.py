@@ -116,7 +116,7 @@ class WarmSlot:
         self.busy = True
         try:
             self.process.ended.add_done_callback(lambda _: self._on_ended())
-            await self.process.start()
+            await self.process.start(self._limits.start_seconds)
             about = await self._controls.ask(
                 "initialize", self._limits.start_seconds, hooks=None, sdkMcpServers=[SLOT_SERVER]
             )
@@ -317,13 +317,13 @@ class WarmSlot:
         except OSError as error:
             self._break(disk_failure(error))
             return
+        message = parse(line)
         if running is not None:
-            running.hear()
+            running.hear(message)
             if running.transcript.length > self._limits.output_bytes:
                 problem = f"The turn printed more than {self._limits.output_bytes} bytes."
                 self._break(Failure("output_limit", problem, retryable=False))
                 return
-        message = parse(line)
         if message is None:
             self._on_garbage(line)
         elif not self._controls.take(message):

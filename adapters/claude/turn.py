@@ -120,9 +120,9 @@ class RunningTurn:
             self._asking -= 1
             self.hear()
 
-    def hear(self) -> None:
-        """A line came, whatever it says."""
-        self._heard = True
+    def hear(self, message: Message | None = None) -> None:
+        """A line came, whatever it says; what is still told of the turn before is no first output of this."""
+        self._heard = self._heard or message is None or not _trails(message, self.uuid)
         self._last = self._loop.time()
 
     def patience_left(self) -> tuple[float, Failure]:
@@ -224,6 +224,17 @@ class RunningTurn:
         for refused in objects(message, "permission_denials"):
             self.deny(text(refused, "tool_use_id"), Denial(text(refused, "tool_name")))
         self.end(message)
+
+
+def _trails(message: Message, uuid: str) -> bool:
+    """Whether a line comes after a result as the end of what that was about."""
+    match text(message, "type"):
+        case "command_lifecycle":
+            return text(message, "command_uuid") != uuid
+        case "system":
+            return text(message, "subtype") == "session_state_changed" and text(message, "state") == "idle"
+        case _:
+            return False
 
 
 def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bool) -> Outcome:

@@ -83,6 +83,8 @@ def guarded(work: Callable[[], int | None]) -> int:
         return exits.REFUSED
     except (ToolError, Unavailable, PoolError) as error:
         return refused(error.code, error.message)
+    except TimeoutError:
+        return refused("internal", "The pool's owner does not answer. `claude-pool doctor` may say why.")
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except BrokenPipeError:

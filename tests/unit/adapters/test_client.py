@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from claude_pool.adapters import client as module
 from claude_pool.adapters import handover
+from claude_pool.adapters.cli.flags import guarded
 from claude_pool.adapters.client import Client, ToolError
 from claude_pool.adapters.config.settings import settle
-from claude_pool.adapters.handover import Unavailable, connect, greeting, reach
+from claude_pool.adapters.handover import Link, Unavailable, connect, greeting, reach
 from claude_pool.domain.errors import StoreUnreadable
 
 from tests.support.stand_in import OWNER, PATIENCE, Bench, gone, until
@@ -41,6 +44,28 @@ def test_a_call_returns_the_structured_result(bench: Bench, monkeypatch: pytest.
         assert client.welcome["ok"] is True
     assert bench.heard()[1]["role"] == "shell"
     assert bench.heard()[2]["params"]["protocolVersion"] == "2025-11-25"
+
+
+def test_an_owner_that_does_not_answer_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    with theirs, Client(Link(ours, {}, b"")) as caller, pytest.raises(TimeoutError):
+        caller.call("pool_status", {})
+
+
+def test_an_owner_that_reads_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SEND_SECONDS", 0.05)
+    ours, theirs = socket.socketpair()
+    with theirs, Client(Link(ours, {}, b"")) as caller, pytest.raises(TimeoutError):
+        caller.call("pool_submit", {"prompt": "x" * 2**22})
+
+
+def test_a_verb_says_that_the_owner_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    def verb() -> int:
+        raise TimeoutError
+
+    assert guarded(verb) == 1
+    assert capsys.readouterr().err.startswith("[internal] The pool's owner does not answer.")
 
 
 def test_a_refusal_carries_its_code_and_message(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

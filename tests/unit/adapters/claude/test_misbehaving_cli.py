@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from claude_pool.adapters.claude import tree
+from claude_pool.adapters.claude.driver import ClaudeDriver
 from claude_pool.adapters.claude.slot import SlotLimits
-from claude_pool.domain.ports import SlotFailure
+from claude_pool.domain.ports import Launch, SlotFailure
 from claude_pool.domain.values import End
 
 from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench
@@ -48,6 +51,24 @@ def test_a_process_that_does_not_start_is_a_typed_failure(tmp_path: Path, person
         assert bench.exits == [] and list(bench.settings.runtime_dir.iterdir()) == []
 
     play(tmp_path, scene, persona, SlotLimits(start_seconds=1.0))
+
+
+def test_a_keeper_that_does_not_start_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_pool.adapters.claude.process._KILL_SECONDS", 0.2)
+    hung = tmp_path / "python"
+    hung.write_text("#!/bin/sh\nexec sleep 60\n")
+    hung.chmod(0o700)
+
+    async def scene(bench: Bench) -> None:
+        driver = ClaudeDriver(replace(bench.settings, python=str(hung)))
+        with pytest.raises(SlotFailure) as failure:
+            await driver.launch(Launch(SLOT, 1, str(uuid4()), str(bench.cwd)))
+        assert failure.value.code == "timed_out_start" and "keeper" in failure.value.message
+        assert list(bench.settings.runtime_dir.iterdir()) == []
+
+    play(tmp_path, scene, limits=SlotLimits(start_seconds=0.3))
 
 
 def test_the_last_words_of_a_process_that_does_not_start_are_told(tmp_path: Path) -> None:

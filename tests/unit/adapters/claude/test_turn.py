@@ -128,6 +128,27 @@ def test_patience_depends_on_what_the_slot_is_at(tmp_path: Path) -> None:
     on_turn(tmp_path, scene)
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ({"type": "system", "subtype": "session_state_changed", "state": "idle"}, "timed_out_start"),
+        ({"type": "command_lifecycle", "command_uuid": "u0", "state": "completed"}, "timed_out_start"),
+        ({"type": "system", "subtype": "session_state_changed", "state": "running"}, "timed_out_silence"),
+        ({"type": "stream_event"}, "timed_out_silence"),
+        (None, "timed_out_silence"),
+    ],
+)
+def test_what_trails_behind_the_turn_before_is_no_first_output(
+    tmp_path: Path, line: dict[str, Any] | None, code: str
+) -> None:
+    def scene(turn: RunningTurn) -> None:
+        turn.mark_sent()
+        turn.hear(line)
+        assert turn.patience_left()[1].code == code
+
+    on_turn(tmp_path, scene)
+
+
 def test_a_tool_that_is_done_takes_those_with_it_that_it_had_called(tmp_path: Path) -> None:
     def scene(turn: RunningTurn) -> None:
         turn.hear()
