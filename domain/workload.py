@@ -11,11 +11,15 @@ from .claiming import pool_options
 from .funding import task_limit
 from .histories import Traits
 from .ledger import day_account, next_day
+from .policies import BUDGET
 from .pool_status import serving
+from .provider import HOLDS
 from .simulation import Allowance, Queue, Seat, Work
 from .values import Part, TaskSpec
 from .world import World
 
+_PASSING = frozenset((BUDGET, *HOLDS))
+"""Why tasks are parked that go on by themselves, once others have settled or the pool's pause is over."""
 _LAST = 1
 """A step that has no task yet comes behind the tasks of its priority."""
 
@@ -72,6 +76,7 @@ class _Reading:
             self.seats,
             () if pause is None or pause.until is None else ((self.now, pause.until),),
             daily=self._daily(),
+            at_once=self.pool.provider.concurrency,
             unspent=self.pool.budget.unspent,
             left_out=self.left_out,
             assumes=tuple(self._assumed()),
@@ -105,7 +110,7 @@ class _Reading:
                 )
             case task.Pending(job):
                 work = self._work(job)
-            case task.Parked(job, reason, until) if until is not None or reason == "budget":
+            case task.Parked(job, reason, until) if until is not None or reason in _PASSING:
                 work = replace(self._work(job), not_before=until or 0)
             case _:
                 self.left_out += 1

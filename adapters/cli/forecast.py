@@ -57,11 +57,11 @@ def _show(view: View) -> None:
     finish, spend = cast("View", view["finish"]), cast("View", view["spend"])
     dry, unpaid = view["dry_out"], cast("View", view["unpaid_tasks"])
     rows: list[View] = [
-        {"what": "finish", **{p: _moment(finish[p], now) for p in _PERCENTS}},
+        {"what": "finish", **{p: moment(finish[p], now) for p in _PERCENTS}},
         {"what": "spend", **{p: output.dollars(spend[f"{p}_microdollars"]) for p in _PERCENTS}},
     ]
     if dry is not None:
-        never = {p: _moment(dry[p], now) if dry[p] is not None else "not before the end" for p in _PERCENTS}
+        never = {p: moment(dry[p], now) if dry[p] is not None else "not before the end" for p in _PERCENTS}
         rows.append({"what": "money spent", **never})
         rows.append({"what": "unpaid tasks", **{p: unpaid[p] for p in _PERCENTS}})
     output.table(
@@ -107,17 +107,19 @@ def _tasks(count: int) -> str:
     return f"{count} task{'' if count == 1 else 's'}"
 
 
-def _moment(milliseconds: int, now: int) -> str:
+def moment(milliseconds: int, now: int) -> str:
     """How far off a time is, and the time itself as the clock on the wall will show it."""
     return f"in {_length(milliseconds - now)} ({_clock(milliseconds, now)})"
 
 
 def _length(milliseconds: int) -> str:
     seconds = milliseconds // 1000
-    for name, size, below in (("s", 1, 120), ("min", 60, 120 * 60), ("h", 3600, 48 * 3600)):
-        if seconds < below:
-            return f"{seconds // size} {name}"
-    return f"{seconds // 86400} days"
+    minutes, hours = seconds // 60, seconds // 3600
+    if seconds < 120:
+        return f"{seconds} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{hours} h {minutes % 60:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def _clock(milliseconds: int, now: int) -> str:

@@ -211,8 +211,8 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_budget",
         "core",
-        "Show what the pool has spent, reserved and may spend; before that, set a new limit or count the "
-        "spend anew if asked to. A lower limit stops only new work.",
+        "Show what the pool has spent, reserved and may spend, and a forecast of the queue; before that, set "
+        "a new limit or count the spend anew if asked to. A lower limit stops only new work.",
         BudgetArguments,
         result_schema(
             "spent_microdollars", spent_microdollars="integer", limit_microdollars=["integer", "null"]

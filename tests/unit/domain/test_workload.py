@@ -9,7 +9,8 @@ from claude_pool.domain.chain_events import EndingBegun, Plan
 from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.histories import Traits
 from claude_pool.domain.ledger import SetLimits
-from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.pool_events import PoolPaused, ProviderServed, Settings
+from claude_pool.domain.provider import PROVIDER_LIMIT
 from claude_pool.domain.records import Fact
 from claude_pool.domain.simulation import DAY_MS, Allowance, Queue, Seat, Work
 from claude_pool.domain.values import End, Options
@@ -175,6 +176,15 @@ def test_without_an_owner_the_next_one_starts_now() -> None:
     assert (queue.assumes, queue.left_out) == (("an owner starts now",), 1)
     assert ([work.target for work in queue.works], len(queue.seats)) == (["slot-1"], 2)
     assert len(seen(opened(Settings(slots=3)), owned=False).seats) == 3
+
+
+def test_what_the_provider_holds_goes_on_when_its_pause_is_over_a_few_at_a_time() -> None:
+    story = warmed(TWO)
+    story.append(Fact("pool", PoolPaused(PROVIDER_LIMIT, NOW + 900)), Fact("pool", ProviderServed(1)))
+    story.do(task.ParkTask(submit(story, 0), PROVIDER_LIMIT))
+    queue = seen(story)
+    assert (len(queue.works), queue.left_out) == (1, 0)
+    assert (queue.closed, queue.at_once) == (((NOW, NOW + 900),), 1)
 
 
 def test_a_limit_of_the_day_is_full_again_tomorrow() -> None:

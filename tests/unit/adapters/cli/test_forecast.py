@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_pool.adapters.cli.forecast import forecast
+from claude_pool.adapters.cli.forecast import forecast, moment
 from claude_pool.adapters.cli.shell import Shell
 from claude_pool.adapters.places import prepare
 from claude_pool.adapters.store.registry import default_codec
@@ -143,3 +143,19 @@ def test_without_a_log_it_is_refused(tmp_path: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (3, "")
     assert "[store_unreadable]" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "told"),
+    [
+        (0, "in 0 s"),
+        (119_999, "in 119 s"),
+        (120_000, "in 2 min"),
+        (2 * 3_600_000, "in 2 h 00 min"),
+        (26 * 3_600_000 + 300_000, "in 26 h 05 min"),
+        (50 * 3_600_000, "in 2 d 2 h"),
+        (10**18, "in 11574074074 d 1 h (beyond all dates)"),
+    ],
+)
+def test_a_time_is_told_by_how_far_off_it_is(milliseconds: int, told: str) -> None:
+    assert moment(THEN + milliseconds, THEN).startswith(told)
