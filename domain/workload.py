@@ -8,10 +8,9 @@ from dataclasses import replace
 from . import chain, slot, task
 from .chain_events import Step
 from .claiming import pool_options
-from .funding import task_limit
+from .funding import BUDGET, task_limit
 from .histories import Traits
 from .ledger import day_account, next_day
-from .policies import BUDGET
 from .pool_status import serving
 from .provider import HOLDS
 from .simulation import Allowance, Queue, Seat, Work

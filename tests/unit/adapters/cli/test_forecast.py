@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from claude_pool.adapters.cli.forecast import forecast, moment
 from claude_pool.adapters.cli.shell import Shell
+from claude_pool.adapters.handover import Unavailable
 from claude_pool.adapters.places import prepare
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
@@ -58,6 +60,21 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     made = write(Bench(tmp_path_factory.mktemp("forecast")), 6, 4, "review@0011223344556677")
     yield made
     made.close()
+
+
+class Reached(Shell):
+    """A shell that reaches an owner, or meets with `error` instead."""
+
+    def __init__(self, bench: Bench, error: Exception | None) -> None:
+        super().__init__({"working_dir": str(bench.work)}, True)
+        self.error = error
+
+    @contextmanager
+    def owner(self, **_: Any) -> Generator[Any]:
+        """See `Shell.owner`."""
+        if self.error is not None:
+            raise self.error
+        yield None
 
 
 @pytest.fixture
@@ -117,6 +134,20 @@ def test_it_can_be_asked_what_other_slots_and_money_would_do(ask: Any) -> None:
     assert minutes(ask(slots=4, budget=9.0), "finish") == 10
     assert minutes(ask(slots=1, budget=9.0), "finish") == 40
     assert minutes(ask(slots=1), "dry_out") == 25
+
+
+@pytest.mark.parametrize(
+    ("error", "assumed"),
+    [(None, []), (Unavailable("store_in_use", "It does not answer."), ["an owner starts now"])],
+)
+def test_beside_an_owner_nothing_has_to_happen_first(
+    ask: Any, bench: Bench, capsys: pytest.CaptureFixture[str], error: Exception | None, assumed: list[str]
+) -> None:
+    del ask  # for its environment
+    forecast(Reached(bench, error), slots=2)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["assumes"] == assumed
+    assert ("does not answer" in shown.err) == (error is not None)
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, 1e9, float("nan"), float("inf")])

@@ -42,14 +42,6 @@ def test_each_option_of_a_task_is_told_with_its_source(used: Shell) -> None:
     assert "task-aaaaaaaaaaaaaaaa" in used.run("task", "task-aaaaaaaaaaaaaaaa", "--explain", code=2)
 
 
-def test_a_forecast_takes_it_that_an_owner_starts_where_there_is_none(shell: Shell) -> None:
-    shell.run("run", "hello")
-
-    assert shell.json("forecast")["assumes"] == []
-    shell.run("stop")
-    assert shell.json("forecast")["assumes"] == ["an owner starts now"]
-
-
 def test_an_embedded_owner_ends_with_its_command(shell: Shell) -> None:
     assert shell.run("run", "hello", "--embedded").startswith("echo: hello")
 
