@@ -19,7 +19,7 @@ from .index_costs import COST_RULES, Costs
 from .index_rules import RULES, TABLES
 from .index_samples import latest_samples
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the tables and of the rules that fill them; another number has the index rebuilt."""
 
 Indexed = tuple[int, str, Event, int, bytes]

@@ -218,7 +218,11 @@ def _charged(position: int, _: str, event: money.FundsCharged, recorded_at: int)
     )
 
 
-def _limited(position: int, _: str, event: money.BudgetOpened | money.BudgetLimitChanged, __: int) -> Change:
+def _limited(
+    position: int, _: str, event: money.BudgetOpened | money.BudgetLimitChanged | money.LimitsSet, __: int
+) -> Change:
+    if isinstance(event, money.LimitsSet) and event.scope != "pool":
+        return "SELECT 1 WHERE FALSE", ()
     opens = isinstance(event, money.BudgetOpened)
     return "INSERT INTO index_limits VALUES (?, ?, ?)", (position, opens, event.limit)
 
@@ -230,6 +234,7 @@ COST_RULES: Mapping[str, Rule] = {
     money.FundsCharged.NAME: _charged,
     money.BudgetOpened.NAME: _limited,
     money.BudgetLimitChanged.NAME: _limited,
+    money.LimitsSet.NAME: _limited,
 }
 """Stored name -> rule, beside the rules of lists."""
 

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.check import check_log
 from claude_pool.adapters.places import Places
+from claude_pool.adapters.store.registry import default_codec
+from claude_pool.adapters.store.sqlite import SqliteEventLog
+from claude_pool.domain.pool_events import BudgetOpened, FundsReserved, FundsSettled
+from claude_pool.domain.records import Fact
+from claude_pool.domain.task_events import AttemptStarted, AttemptSucceeded
+from claude_pool.domain.values import End, Outcome
+
+from tests.unit.adapters.store.samples import TASK, meta, submitted
 
 KEPT = sorted((Path(__file__).parents[1] / "golden" / "logs").iterdir())[-1]
 
@@ -56,3 +64,20 @@ def test_a_changed_byte_of_an_event_is_found(state: Path) -> None:
     log.write_bytes(content[:at] + b"T" + content[at + 1 :])
 
     assert any("[log_broken]" in problem for problem in checked(state))
+
+
+def test_money_that_does_not_add_up_is_found_at_its_event(tmp_path: Path) -> None:
+    outcome = Outcome(End.SUCCEEDED, cost=70)
+    facts = (
+        Fact("pool", BudgetOpened(100)),
+        Fact(TASK, submitted()),
+        Fact(TASK, AttemptStarted(1, "slot-0", 0, 60)),
+        Fact("pool", FundsReserved(f"{TASK}.1", 60)),
+        Fact(TASK, AttemptSucceeded(1, outcome, 0)),
+        Fact("pool", FundsSettled(f"{TASK}.1", 70)),
+    )
+    with SqliteEventLog.open(tmp_path / "log.sqlite", default_codec()) as log:
+        log.append(facts, {"pool": 0, TASK: 0}, meta())
+
+    text = f"{TASK}.1 is recorded as overdrawn by 0, which is 10"
+    assert checked(tmp_path) == [f"[log_broken] event 6: {text} (overdrawn_differs)"]

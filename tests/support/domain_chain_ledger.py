@@ -26,7 +26,6 @@ from claude_pool.domain.chain_events import (
     WorkplaceMade,
     WorkplaceRefused,
 )
-from claude_pool.domain.pool_events import FundsReserved, FundsToppedUp
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import TaskCancelled, TaskCompleted, TaskFailed, TaskSubmitted
 from claude_pool.domain.values import Part
@@ -82,8 +81,6 @@ class ChainLedger:
         for fact in facts:
             if fact.stream.startswith("chain-"):
                 self._count(fact, submitted)
-            if isinstance(fact.event, (FundsReserved, FundsToppedUp)):
-                self._check_budget(fact.event.attempt.rpartition(".")[0])
             if isinstance(fact.event, StepStarted):
                 started[fact.event.task_id] = Part(fact.stream, fact.event.step, fact.event.run)
             if isinstance(fact.event, (StepCompleted, StepFailed, StepCancelled)):
@@ -169,17 +166,6 @@ class ChainLedger:
         if isinstance(event, ChainCompleted):
             assert book.ending in (None, "skip_rest")
         book.end = event
-
-    def _check_budget(self, task_id: str) -> None:
-        """A reservation for a step leaves its chain within its budget."""
-        part = self._parts.get(task_id)
-        book = self.books.get(part.chain_id) if part is not None else None
-        if book is None or book.plan.max_budget is None:
-            return
-        open_now = self._ledger.open.items()
-        held = sum(amount for name, amount in open_now if name.rpartition(".")[0] in book.tasks)
-        held += sum(self._cost(each) for each in book.tasks)
-        assert held <= book.plan.max_budget, "more than the chain has"
 
     def _cost(self, task_id: str) -> int:
         return sum(cost for name, cost in self._ledger.costs.items() if name.startswith(f"{task_id}."))

@@ -7,14 +7,13 @@ rejected, cancelled, or lost with its owner, and slots start turns that nobody a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
 from claude_pool.domain import chain, ledger, pool, task
 from claude_pool.domain.chain_events import Plan, Step
 from claude_pool.domain.coordination import Command, Recover, Submit, SubmitChain
-from claude_pool.domain.errors import PoolError
+from claude_pool.domain.errors import BudgetExceeded
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.records import Actor, Fact, Meta
@@ -47,7 +46,10 @@ class Life:
         self._cli = CliModel()
         self._now = BEGAN
         self._settings = Settings(
-            slots=slots, options=Options(model="sonnet"), working_dir="/project", task_budget=20_000_000
+            slots=slots,
+            options=Options(model="sonnet"),
+            working_dir="/project",
+            task_budget=limit and limit // 8,
         )
         self._limit = limit
         self._owners = 0
@@ -90,7 +92,7 @@ class Life:
     def _order(self) -> None:
         self._works += 1
         name = str(self._works)
-        with suppress(PoolError):
+        try:
             if self._chance(15):
                 steps = tuple(
                     Step(each, self._spec(), needs) for each, needs in (("plan", ()), ("do", ("plan",)))
@@ -99,6 +101,8 @@ class Life:
                 self._tell(SubmitChain(derived_id("chain", name), plan, name, self._now))
             else:
                 self._tell(Submit(derived_id("task", name), self._spec(), name, self._now))
+        except BudgetExceeded:
+            self._works -= 1
 
     def _spec(self) -> TaskSpec:
         at_random = self._random
@@ -137,6 +141,9 @@ class Life:
             self._disturb()
 
     def _disturb(self) -> None:
+        unspent = self.story.world.open_pool().budget.unspent
+        if self._limit is not None and unspent is not None and unspent < self._limit // 4:
+            self._tell(ledger.ResetBudget())
         if self._chance(3):
             self._tell(ledger.ChargeFunds("slot-0", self._random.randrange(1, 5_000), "unsolicited"))
         running = list(self.story.world.running)

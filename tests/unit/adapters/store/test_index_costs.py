@@ -11,7 +11,13 @@ from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.costs import AttemptCost, Charge
-from claude_pool.domain.pool_events import BudgetLimitChanged, BudgetOpened, FundsCharged, FundsSettled
+from claude_pool.domain.pool_events import (
+    BudgetLimitChanged,
+    BudgetOpened,
+    FundsCharged,
+    FundsSettled,
+    LimitsSet,
+)
 from claude_pool.domain.records import Event, Fact
 from claude_pool.domain.task_events import (
     AttemptCancelled,
@@ -166,6 +172,8 @@ def test_what_is_spent_of_the_limit_counts_since_the_budget_was_opened(log: Log)
     record(log, "pool", BudgetOpened(1000), FundsSettled(f"{TASK}.2", 7), FundsCharged("slot-0", 3, "stray"))
     record(log, "pool", BudgetLimitChanged(500))
     assert costs.allowance() == Allowance(500, 10)
+    record(log, "pool", LimitsSet("day", 20), LimitsSet("pool", 400, 300), LimitsSet("tag:red", 20))
+    assert costs.allowance() == Allowance(400, 10)
 
 
 def test_a_time_beyond_all_dates_has_the_nearest_one() -> None:
