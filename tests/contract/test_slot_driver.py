@@ -762,6 +762,18 @@ def test_a_slot_is_silent_for_longer_while_a_tool_works(play: Play) -> None:
     play(scene)
 
 
+@pytest.mark.real
+def test_the_work_of_a_subagent_is_a_sign_of_life(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch(permission_mode="bypassPermissions")
+        steps = '[[tool: Bash {"command": "sleep 1"}]] ' * 3
+        given = {"description": "d", "subagent_type": "general-purpose", "prompt": f"{steps}[[reply: in]]"}
+        prompt = f"[[tool: Agent {json.dumps(given)}]] [[reply: out]]"
+        assert output(await bench.run(prompt, silence_ms=2_500, tool_silence_ms=2_500)) == "out"
+
+    play_on(real_bench, tmp_path, scene)
+
+
 # ---------------------------------------------------------------------------- money and evidence
 
 

@@ -12,8 +12,8 @@ from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.system import RealSystem, steady_ms, wall_ms
 from claude_pool.domain import pool
-from claude_pool.domain.pool_events import Settings
-from claude_pool.domain.records import Actor, Fact, Meta
+from claude_pool.domain.pool_events import PoolResumed, Settings
+from claude_pool.domain.records import Actor, Fact, Meta, Recorded
 
 from tests.support.pool_clock import NOON, StandingClock
 
@@ -132,3 +132,26 @@ def test_a_pool_at_rest_follows_a_clock_that_was_corrected_forward() -> None:
 
     serve(clock, log, scene)
     assert recorded_at(log)[-1] >= NOON + HOUR
+
+
+def test_a_deadline_that_passed_while_the_machine_slept_is_noticed_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("claude_pool.adapters.service.LONGEST_TIMER_MS", 20)
+    clock, log = StandingClock(), MemoryEventLog(default_codec())
+
+    async def scene(service: Service) -> None:
+        resumed = asyncio.Event()
+        service.policies_on = True
+        await service.handle(pool.PausePool("provider_limit", NOON + HOUR), CALLER)
+
+        def hear(recorded: tuple[Recorded, ...]) -> None:
+            if any(isinstance(r.event, PoolResumed) for r in recorded):
+                resumed.set()
+
+        service.on_facts(hear)
+        clock.advance(HOUR)
+        async with asyncio.timeout(10):
+            await resumed.wait()
+
+    serve(clock, log, scene)
