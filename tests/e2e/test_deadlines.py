@@ -20,7 +20,7 @@ from tests.support.real_cli import bundled_cli, cli_environment
 async def _ran(pool: Application, prompt: str, timeout_ms: int | None = None) -> tuple[str | None, bool]:
     """Run a task: the code of its error, and whether the same slot might do better another time."""
     view: dict[str, Any] = await pool.run(TaskRequest(prompt, Options(timeout_ms=timeout_ms)))
-    error = view["error"] or {}
+    error: dict[str, Any] = view["error"] or {}
     return error.get("code"), bool(error.get("retryable"))
 
 
