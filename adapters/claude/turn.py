@@ -13,7 +13,7 @@ from uuid import uuid4
 from claude_pool.domain.ports import ProcessEnd, Turn
 from claude_pool.domain.prices import PriceList, microdollars
 from claude_pool.domain.spending import SpendWatch
-from claude_pool.domain.values import Denial, Limit, Outcome, Text
+from claude_pool.domain.values import Denial, End, Limit, Outcome, Text
 
 from .accounts import Account
 from .limits import limit_in_event, limit_in_retry
@@ -260,7 +260,7 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
         verdict.code,
         verdict.message,
         verdict.retryable,
-        _text(verdict.output),
+        _text(verdict.output or (running.spoken.tail if verdict.end is End.INTERRUPTED else "")),
         _text(verdict.structured_output) if verdict.structured_output is not None else None,
         verdict.turns,
         running.meter.model,

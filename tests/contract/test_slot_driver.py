@@ -818,15 +818,6 @@ def test_looking_a_model_up_is_paid_once_in_a_process(play: Play) -> None:
     play(scene)
 
 
-def test_a_model_that_no_price_is_known_of_costs_the_dearest(play: Play) -> None:
-    async def scene(bench: Bench) -> None:
-        await bench.launch(model="claude-next-9")
-        outcome = (await bench.run("[[usage: input=1000 output=200]]")).outcome
-        assert (outcome.cost, outcome.estimated, outcome.unpriced) == (20_000, True, True)
-
-    play(scene)
-
-
 @pytest.mark.parametrize("killed", [False, True], ids=["interrupted", "killed"])
 def test_a_call_that_is_cut_off_before_its_answer_is_not_free(play: Play, killed: bool) -> None:
     async def scene(bench: Bench) -> None:
@@ -886,6 +877,25 @@ def test_a_turn_tells_that_its_money_nearly_ends_and_that_it_ended(again: Play) 
         assert [attempt for attempt, _ in told] == [bench.attempt] * 2
         (_, nearly), (_, ended) = told
         assert 500 <= nearly < 800 <= 1_000 <= ended
+
+    again(scene)
+
+
+def test_a_turn_that_is_stopped_where_its_money_ends_keeps_what_was_said_and_goes_on(again: Play) -> None:
+    async def scene(bench: Bench) -> None:
+        spent, said = asyncio.Event(), asyncio.Event()
+        bench.driver.on_words(lambda _attempt, _text: said.set())
+        words = "[[reply: one two three four five six]] [[usage: input=5000 output=600]] [[slow: 1s x 6]]"
+        turn = asyncio.create_task(bench.run(words, budget=400, on_spend=lambda _a, _s: spent.set()))
+        async with asyncio.timeout(20):
+            await spent.wait()
+            await said.wait()
+        await bench.driver.interrupt(SLOT, bench.attempt)
+        report = await turn
+        outcome = report.outcome
+        assert (outcome.end, outcome.output.inline, report.alive) == (End.INTERRUPTED, "one t", True)
+        assert outcome.cost >= 500 and outcome.context >= 5_000
+        assert recalled(await bench.run("[[recall]]")) == [words]
 
     again(scene)
 
