@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from claude_pool.domain.errors import InvalidArgument
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -64,7 +64,17 @@ def _told(model: type[Arguments], detail: ErrorDetails) -> tuple[str, str]:
             known = closest(name, model.model_fields) if len(detail["loc"]) == 1 else ""
             return where, f"there is no such argument{known}"
         case _:
-            return where, detail["msg"].removeprefix("Input ")
+            return where, _range(model, detail) or detail["msg"].removeprefix("Input ")
+
+
+def _range(model: type[Arguments], detail: ErrorDetails) -> str | None:
+    """The whole range of an argument that is a count, for whatever was given instead."""
+    known = model.model_fields.get(str(detail["loc"][0])) if len(detail["loc"]) == 1 else None
+    if known is None or int not in (known.annotation, *get_args(known.annotation)):
+        return None
+    least = next((bound.ge for bound in known.metadata if hasattr(bound, "ge")), None)
+    most = next((bound.le for bound in known.metadata if hasattr(bound, "le")), None)
+    return None if least is None or most is None else f"should be a whole number from {least} to {most}"
 
 
 def _shown(name: str) -> str:

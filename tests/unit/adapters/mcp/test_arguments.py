@@ -46,7 +46,7 @@ def test_no_number_goes_below_its_least_value(
     least = schema.get("minimum", schema.get("exclusiveMinimum"))
     assert least is not None
     message = refused(model, **{name: type(least)(least - 1)})
-    assert re.search(rf"{name}: should be (greater than|\w+ from \d)", message)
+    assert re.search(rf"{name}: should be (greater than|.+ from -?\d)", message)
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
@@ -122,8 +122,8 @@ def test_the_name_of_an_unknown_argument_cannot_bring_lines_of_its_own() -> None
         ("mcp_servers", {"a b": {}}, "a server's name has 1 to 64 letters, digits, - and _"),
         ("mcp_servers", {"a": "npx"}, "should be a valid dictionary"),
         ("mcp_servers", {"a": {"timeout": math.inf}}, "must be plain JSON"),
-        ("retries", 11, "less than or equal to 10"),
-        ("priority", 1_001, "less than or equal to 1000"),
+        ("retries", 11, "from 0 to 10"),
+        ("priority", 1_001, "from -1000 to 1000"),
         ("max_budget_usd", 0, "dollars from 0.000001 to 1000000"),
         ("max_budget_usd", 1e-9, "dollars from 0.000001 to 1000000"),
         ("idempotency_key", "", "at least 1 character"),
