@@ -447,7 +447,8 @@ class Application:
         """When the present queue will be done and what it will cost, in short."""
         now, world = self._system.now(), still(self._service.world)
         samples = await self._service.on_log(self._index.samples)
-        return brief_view(await asyncio.to_thread(foreseen, world, samples, now, owned=True))
+        found = await asyncio.to_thread(foreseen, world, samples, now, owned=True, beside_others=True)
+        return brief_view(found)
 
     async def context_set(self, key: str, value: str, origin: Origin = CALLER) -> View:
         """Show a value to every conversation from its next prompt on."""

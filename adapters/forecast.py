@@ -44,17 +44,24 @@ def still(world: World) -> World:
 
 
 def foreseen(
-    world: World, samples: Sequence[Sample], now: int, *, owned: bool, what_if: WhatIf = AS_IT_IS
+    world: World,
+    samples: Sequence[Sample],
+    now: int,
+    *,
+    owned: bool,
+    what_if: WhatIf = AS_IT_IS,
+    beside_others: bool = False,
 ) -> Forecast | NoForecast:
     """What will become of the queue from `now` (ms) on. Takes up to a few seconds of a thread.
 
-    `samples` are tasks that ended, the latest first; `owned` says whether an owner is at work.
+    `samples` are tasks that ended, the latest first; `owned` says whether an owner is at work;
+    `beside_others`: other threads of this process have to go on meanwhile.
     """
     queue = _changed(workload(world, now, owned), world, what_if)
     prepared = prepare(History(samples), queue, now, _SEED)
     if isinstance(prepared, NoForecast):
         return prepared
-    return prepared.concluded(_in_time(prepared.courses()))
+    return prepared.concluded(_in_time(prepared.courses(), _BREATH_SECONDS if beside_others else 0))
 
 
 def _changed(queue: Queue, world: World, what_if: WhatIf) -> Queue:
@@ -65,14 +72,14 @@ def _changed(queue: Queue, world: World, what_if: WhatIf) -> Queue:
     return queue
 
 
-def _in_time(courses: Iterable[Fate]) -> list[Fate]:
+def _in_time(courses: Iterable[Fate], pause: float) -> list[Fate]:
     end = time.monotonic() + _SECONDS
     found: list[Fate] = []
     for course in courses:
         found.append(course)
         if len(found) >= LEAST_RUNS and time.monotonic() > end:
             break
-        time.sleep(_BREATH_SECONDS)
+        time.sleep(pause)
     return found
 
 

@@ -14,9 +14,10 @@ from .failures import told
 MOST_ENDED = 2_000
 """Of the tasks that ended, only so many of the latest submitted are read."""
 
+# The plus keeps SQLite from the index over states, with which it would sort all tasks that ever ended.
 _ENDED = """
     SELECT model, skill, step, tags, ran_ms, cost FROM index_tasks
-    WHERE state IN ('completed', 'failed') AND attempts > 0
+    WHERE +state IN ('completed', 'failed') AND attempts > 0
     ORDER BY submitted_position DESC LIMIT ?
 """
 

@@ -56,9 +56,9 @@ def queue(waiting: int, kind: str) -> World:
     return world
 
 
-def made(world: World, samples: list[Sample]) -> Forecast:
+def made(world: World, samples: list[Sample], beside_others: bool = False) -> Forecast:
     """The forecast."""
-    found = foreseen(world, samples, NOW, owned=False)
+    found = foreseen(world, samples, NOW, owned=False, beside_others=beside_others)
     assert isinstance(found, Forecast)
     return found
 
@@ -81,7 +81,7 @@ async def looked_at(world: World, samples: list[Sample]) -> tuple[float, float, 
     before = time.perf_counter()
     seen = still(world)
     looked = time.perf_counter() - before
-    worst, whole = await latest(lambda: made(seen, samples))
+    worst, whole = await latest(lambda: made(seen, samples, beside_others=True))
     return looked, worst, whole
 
 

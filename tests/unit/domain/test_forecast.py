@@ -26,7 +26,7 @@ ALIKE = History([Sample(Traits(), 60_000, 2_000)] * 5)
 """Every task took a minute and cost $0.002."""
 SEATS = (Seat("slot-0"), Seat("slot-1", "reviewer"))
 
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=12, deadline=None)
 """An example is as many courses as a forecast has."""
 
 histories = st.lists(

@@ -156,14 +156,20 @@ def test_a_budget_that_is_none_is_refused(ask: Any, wrong: float) -> None:
         ask(budget=wrong)
 
 
-def test_without_history_it_says_so_and_why(tmp_path: Path) -> None:
+def test_without_history_it_says_so_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     young = write(Bench(tmp_path), 1, 2)
-    ended, as_json = young.run("forecast"), young.run("forecast", "--json")
+    monkeypatch.setattr(os, "environ", young.environ)
+    said: list[str] = []
+    for as_json in (False, True):
+        forecast(Shell({"working_dir": str(young.work)}, as_json))
+        said.append(capsys.readouterr().out)
     young.close()
 
     reason = "1 task ended in this log so far, and a forecast needs 5 to go by"
-    assert (ended.returncode, ended.stdout) == (0, f"no forecast: {reason} (2 tasks in the queue)\n")
-    view = json.loads(as_json.stdout)
+    assert said[0] == f"no forecast: {reason} (2 tasks in the queue)\n"
+    view = json.loads(said[1])
     assert view == {"finish": None, "spend": None, "dry_out": None, "reason": reason, "tasks": 2}
 
 
