@@ -66,7 +66,7 @@ def cost(
     if shell.json:
         output.as_json(view)
     else:
-        _show(view)
+        show(view)
 
 
 def _kind(by: str) -> By:
@@ -77,7 +77,8 @@ def _kind(by: str) -> By:
         raise InvalidArgument(argument="--by", problem=problem) from None
 
 
-def _show(view: View) -> None:
+def show(view: View) -> None:
+    """Print a view of costs: with a bar in each row on a terminal, and what is spent of the limit below."""
     total: View = view["total"]
     if sys.stdout.isatty():
         _draw(view)
@@ -133,7 +134,7 @@ def _duration(milliseconds: int) -> str:
 def _draw(view: View) -> None:
     from rich.console import Console
 
-    from .bars import Bars, show
+    from . import bars
 
     columns = _columns(view["by"])
 
@@ -141,4 +142,6 @@ def _draw(view: View) -> None:
         return [shown(row) for shown in columns.values()]
 
     rows = [(cells(row), int(row["cost_microdollars"])) for row in view["rows"]]
-    show(Console(highlight=False), Bars([*columns], rows, cells({"label": "total", **view["total"]})))
+    bars.show(
+        Console(highlight=False), bars.Bars([*columns], rows, cells({"label": "total", **view["total"]}))
+    )

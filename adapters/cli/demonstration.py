@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
+from claude_pool.domain.costs import By
 from claude_pool.domain.ports import SlotFailure
 
 from ..claude import locate
@@ -94,6 +95,8 @@ def _show(folder: Path, cli: str, version: str) -> int:
     _stop(places)
     _say("\nclaude-pool replay: what just happened, from the log")
     _replay(places)
+    _say("\nclaude-pool cost --by model: who spent what")
+    _costs(places)
     problems = check_log(places)
     _say("\nclaude-pool replay --check: " + ("the log adds up" if not problems else "; ".join(problems)))
     return 1 if failed or problems else 0
@@ -112,6 +115,16 @@ def _replay(places: Places) -> None:
     try:
         for recorded in reader.events():
             _say("  " + event_line(recorded))
+    finally:
+        reader.close()
+
+
+def _costs(places: Places) -> None:
+    from .cost import show
+
+    reader = open_reader(places)
+    try:
+        show(reader.costs(By.MODEL))
     finally:
         reader.close()
 
