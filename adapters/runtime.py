@@ -25,7 +25,7 @@ from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.templates import fill
-from claude_pool.domain.values import End, Options, Outcome, SessionMode, TaskSpec, Text
+from claude_pool.domain.values import End, Limit, Options, Outcome, SessionMode, TaskSpec, Text
 from claude_pool.domain.workplace_events import WorkKeepStarted, WorkplaceWanted
 
 from .asking import Asking
@@ -224,6 +224,7 @@ class Runtime:
             self._progress.end(claimed.attempt)
         try:
             outcome = await self._externalised(_with_variables(report.outcome, state.job.spec))
+            outcome = replace(outcome, limit=self._in_our_time(outcome.limit))
         except StoreError as error:
             self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
             return
@@ -231,6 +232,12 @@ class Runtime:
             task_id, number, slot_id, outcome, report.session, report.alive, report.rss_mb, self._system.now()
         )
         await self._record(command, opened.position)
+
+    def _in_our_time(self, limit: Limit | None) -> Limit | None:
+        """The limit with its end in the pool's time rather than the wall clock's."""
+        if limit is None or limit.until is None:
+            return limit
+        return replace(limit, until=self._system.of_wall(limit.until))
 
     async def _run(
         self, slot_id: str, claimed: SlotClaimed, state: task.Running, opened: SessionOpened

@@ -38,6 +38,10 @@ class System(Protocol):
         """
         ...
 
+    def of_wall(self, moment: int) -> int:
+        """The time (ms) that it is here when the wall clock, which others go by, shows `moment` (ms)."""
+        ...
+
     def new_id(self, kind: str) -> str:
         """A fresh id: `kind`, `-`, and 16 lower-case base32 characters."""
         ...
@@ -76,6 +80,10 @@ class RealSystem:
         wall = self._wall()
         if wall - self.now() > BEHIND_MS:
             self._set_forward(wall)
+
+    def of_wall(self, moment: int) -> int:
+        """See `System.of_wall`."""
+        return moment + self.now() - self._wall()
 
     def _set_forward(self, to: int) -> None:
         self._began_at += max(0, to - self.now())

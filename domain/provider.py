@@ -95,14 +95,14 @@ def model_after(options: Options, overloaded: int) -> str | None:
 
 
 def over(pause: Pause, provider: Provider, now: int) -> bool:
-    """Whether a pause has come to its end. Where the wait was counted from a time which, by the clock, has
-    not come yet, the clock was put back: the wait is over when the timer that was set for it rings.
+    """Whether a pause has come to its end.
+
+    A hold that began at a time which has not come yet was recorded by a wrong clock: it must not last.
     """
     if pause.until is None:
         return False
     last = provider.limited if pause.reason == PROVIDER_LIMIT else None
-    put_back = last is not None and last.until is None and now < last.at - SAME_MOMENT_MS
-    return pause.until <= now or put_back
+    return pause.until <= now or (last is not None and now < last.at - SAME_MOMENT_MS)
 
 
 def on_limit(

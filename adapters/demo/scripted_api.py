@@ -25,7 +25,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .directives import DirectiveError, Step, Usage
+from .directives import DirectiveError, Fault, Step, Usage
 from .exchange import Call, Exchange
 from .http import Connection, Disconnected, Request
 from .script import Script, is_object, read_ask
@@ -35,13 +35,17 @@ __all__ = ["Call", "ScriptedApi", "running_api"]
 
 
 class ScriptedApi:
-    """The server. `calls` lists the model calls in the order of their arrival."""
+    """The server. `calls` lists the model calls in the order of their arrival.
+
+    Where `key` is set, calls with another API key are refused with status 401.
+    """
 
     def __init__(
         self, script: Script | None = None, *, port: int = 0, calls_file: Path | None = None
     ) -> None:
         """`port` 0 takes a free one; `calls_file` is appended to."""
         self.script = script or Script()
+        self.key: str | None = None
         self.calls: list[Call] = []
         self.count_tokens_calls = 0
         self._port = port
@@ -133,7 +137,8 @@ class ScriptedApi:
     async def _route(self, connection: Connection, request: Request) -> None:
         body = _json_object(request.body)
         if request.method == "POST" and request.path == "/v1/messages" and body is not None:
-            await self._messages(connection, body)
+            known = self.key in (None, request.headers.get("x-api-key"))
+            await self._messages(connection, body, known)
         elif request.method == "POST" and request.path == "/v1/messages/count_tokens":
             self.count_tokens_calls += 1
             await connection.answer_json(200, {"input_tokens": max(1, len(request.body) // 4)})
@@ -142,13 +147,15 @@ class ScriptedApi:
         else:
             await connection.answer_json(404, error_body(404, f"there is no {request.method} {request.path}"))
 
-    async def _messages(self, connection: Connection, body: dict[str, Any]) -> None:
+    async def _messages(self, connection: Connection, body: dict[str, Any], known: bool) -> None:
         ask = read_ask(body)
         call = Call(len(self.calls) + 1, time.time(), ask.model, ask.prompt, ask.step, ask.stream)
         self.calls.append(call)
         self._record(call)
         try:
             step = _bounded(self.script.decide(ask), body.get("max_tokens"))
+            if not known:
+                step = replace(step, fault=Fault("status", status=401))
             answer = self.script.answer(ask, step)
             await Exchange(connection, call, step, answer, self._record).run()
         except DirectiveError as error:

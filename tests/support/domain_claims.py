@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from claude_pool.domain import slot, task
 from claude_pool.domain.budgets import budget_status
-from claude_pool.domain.claiming import claim_plan, eligible, first_call, unhoused
+from claude_pool.domain.claiming import claim_plan, eligible, first_call, slowed, unhoused
 from claude_pool.domain.funding import Unaffordable, funding
 from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_status import pool_status
@@ -20,7 +20,7 @@ def check_rest(story: Story, now: int) -> None:
     assert story.wanted(now) is None
     world = story.world
     at = world.open_pool()
-    if at.owner is None or at.paused is not None or at.stopping is not None:
+    if at.owner is None or at.paused is not None or at.stopping is not None or slowed(world):
         return
     free = [
         s

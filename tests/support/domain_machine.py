@@ -6,6 +6,8 @@ for how everything is healed at the end.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
 from claude_pool.domain.coordination import Claim, Command, RecordSpend, Submit, SubmitChain
@@ -16,7 +18,7 @@ from claude_pool.domain.pool_events import PoolEvent, Settings
 from claude_pool.domain.questions import AnswerQuestion, WithdrawQuestion
 from claude_pool.domain.slot_events import SlotEvent
 from claude_pool.domain.task_events import TaskEvent
-from claude_pool.domain.values import End, Options, TaskSpec, Text
+from claude_pool.domain.values import End, Limit, LimitKind, Options, TaskSpec, Text
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -101,6 +103,7 @@ changes = st.one_of(
     st.builds(pool.SetTargetSlots, target=st.integers(0, 5)),
     st.builds(pool.ScaleSlots, by=st.integers(-1, 1), key=st.sampled_from([None, "key"])),
 )
+ends_of_limits = st.sampled_from([None, None, -5, 1, 3_000, 30 * 60_000, 10**12])
 ends_drawn = st.sampled_from(
     [
         (End.SUCCEEDED, None, False),
@@ -395,6 +398,22 @@ class CoreMachine(RuleBasedStateMachine):
         what = outcome(end, code, cost=cost, retryable=retryable)
         slot_id = self._at(Turning, which)
         self.tell(self.model.cli.turn_ended(slot_id, what, alive=alive, rss_mb=rss_mb, now=self.model.now))
+
+    @precondition(lambda self: self.model.at_work(Turning))
+    @rule(which=picks, kind=st.sampled_from(LimitKind), ends_in=ends_of_limits, alive=mostly)
+    def an_attempt_meets_a_limit(self, which: int, kind: LimitKind, ends_in: int | None, alive: bool) -> None:
+        """The provider serves nobody for now: the task waits, and has used up none of its retries."""
+        slot_id, now = self._at(Turning, which), self.model.now
+        effect = self.model.cli.effects[slot_id]
+        assert isinstance(effect, Turning)
+        task_id = effect.claim.attempt.rpartition(".")[0]
+        before = self.model.world.tasks[task_id].job
+        limit = Limit(kind, None if ends_in is None else now + ends_in)
+        what = replace(outcome(End.FAILED, "provider_limit", retryable=True, turns=0), limit=limit)
+        self.tell(self.model.cli.turn_ended(slot_id, what, alive=alive, rss_mb=100, now=now))
+        after = self.model.world.tasks.get(task_id)
+        if after is not None and after.job.attempts[-1].outcome.limit is not None:
+            assert after.job.failures == before.failures
 
     @precondition(lambda self: self.model.at_work(Turning))
     @rule(which=picks, metered=costs)

@@ -289,21 +289,13 @@ def test_a_parked_task_says_what_the_provider_said() -> None:
     assert (error.code, error.message, error.retryable) == ("not_logged_in", "Invalid API key", True)
 
 
-def test_a_wait_counted_from_a_time_that_has_not_come_yet_is_over() -> None:
+def test_a_hold_of_a_log_whose_clock_was_wrong_does_not_last() -> None:
     known = Provider(limited=ProviderLimited(LimitKind.RATE, None, "a", "", NOW))
     pause = Pause("provider_limit", NOW + 1_000)
 
     assert [provider.over(pause, known, NOW - ms) for ms in (-1_000, 0, 2_000, 2_001, 60 * MINUTE)] == [
         True, False, False, True, True,
     ]  # fmt: skip
-
-
-def test_a_reset_that_was_said_holds_by_the_clock_whichever_way_it_is_put() -> None:
-    known = Provider(limited=ProviderLimited(LimitKind.USAGE, HALF_HOUR, "a", "", NOW))
-    pause = Pause("provider_limit", HALF_HOUR)
-
-    assert not provider.over(pause, known, NOW - 60 * MINUTE)
-    assert provider.over(pause, known, HALF_HOUR)
 
 
 def test_a_pause_of_somebodys_own_ends_by_its_own_time_only() -> None:
