@@ -27,9 +27,7 @@ def calls(number: int) -> str:
     return (usage + tool) * (number - 1) + usage + "[[reply: done]]"
 
 
-async def run_both(
-    folder: Path, api: ScriptedApi
-) -> tuple[dict[str, Any], dict[str, Any], Application, list[Any]]:
+async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict[str, Any], Application]:
     """One task that the budget covers, and one that it does not; their views, and the log."""
     (folder / "work").mkdir()
     async with open_pool(

@@ -130,7 +130,7 @@ async def live_through(history: History, folder: Path) -> None:
             assert not running.world.parked, "somebody waits for money where there is enough"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_no_history_of_many_callers_reserves_more_than_a_limit_or_overdraws_more_than_a_step(
     history: History,
