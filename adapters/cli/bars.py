@@ -13,8 +13,8 @@ _GAP = "  "
 _BAR_PLACE = 3
 _BARS = range(8, 41)
 """So wide are bars; where there is less room, columns go."""
-_LABELS = 8
-"""A label is cut to fewer characters last."""
+_LABELS = range(8, 25)
+"""So wide are labels at least, and so wide (an id fits) they are before columns go."""
 _KEPT = 2
 """So many columns are never left out."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -53,7 +53,7 @@ def show(console: Console, table: Bars) -> None:
     widths = [max(cell_len(cell) for cell in column) for column in zip(*cells, strict=True)]
     shown = _fitting(widths, console.width)
     room = console.width - sum(widths[1:shown]) - len(_GAP) * shown
-    label = min(widths[0], max(_LABELS, room - _BARS.start))
+    label = min(widths[0], max(_LABELS.start, room - _BARS.start))
     width = max(0, min(room - label, _BARS.stop - 1))
     lengths = [0, *(length for _, length in table.rows), 0]
     for number, (row, length) in enumerate(zip(cells, lengths, strict=True)):
@@ -70,7 +70,7 @@ def show(console: Console, table: Bars) -> None:
 def _fitting(widths: Sequence[int], most: int) -> int:
     """How many columns there is room for beside a bar."""
     shown = len(widths)
-    needed = min(widths[0], 2 * _LABELS) + _BARS.start
+    needed = min(widths[0], _LABELS.stop - 1) + _BARS.start
     while shown > _KEPT and needed + sum(widths[1:shown]) + len(_GAP) * shown > most:
         shown -= 1
     return shown

@@ -141,7 +141,10 @@ def _draw(view: View) -> None:
     def cells(row: View) -> list[str]:
         return [shown(row) for shown in columns.values()]
 
-    rows = [(cells(row), int(row["cost_microdollars"])) for row in view["rows"]]
+    rest = f"({view['left_out']} more)"  # longer than any row of its own, which would all look small
+    rows = [
+        (cells(row), 0 if row["label"] == rest else int(row["cost_microdollars"])) for row in view["rows"]
+    ]
     bars.show(
         Console(highlight=False), bars.Bars([*columns], rows, cells({"label": "total", **view["total"]}))
     )
