@@ -319,21 +319,25 @@ async def open_pool(
     claude: str | None = None,
     environ: Mapping[str, str] | None = None,
     question_seconds: float = 60.0,
+    prices: str | None = None,
     settings: Settings | None = None,
 ) -> AsyncGenerator[Application]:
     """A pool inside this program, without MCP and without an owner process.
 
     `state_dir` keeps the log there (and takes its lock); without it the log is in memory. `budget_usd`
     limits the spend. `claude` names the CLI; `environ` (default: this process's) is what slots may see.
-    A permission question is denied after `question_seconds`, at once where that is 0.
+    A permission question is denied after `question_seconds`, at once where that is 0. `prices` names a file
+    of prices that hold before the shipped ones.
     `settings` say everything else, such as bounds of scaling and the options of all tasks; `slots`, the
     directory, the time for questions, and a model or mode that is given here, hold instead of theirs.
 
     Raises:
         StoreInUse: an owner holds `state_dir`. StoreError: its log cannot be used.
-        InvalidArgument: `working_dir` is not a directory, or a number is none or out of its range.
+        InvalidArgument: `working_dir` is not a directory, a number is none or out of its range, or the file
+            of prices cannot be used.
     """
     environment = dict(os.environ if environ is None else environ)
+    price = price_list(prices)
     with contextlib.ExitStack() as stack:
         places = find(environment, working_dir, state_dir)
         if state_dir is None:
@@ -353,7 +357,7 @@ async def open_pool(
             question_ms=milliseconds(given(question_seconds, QUESTION_SECONDS, "question_seconds")),
         )
         limit = None if budget_usd is None else microdollars(given(budget_usd, DOLLARS, "budget_usd"))
-        workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()))
+        workshop = Workshop(claude, environment, Path(places.slots_dir) / str(os.getpid()), prices=price)
         library = Library(default_folders(places, environment))
         async with running_pool(
             store, workshop, chosen, limit, budget_usd is not None, library=library

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from claude_pool.domain.ports import Launch, Turn
 from claude_pool.domain.prices import PriceList
 
@@ -28,11 +30,11 @@ class InProcessSettings:
         if self._model is None and model:
             self._default_model = model
 
-    async def apply(self, turn: Turn, controls: Controls) -> str | None:
+    async def apply(self, turn: Turn, controls: Controls, on_check: Callable[[str], None]) -> None:
         """Bring the process to what `turn` asks, by as few requests as possible.
 
-        Returns the model that the CLI asked the API about, where it had to: newer ones do that once in a
-        process for every name that is not one of their own.
+        `on_check` is told the model that the CLI asked the API about, where it had to: newer ones do that
+        once in a process for every name that is not one of their own.
 
         Raises:
             SlotFailure: `invalid_argument`; nothing was changed.
@@ -42,12 +44,11 @@ class InProcessSettings:
         check_model("model", turn.model)
         check_effort(turn.effort)
         check_permission_mode(mode)
-        checked = None
         if turn.model != self._model:
             wanted = turn.model or self._default_model
             await controls.ask("set_model", _ANSWER_SECONDS, model=wanted)
             self._model = turn.model
-            checked = self._note(wanted)
+            self._note(wanted, on_check)
         if turn.effort != self._effort:
             settings = {"effortLevel": turn.effort}
             await controls.ask("apply_flag_settings", _ANSWER_SECONDS, settings=settings)
@@ -55,11 +56,9 @@ class InProcessSettings:
         if mode != self._mode:
             await controls.ask("set_permission_mode", _ANSWER_SECONDS, mode=mode)
             self._mode = mode
-        return checked
 
-    def _note(self, model: str | None) -> str | None:
-        """The model, if the CLI did not know it yet."""
-        if model is None or model.removesuffix("[1m]").lower() in self._familiar:
-            return None
-        self._familiar.add(model.removesuffix("[1m]").lower())
-        return model
+    def _note(self, model: str | None, on_check: Callable[[str], None]) -> None:
+        name = (model or "default").removesuffix("[1m]").lower()
+        if name not in self._familiar:
+            self._familiar.add(name)
+            on_check(name)

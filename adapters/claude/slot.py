@@ -225,9 +225,9 @@ class WarmSlot:
         if self._over(running):
             return
         try:
-            checked = await self._settings.apply(running.turn, self._controls)
-            if checked and self.version:  # older CLIs ask nobody, and do not tell their version
-                running.meter.check(checked)
+            await self._settings.apply(
+                running.turn, self._controls, lambda model: self._on_check(running, model)
+            )
         except SlotFailure as refused:
             running.fail(Failure(refused.code, refused.message, retryable=False))
             running.end(None)
@@ -237,6 +237,10 @@ class WarmSlot:
             elif not self.process.ended.done():
                 running.fail(Failure("invalid_argument", f"{refused}.", retryable=False))
             running.end(None)
+
+    def _on_check(self, running: RunningTurn, model: str) -> None:
+        if self.version:  # older CLIs ask nobody about a model, and do not tell their version
+            running.meter.check(model)
 
     async def _watch(self, running: RunningTurn) -> None:
         """Wait for the turn's end, and make one where the slot is silent for too long."""

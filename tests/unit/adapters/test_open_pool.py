@@ -35,3 +35,14 @@ def test_a_library_caller_can_set_everything_that_a_pool_runs_with(tmp_path: Pat
     chosen = settings["options"]
     assert (chosen["model"], chosen["effort"], chosen["max_turns"]) == ("haiku", "low", 5)
     assert (chosen["fallback_model"], chosen["system_prompt"]) == ("sonnet", "Be kind.")
+
+
+def test_prices_that_cannot_be_used_keep_a_library_callers_pool_from_starting(tmp_path: Path) -> None:
+    async def start() -> None:
+        state = tmp_path / "state"
+        async with open_pool(state_dir=str(state), prices=str(tmp_path / "none.toml"), environ={}):
+            raise AssertionError
+
+    with pytest.raises(InvalidArgument, match="prices"):
+        asyncio.run(start())
+    assert not (tmp_path / "state").exists()
