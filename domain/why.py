@@ -86,6 +86,9 @@ def _sentence(event: object) -> str:
             | AttemptSealed(number, outcome)
         ):
             why = f" ({outcome.code}: {outcome.message})" if outcome.code else ""
+            if outcome.limit is not None:
+                why += f", a limit of the provider: {outcome.limit.kind}"
+                why += f" until {outcome.limit.until}" if outcome.limit.until is not None else ""
             return (
                 f"attempt {number} ended after {outcome.turns} turns, cost {outcome.cost} microdollars{why}"
             )

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from tests.support.pool_clock import NOON
+
 _TIMES = {None: "", " once": "[[times: 1]]", " twice": "[[times: 2]]"}
 
 _CLAUSES: tuple[tuple[str, str], ...] = (
@@ -25,7 +27,11 @@ _CLAUSES: tuple[tuple[str, str], ...] = (
         r"writes (?P<file>[a-z.]+)",
         '[[tool: Bash {{"command": "echo by a slot > {file}"}}]] [[reply: written]]',
     ),
-    (r"finds no credit", "[[status: 400 credit]]"),
+    (r"finds no credit(?P<times> once)?", "[[status: 400 credit]] {times}"),
+    (
+        r"hits a limit that ends in (?P<minutes>\d+) minutes(?P<times> once)?",
+        "[[status: 429 resets={resets}]] {times}",
+    ),
     (r'wants to run "(?P<command>[^"]*)"', '[[tool: Bash {{"command": "{command}"}}]]'),
     (r"is told the result", "[[result]]"),
     (r"is too long", "[[status: 400 too-long]]"),
@@ -66,6 +72,7 @@ def directives(behaviour: str, gate: Path, key: str) -> str:
         if "text" in values:
             values["text"] = json.dumps(values["text"], ensure_ascii=False)
         values["times"] = _TIMES[values.get("times")]
+        values["resets"] = str(NOON // 1000 + 60 * int(values.get("minutes") or 0))
         template = next(template for pattern, template in _CLAUSES if pattern == clause.re.pattern)
         found.append(template.format(gate=gate, **values))
     return " ".join([f"[[key: {key}]]", *found])
