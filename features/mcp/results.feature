@@ -69,13 +69,13 @@ Feature: A tool's result is data, and its error begins with a code
       | pool_run      | {"prompt": "  "}                            | [invalid_argument] prompt: a prompt cannot be empty         |
       | pool_run      | {}                                          | [invalid_argument] prompt: is required                      |
       | pool_run      | {"prompt": "a", "modell": "opus"}           | [invalid_argument] modell: there is no such argument        |
-      | pool_run      | {"prompt": "a", "priority": "high"}         | [invalid_argument] priority: should be a valid integer      |
+      | pool_run      | {"prompt": "a", "priority": "high"}         | [invalid_argument] priority: should be a whole number       |
       | pool_run      | {"prompt": "a", "session": "yesterday"}     | [invalid_argument] session: say fresh, slot,                |
-      | pool_run      | {"prompt": "a", "timeout_seconds": -1}      | [invalid_argument] timeout_seconds: should be greater       |
+      | pool_run      | {"prompt": "a", "timeout_seconds": -1}      | [invalid_argument] timeout_seconds: should be seconds       |
       | pool_submit   | {"prompt": "a", "working_dir": "/no/such"}  | [invalid_argument] working_dir: there is no such directory  |
       | pool_result   | {"task_id": "7"}                            | [invalid_argument] task_id: a task's id is task- and        |
       | pool_result   | {"task_id": "task-aaaaaaaaaaaaaaaa"}        | [not_found] There is no task task-aaaaaaaaaaaaaaaa.         |
       | pool_wait     | {"task_ids": ["task-aaaaaaaaaaaaaaaa"]}     | [not_found] There is no task task-aaaaaaaaaaaaaaaa.         |
       | context_get   | {"key": "branch"}                           | [not_found] There is no context value branch.               |
-      | pool_budget   | {"set_usd": 0}                              | [invalid_argument] set_usd: should be greater than 0        |
+      | pool_budget   | {"set_usd": 0}                              | [invalid_argument] set_usd: should be dollars               |
       | pool_hammer   | {}                                          | [not_found] There is no tool pool_hammer.                   |
