@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from claude_pool.domain import ledger, pool, task
-from claude_pool.domain.budgets import budget_status
 from claude_pool.domain.coordination import Resume, Submit
 from claude_pool.domain.errors import (
     InvalidArgument,
@@ -33,6 +32,7 @@ from claude_pool.domain.values import (
 from claude_pool.domain.why import story
 
 from .admission import checked_size, session_directory, submitted_before
+from .budgets import KEEP, Limit, budget_view, limits_for
 from .chains import Chains
 from .forecast import brief_view, foreseen, still
 from .messages import Messages
@@ -333,12 +333,21 @@ class Application:
         message: str | None = None,
         updated_input: str | None = None,
         origin: Origin = CALLER,
+        amount: int | None = None,
     ) -> View:
         """Answer a question; the view of the task that asked. `updated_input` is a JSON object's text.
+
+        One about a soft limit may be answered with `amount` (microdollars) more; its view shows the scope.
 
         Raises:
             NotFound, WrongState, InvalidArgument: no such question, it is closed, it has no such answer.
         """
+        if message is None and updated_input is None:
+            told = await self._questions.answer_soft_limit(question_id, choice, amount, origin)
+            if told is not None:
+                return {"question_id": question_id, "task_id": None, "state": "answered", **told}
+        if amount is not None:
+            raise InvalidArgument(argument="amount_usd", problem="goes with continue, at a soft limit")
         task_id = await self._questions.answer(question_id, choice, message, updated_input, origin)
         return await self.view(task_id)
 
@@ -422,26 +431,38 @@ class Application:
         await self._service.handle(Resume(), origin)
         return self.status()
 
-    async def budget(self, limit: int | None, reset: bool, origin: Origin = CALLER) -> View:
-        """Show the budget, after changing its limit (microdollars) or counting its spend anew."""
+    async def budget(
+        self,
+        limit: Limit = KEEP,
+        reset: bool = False,
+        origin: Origin = CALLER,
+        soft: Limit = KEEP,
+        scope: str = ledger.WHOLE,
+    ) -> View:
+        """Show the budget, after counting its spend anew or changing the limits (microdollars) of a scope.
+
+        Raises:
+            InvalidArgument: no such scope, or the soft limit would be above the hard one.
+        """
+        at = self._service.world.open_pool()
+        ledger.decide(limits_for(at.budget, scope, limit, soft), at.budget)  # refused before all is reset
+        if reset and scope != ledger.WHOLE:
+            raise InvalidArgument(argument="scope", problem="a reset is of all accounts together")
         if reset:
             await self._service.handle(ledger.ResetBudget(), origin)
-        if limit is not None:
-            await self._service.handle(ledger.SetBudget(limit), origin)
+        if (limit, soft) != (KEEP, KEEP):
+            await self._service.handle(
+                lambda: limits_for(self._service.world.open_pool().budget, scope, limit, soft), origin
+            )
         return self.budget_now()
 
     def budget_now(self) -> View:
         """The budget."""
-        budget = budget_status(self._service.world)
-        return {
-            "limit_usd": None if budget.limit is None else usd(budget.limit),
-            "limit_microdollars": budget.limit,
-            "spent_usd": usd(budget.spent),
-            "spent_microdollars": budget.spent,
-            "reserved_microdollars": budget.reserved,
-            "free_microdollars": budget.free,
-            "reservations": dict(budget.reservations),
-        }
+        return budget_view(self._service.world, self._system.now())
+
+    def soft_limit_questions(self) -> list[View]:
+        """What is asked about soft limits."""
+        return self._questions.of_soft_limits()
 
     async def forecast(self) -> View:
         """When the present queue will be done and what it will cost, in short."""

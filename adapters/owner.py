@@ -320,7 +320,9 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)
-        async with running_pool(store, workshop, settings, chosen.budget, given, library=library) as running:
+        async with running_pool(
+            store, workshop, settings, chosen.budget, given, library=library, soft=chosen.soft_budget
+        ) as running:
             owner = Owner(effective, running, environ)
             try:
                 yield owner

@@ -7,14 +7,18 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from claude_pool.domain import task
+from claude_pool.domain.budgets import scope_status
 from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import InvalidArgument, NotFound, WrongState
+from claude_pool.domain.pool_events import SoftLimitAnswered, SoftLimitAsked
 from claude_pool.domain.questions import ALLOW, DENY, AnswerQuestion, Question
 from claude_pool.domain.records import Recorded
+from claude_pool.domain.soft_limits import CHOICES, SOFT_LIMIT, AnswerSoftLimit, open_questions
 from claude_pool.domain.task_board import PERMISSION_CHOICES, question_text, sealed_choices
 from claude_pool.domain.task_events import QuestionAnswered, QuestionAsked, QuestionExpired
 from claude_pool.domain.values import Text, attempt_id, derived_id
 
+from .budgets import question_view, scope_view
 from .service import Origin, Service
 from .store.blobs import Texts
 from .system import System
@@ -50,6 +54,10 @@ class Questions:
                     self._remember(question_id, "nobody answered in time, so it was denied")
                 case QuestionExpired(question_id):
                     self._remember(question_id, "the slot wanted no answer any more")
+                case SoftLimitAsked(question_id):
+                    self._remember(question_id, "its limits have changed since, or its day is over")
+                case SoftLimitAnswered(question_id, _, _, choice):
+                    self._remember(question_id, f"it was answered already: {choice}")
                 case _:
                     pass
 
@@ -69,7 +77,41 @@ class Questions:
         for sealed_id, state in list(world.tasks.items()):
             if kind in (None, "sealed") and task_id in (None, sealed_id) and isinstance(state, task.Sealed):
                 found.append(_sealed_view(state))
+        if kind in (None, SOFT_LIMIT) and task_id is None:
+            found += self.of_soft_limits()
         return found
+
+    def of_soft_limits(self) -> list[View]:
+        """What is asked about soft limits, the oldest first."""
+        world = self._service.world
+        return [
+            question_view(asked, world)
+            for asked in open_questions(world.open_pool().budget, self._system.now())
+        ]
+
+    async def answer_soft_limit(
+        self, question_id: str, choice: str, amount: int | None, origin: Origin
+    ) -> View | None:
+        """Answer a question about a soft limit, with `amount` (microdollars) more; its scope as it is then.
+
+        None: there is no such question.
+
+        Raises:
+            InvalidArgument: it has no such answer. WrongState, NotFound: somebody was faster.
+        """
+        world, now = self._service.world, self._system.now()
+        if all(each.question_id != question_id for each in open_questions(world.open_pool().budget, now)):
+            return None
+        if choice not in CHOICES:
+            raise InvalidArgument(argument="choice", problem=f"say {' or '.join(CHOICES)}")
+        try:
+            recorded = await self._service.handle(
+                lambda: AnswerSoftLimit(question_id, choice, amount, self._system.now()), origin
+            )
+        except NotFound:
+            raise self._closed(question_id) from None
+        (scope,) = (r.event.scope for r in recorded if isinstance(r.event, SoftLimitAnswered))
+        return scope_view(scope_status(world, scope, now))
 
     async def _permission_view(self, task_id: str, question: Question) -> View:
         return {

@@ -22,6 +22,7 @@ from claude_pool.domain.values import is_chain_id, is_task_id, kind_of
 from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
+from .budgets import budget_view
 from .costs import costs_view
 from .forecast import WhatIf, forecast_view, foreseen
 from .places import Places
@@ -61,6 +62,10 @@ class LogReader:
     def status(self) -> View:
         """The pool as the log leaves it."""
         return status_view(pool_status(self.world(), self._version))
+
+    def budget(self) -> View:
+        """The budget, today by this machine's clock."""
+        return budget_view(self.world(), time.time_ns() // 1_000_000)
 
     def slots(self) -> list[View]:
         """The slots that are not retired."""

@@ -141,11 +141,13 @@ async def running_pool(
     system: System | None = None,
     driver: SlotDriver | None = None,
     library: Library | None = None,
+    soft: int | None = None,
 ) -> AsyncGenerator[Running]:
     """A pool at work on `store`: recovers what a dead owner left, then starts its slots.
 
-    `limit` is the budget in microdollars; `library` has the skills (default: the built-in ones). On the way
-    out everything running is ended; a store that refuses meanwhile shows in `Service.failure`.
+    `limit` is the budget in microdollars, `soft` where it asks (None: as the log has it); `library` has the
+    skills (default: the built-in ones). On the way out everything running is ended; a store that refuses
+    meanwhile shows in `Service.failure`.
     """
     system = system or RealSystem()
     library = library or Library()
@@ -175,7 +177,7 @@ async def running_pool(
         )
         owner = pool.StartOwner(
             pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now(),
-            account(workshop.environ, pool_id),
+            account(workshop.environ, pool_id), soft,
         )  # fmt: skip
         await service.handle(owner, RECOVERY)
         await _sweep(service, workplaces)

@@ -330,7 +330,7 @@ def _set_limits(budget: Budget, scope: str, limit: int | None, soft: int | None)
     _check_limit("set_usd", limit)
     _check_limit("soft_usd", soft)
     if limit is not None and soft is not None and soft > limit:
-        problem = f"{soft} microdollars are above the limit of {limit}; change both, or lift one with null"
+        problem = f"{soft} microdollars are above the limit of {limit}; change both, or lift one"
         raise InvalidArgument(argument="soft_usd", problem=problem)
     same = budget.limits_of(scope) == (limit, soft) and scope not in budget.rulings
     return () if same else (LimitsSet(scope, limit, soft),)

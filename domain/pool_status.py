@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import slot, task
 from .housing import Housing
+from .soft_limits import open_questions
 from .world import World
 
 
@@ -57,7 +58,7 @@ class PauseStatus:
 class PoolStatus:
     """Counts of slots and tasks, money in microdollars, and every slot that is not retired.
 
-    `waiting_messages` wait for the coordinator.
+    `waiting_messages` wait for the coordinator. `open_questions` are those of slots and of soft limits.
     """
 
     total_slots: int
@@ -81,6 +82,7 @@ class PoolStatus:
     version: str
     slots: tuple[SlotStatus, ...]
     waiting_messages: int = 0
+    open_questions: int = 0
 
 
 def slot_state(state: slot.Present) -> str:
@@ -175,4 +177,6 @@ def pool_status(world: World, version: str) -> PoolStatus:
         version=version,
         slots=slots,
         waiting_messages=len(pool.inbox.waiting),
+        # no clock is at hand: a day counts until something is posted to the next one
+        open_questions=len(world.questions) + len(open_questions(pool.budget, 0)),
     )

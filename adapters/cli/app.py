@@ -11,6 +11,7 @@ from ..config.options import OPTIONS
 from ..handover import VERSION
 from . import (
     answering,
+    budget,
     chains,
     context,
     control,
@@ -79,6 +80,11 @@ def build() -> typer.Typer:
     for name in ("run", "submit", "show", "list"):
         add(steps, getattr(chains, f"{name}_chain" + ("s" if name == "list" else "")), name)
     app.add_typer(steps, name="chain", help="Steps that wait for each other, from a file.")
+    money = typer.Typer(rich_markup_mode=None)
+    add(money, budget.show_budget, alone=True)
+    add(money, budget.set_budget, "set")
+    add(money, budget.reset_budget, "reset")
+    app.add_typer(money, name="budget")
     values = typer.Typer(help=context.__doc__, rich_markup_mode=None, no_args_is_help=True)
     for name in ("set", "get", "delete", "list"):
         add(values, getattr(context, f"{name}_value" + ("s" if name == "list" else "")), name)

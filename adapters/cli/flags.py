@@ -39,8 +39,10 @@ def add(
     name: str | None = None,
     pool_flags: Sequence[Option] = (),
     more: Sequence[inspect.Parameter] = (),
+    *,
+    alone: bool = False,
 ) -> None:
-    """Make `verb` a command of `app`.
+    """Make `verb` a command of `app`; `alone`: what `app` does where no command of it is named.
 
     The verb's first parameter is the `Shell`; its others become arguments and flags, those of `more`
     reach it by name. Besides, it gets `--json`, the flags that say which pool is meant, and `pool_flags`,
@@ -54,10 +56,13 @@ def add(
     names = {option.name for option in options}
 
     def command(ctx: typer.Context, **values: object) -> None:
-        before = cast("dict[str, object]", ctx.obj or {})
+        before = dict(cast("dict[str, object]", ctx.obj or {}))
         given = {key: _joined(values.pop(key)) for key in names}
-        as_json = bool(values.pop("json", False))
+        as_json = bool(values.pop("json", False)) or bool(before.pop("json", False))
         flags = {**before, **{key: value for key, value in given.items() if value is not None}}
+        if ctx.invoked_subcommand is not None:
+            ctx.obj = {**flags, "json": as_json}
+            return
         raise typer.Exit(guarded(lambda: verb(Shell(flags, as_json), **values)))
 
     flags = [_parameter(option) for option in options]
@@ -69,7 +74,10 @@ def add(
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect's own protocol
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    app.command(name or verb.__name__, help=inspect.getdoc(verb))(command)
+    if alone:
+        app.callback(invoke_without_command=True, help=inspect.getdoc(verb))(command)
+    else:
+        app.command(name or verb.__name__, help=inspect.getdoc(verb))(command)
 
 
 def guarded(work: Callable[[], int | None]) -> int:

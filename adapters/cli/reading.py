@@ -18,6 +18,10 @@ class Reader(Protocol):
         """The pool as the log leaves it."""
         ...
 
+    def budget(self) -> View:
+        """The budget, with every account that has limits."""
+        ...
+
     def slots(self) -> list[View]:
         """The slots that are not retired."""
         ...

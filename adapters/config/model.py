@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, Self, cast
 
 from claude_pool.domain.errors import InvalidArgument
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ..places import Places
 from .amounts import (
@@ -20,6 +29,7 @@ from .amounts import (
     Range,
     microdollars,
     milliseconds,
+    plain,
 )
 from .layers import Files, combine
 from .settings import Settings, settle
@@ -46,6 +56,7 @@ class PoolOptions(BaseModel):
     model: _Word | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     budget_usd: _Usd | None = None
+    soft_budget_usd: _Usd | None = None
     task_budget_usd: _Usd | None = None
     system_prompt: str | None = Field(default=None, max_length=1 << 20)
     permission_mode: Literal["plan", "default", "dontAsk", "acceptEdits", "auto", "bypassPermissions"] = (
@@ -81,6 +92,14 @@ class PoolOptions(BaseModel):
     accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()
 
+    @field_validator("soft_budget_usd")
+    @classmethod
+    def _a_soft_limit_lies_below_the_hard_one(cls, soft: float | None, info: ValidationInfo) -> float | None:
+        hard = info.data.get("budget_usd")
+        if soft is not None and hard is not None and soft > hard:
+            raise ValueError(f"{plain(soft)} is above budget_usd, {plain(hard)}")
+        return soft
+
     @model_validator(mode="after")
     def _slots_lie_between_their_bounds(self) -> Self:
         if self.min_slots > self.max_slots:
@@ -93,6 +112,11 @@ class PoolOptions(BaseModel):
     def budget(self) -> int | None:
         """The pool's limit in microdollars, None for no limit."""
         return None if self.budget_usd is None else microdollars(self.budget_usd)
+
+    @property
+    def soft_budget(self) -> int | None:
+        """Where the pool asks before it goes on, in microdollars; None: as the log has it."""
+        return None if self.soft_budget_usd is None else microdollars(self.soft_budget_usd)
 
     @property
     def task_budget(self) -> int | None:

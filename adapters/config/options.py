@@ -72,6 +72,10 @@ OPTIONS = (
     ),
     Option("budget_usd", "money", "What the pool may spend, in dollars.", None, "-b", range=DOLLARS),
     Option(
+        "soft_budget_usd", "money", "The pool asks before it spends more than this, in dollars.",
+        range=DOLLARS,
+    ),
+    Option(
         "task_budget_usd", "money", "What one task may spend, in dollars.", task="max_budget_usd",
         range=DOLLARS,
     ),

@@ -178,6 +178,13 @@ Schema = Annotated[dict[str, Any], AfterValidator(_schema)]
 
 Usd = Annotated[float, Field(gt=0, le=DOLLARS.most), _in(DOLLARS)]
 
+Scope = Annotated[
+    str,
+    Field(min_length=1, max_length=68),
+    _that(_plain, "must not hold control characters"),
+]
+"""Whose money a limit is about."""
+
 Wait = Annotated[float, Field(ge=0, le=WAIT_SECONDS.most), _in(WAIT_SECONDS)]
 """Seconds. What is above the pool's longest wait is capped there, not refused here."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from claude_pool.domain.errors import InvalidArgument
 from pydantic import Field
 
+from ..budgets import KEEP, Limit
 from ..config.amounts import microdollars
 from ..views import View
 from .arguments import Arguments, NoArguments
-from .fields import Flag, Ids, Label, Line, Moment, Page, Position, Timeout, Usd, Wait
+from .fields import Flag, Ids, Label, Line, Moment, Page, Position, Scope, Timeout, Usd, Wait
 from .schemas import TASK, result_schema
 from .shortening import shortened, shortened_chains
 from .tool import Call, Tool
@@ -70,7 +72,10 @@ class BudgetArguments(Arguments):
     """What to change about the budget."""
 
     set_usd: Usd | None = Field(default=None, description="New limit in dollars; the spend stays.")
-    reset: Flag = Field(default=False, description="Count the spend anew, from 0.")
+    soft_usd: Usd | None = Field(default=None, description="New soft limit in dollars.")
+    lift: Literal["limit", "soft", "both"] | None = Field(default=None, description="Have none of these.")
+    scope: Scope = Field(default="pool", description="What these limit: pool, day, or tag:NAME.")
+    reset: Flag = Field(default=False, description="Count all spend anew, from 0.")
 
 
 async def _result(call: Call, given: OneTask) -> View:
@@ -84,6 +89,8 @@ async def _wait(call: Call, given: WaitArguments) -> View:
         "chains": shortened_chains(waited.chains),
         "cursor": waited.cursor,
     }
+    if asked := call.application.soft_limit_questions():
+        answer["questions"] = asked
     return answer if waited.waited_cap is None else {**answer, "waited_cap": waited.waited_cap}
 
 
@@ -113,9 +120,18 @@ async def _resume(call: Call, _given: NoArguments) -> View:
 
 
 async def _budget(call: Call, given: BudgetArguments) -> View:
-    limit = None if given.set_usd is None else microdollars(given.set_usd)
-    budget = await call.application.budget(limit, given.reset, call.origin)
+    limit = _limit("set_usd", given.set_usd, given.lift in ("limit", "both"))
+    soft = _limit("soft_usd", given.soft_usd, given.lift in ("soft", "both"))
+    budget = await call.application.budget(limit, given.reset, call.origin, soft, given.scope)
     return {**budget, "forecast": await call.application.forecast()}
+
+
+def _limit(argument: str, usd: float | None, lift: bool) -> Limit:
+    if lift and usd is not None:
+        raise InvalidArgument(argument=argument, problem="is set and lifted in one call")
+    if lift:
+        return None
+    return KEEP if usd is None else microdollars(usd)
 
 
 STATUS = result_schema(
@@ -211,8 +227,9 @@ POOL_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_budget",
         "core",
-        "Show what the pool has spent, reserved and may spend, and a forecast of the queue; before that, set "
-        "a new limit or count the spend anew if asked to. A lower limit stops only new work.",
+        "Show what the pool, today and tags have spent, reserved and may spend, and a forecast of the queue; "
+        "before that, change limits or count the spend anew if asked to. A limit stops new work; a soft one "
+        "parks it and asks.",
         BudgetArguments,
         result_schema(
             "spent_microdollars", spent_microdollars="integer", limit_microdollars=["integer", "null"]

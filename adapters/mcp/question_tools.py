@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from claude_pool.domain.errors import InvalidArgument
 from pydantic import AfterValidator, Field
 
+from ..config.amounts import microdollars
 from ..questions import json_object
 from ..views import View
 from .arguments import Arguments
 from .canonical import canonical_json
 from .fields import Line, LongText, Usd
-from .schemas import STATE, result_schema
+from .schemas import result_schema
 from .tool import Call, Tool
 
 UPDATED_INPUT_BYTES = 1_000_000
@@ -41,7 +42,9 @@ class AnswerArguments(Arguments):
     updated_input: Annotated[dict[str, Any], AfterValidator(_bounded)] | None = Field(
         default=None, description="With allow: the tool's input instead of the one shown."
     )
-    amount_usd: Usd | None = Field(default=None, description="With continue: dollars more.")
+    amount_usd: Usd | None = Field(
+        default=None, description="With continue: dollars more; default: all up to the limit."
+    )
 
 
 async def _list(call: Call, given: ListQuestionsArguments) -> View:
@@ -52,8 +55,9 @@ async def _answer(call: Call, given: AnswerArguments) -> View:
     if given.amount_usd is not None and given.choice != "continue":
         raise InvalidArgument(argument="amount_usd", problem="goes with continue")
     changed = None if given.updated_input is None else json_object(given.updated_input)
+    amount = None if given.amount_usd is None else microdollars(given.amount_usd)
     return await call.application.answer_question(
-        given.question_id, given.choice, given.message, changed, call.origin
+        given.question_id, given.choice, given.message, changed, call.origin, amount
     )
 
 
@@ -62,7 +66,7 @@ QUESTION_TOOLS: tuple[Tool[Any], ...] = (
         "pool_list_questions",
         "review",
         "List what waits for an answer, with its choices: permission (a slot wants to use a tool and is "
-        "denied at the deadline), sealed (a task with an unknown outcome).",
+        "denied at the deadline), sealed (a task with an unknown outcome), soft_limit (money).",
         ListQuestionsArguments,
         result_schema("questions", questions="array"),
         _list,
@@ -72,9 +76,10 @@ QUESTION_TOOLS: tuple[Tool[Any], ...] = (
         "pool_answer_question",
         "review",
         "Answer one question. permission: allow (perhaps with another input) or deny. sealed: resume the "
-        "interrupted conversation, rerun the task, or cancel it. Returns the task's view.",
+        "interrupted conversation, rerun the task, or cancel it; returns the task's view. soft_limit: "
+        "continue, or stop all new work there.",
         AnswerArguments,
-        STATE,
+        result_schema("task_id", "state", task_id=["string", "null"], state="string"),
         _answer,
         destroys=True,
         works=True,

@@ -70,6 +70,36 @@ def test_an_embedded_owner_gives_way_to_one_that_is_at_work(used: Shell) -> None
     assert "[store_in_use] " in used.run("run", "hello", "--embedded", code=3)
 
 
+def test_a_budget_is_set_asked_about_and_reset_and_each_change_says_what_was_before(shell: Shell) -> None:
+    shell.run("run", "hello", "--soft-budget-usd", "0.0001")
+    assert shell.run("budget", "set", "2.5", "--soft", "2") == (
+        "pool: limit none -> $2.500000, soft limit $0.000100 -> $2.000000\n"
+    )
+    assert (
+        shell.run("budget", "set", "none", "--day")
+        == "day: limit none (as before), soft limit none (as before)\n"
+    )
+    assert shell.run("budget", "set", "--soft", "0.0001", "--tag", "night") == (
+        "tag:night: limit none (as before), soft limit none -> $0.000100\n"
+    )
+    shell.run("budget", "set", "--soft", "0.000001")
+    (question,) = shell.json("questions")
+    assert (question["kind"], question["scope"]) == ("soft_limit", "pool")
+    shell.run("submit", "more")
+    assert shell.run("answer", question["question_id"], "continue", "--amount", "1") == "pool answered\n"
+    spent = shell.json("budget")["spent_microdollars"]
+    assert shell.run("budget", "reset").startswith(f"pool: spent $0.{spent:06} -> $0.000000\n")
+    for words in (["nan"], ["1:30"], [], ["1", "--day", "--tag", "x"], ["0"]):
+        assert "[invalid_argument] " in shell.run("budget", "set", *words, code=2)
+    shell.run("stop")
+    assert [line.split()[0] for line in shell.run("budget").splitlines()] == [
+        "SCOPE",
+        "pool",
+        "day",
+        "tag:night",
+    ]
+
+
 def test_wrong_options_are_a_usage_error_wherever_they_are_found(used: Shell) -> None:
     for words in (["run", "hello", "-n", "99"], ["run", "hello", "-n", "99", "--embedded"]):
         assert "[invalid_argument] slots (flag --slots): 99 slots are not between 1 and 16" in used.run(
