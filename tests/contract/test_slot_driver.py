@@ -17,7 +17,7 @@ import pytest
 from claude_pool.adapters.claude.project_text import project_text
 from claude_pool.domain.errors import NotFound
 from claude_pool.domain.ports import Ask, Launch, Leave, SlotFailure, Turn, TurnReport
-from claude_pool.domain.values import Denial, End
+from claude_pool.domain.values import Denial, End, Limit, LimitKind
 
 from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench, real_bench
 
@@ -641,6 +641,15 @@ def test_a_question_to_the_user_is_put_where_a_task_allows_it_by_name(tmp_path: 
 # ---------------------------------------------------------------------------- failures
 
 
+_LIMITS = {
+    "status: 400 credit": LimitKind.BILLING,
+    "status: 401": LimitKind.LOGIN,
+    "status: 403": LimitKind.LOGIN,
+    "status: 429": LimitKind.RATE,
+    "status: 529": LimitKind.OVERLOADED,
+}
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "retryable"),
     [
@@ -663,6 +672,7 @@ def test_a_failure_of_the_provider_has_its_code(again: Play, fault: str, code: s
         outcome = report.outcome
         assert (outcome.end, outcome.code, outcome.retryable) == (End.FAILED, code, retryable)
         assert outcome.message and outcome.output.inline == ""
+        assert outcome.limit == (Limit(_LIMITS[fault]) if fault in _LIMITS else None)
         assert report.alive and output(await bench.run("and again")) == "echo: and again"
 
     again(scene)

@@ -9,6 +9,7 @@ from typing import Any
 
 from claude_pool.adapters.demo.directives import filler
 
+from tests.fakes.fakecli import lines
 from tests.fakes.fakecli.conversation import new_id
 from tests.fakes.fakecli.state import Cli, crash
 from tests.fakes.fakecli.wire import Line, encoded
@@ -21,6 +22,8 @@ def in_the_middle(cli: Cli) -> None:
     personas = cli.personas
     if (flood := personas.number("stderrflood", 1_000_000)) is not None:
         _write_all(2, b"E" * 99 + b"\n", flood)
+    if (resets := personas.number("rejected", 1_800_000_000)) is not None:
+        cli.wire.emit(lines.rate_limit(cli.session, resets))
     if (flood := personas.number("flood", 1_000_000)) is not None:
         cli.wire.raw((b'{"type":"flood","text":"' + b"y" * 74 + b'"}\n') * (flood // 100))
     if (count := personas.number("daemon", 1)) is not None:

@@ -18,6 +18,7 @@ In the middle of a turn, once its first piece was printed:
     stderrflood N   prints N bytes to stderr
     flood N         prints N bytes of unknown lines to stdout
     daemon N        leaves N processes with sessions of their own that ignore SIGTERM (they end after 120 s)
+    rejected EPOCH  tells of a usage limit that ends then, and goes on as if nothing were
     respawn         starts such a process when it gets SIGTERM, then exits
 
 On the wire:
@@ -62,6 +63,7 @@ NAMES = frozenset(
         "crash",
         "kill9",
         "stderrflood",
+        "rejected",
         "flood",
         "daemon",
         "respawn",

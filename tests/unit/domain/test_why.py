@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from claude_pool.domain.chain_events import (
     ChainCompleted,
@@ -35,7 +37,7 @@ from claude_pool.domain.task_events import (
     TaskParked,
     TaskSubmitted,
 )
-from claude_pool.domain.values import End, Text
+from claude_pool.domain.values import End, Limit, LimitKind, Text
 from claude_pool.domain.why import Reason, story
 
 from tests.support.domain_story import outcome, spec
@@ -107,6 +109,16 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         (
             AttemptFailed(1, FAILURE, 9),
             "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.)",
+        ),
+        (
+            AttemptFailed(1, replace(FAILURE, limit=Limit(LimitKind.RATE)), 9),
+            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.), "
+            "a limit of the provider: rate",
+        ),
+        (
+            AttemptFailed(1, replace(FAILURE, limit=Limit(LimitKind.USAGE, 90)), 9),
+            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.), "
+            "a limit of the provider: usage until 90",
         ),
         (AttemptCancelled(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
         (AttemptSealed(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),

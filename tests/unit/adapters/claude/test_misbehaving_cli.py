@@ -13,7 +13,7 @@ from claude_pool.adapters.claude import tree
 from claude_pool.adapters.claude.driver import ClaudeDriver
 from claude_pool.adapters.claude.slot import SlotLimits
 from claude_pool.domain.ports import Launch, SlotFailure
-from claude_pool.domain.values import End
+from claude_pool.domain.values import End, Limit, LimitKind
 
 from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench
 
@@ -114,6 +114,32 @@ def test_a_process_that_fails_in_a_turn_fails_it_and_is_gone(
         assert not Path(f"/proc/{pid}").exists()
 
     play(tmp_path, scene)
+
+
+def test_a_turn_that_goes_silent_after_its_call_was_rejected_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_pool.adapters.claude.slot._REJECTED_SECONDS", 0.1)
+
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(_SLOW_ANSWER)
+        assert (report.outcome.code, report.outcome.limit) == (
+            "provider_limit",
+            Limit(LimitKind.USAGE, 1_800_000_000_000),
+        )
+        assert report.alive
+
+    play(tmp_path, scene, "rejected 1800000000")
+
+
+def test_a_turn_that_goes_on_after_a_rejected_call_is_left_alone(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run("[[reply: it goes on]]")
+        assert (report.outcome.end, report.outcome.limit) == (End.SUCCEEDED, None)
+
+    play(tmp_path, scene, "rejected 1800000000")
 
 
 def test_a_process_that_does_not_take_the_prompt_is_ended(tmp_path: Path) -> None:
