@@ -29,7 +29,7 @@ Feature: Waiting for the first attempt may have an end
   Scenario: A task that has run waits for its next attempt without that limit
     Given a pool of 1 slot with
       | queue timeout | 30 s |
-    When the coordinator submits A, which is refused with status 529 once and answers "at last", with
+    When the coordinator submits A, which is refused with status 500 once and answers "at last", with
       | retries | 1 |
     Then A is parked
     When 60 seconds pass

@@ -47,7 +47,7 @@ KINDS = (
     Kind("[[reply: fine]] [[usage: input=1200 output=340]] one"),
     Kind("[[usage: input=90 output=75 cache_read=4000 cache_write=600]] two"),
     Kind('[[tool: Bash {"command": "echo hi"}]] [[usage: input=500 output=20]] three'),
-    Kind("[[status: 529]] four", "failed"),
+    Kind("[[status: 500]] four", "failed"),
     Kind("[[slow: 20ms x 4000]] [[usage: input=700 output=8000]] five", "cancelled", "cancel", cut=True),
 )
 ROUNDS = 4
@@ -56,7 +56,7 @@ _WORDS = "[[reply: alpha beta gamma delta epsilon zeta eta theta]] [[usage: inpu
 ODD_KINDS = (
     Kind(f"{_WORDS} [[slow: 20ms x 8]] [[cut after: 4]] [[times: 1]] six", cut=True),
     Kind(f"{_WORDS} [[slow: 20ms x 8]] [[error after: 4]] [[times: 1]] seven", cut=True),
-    Kind(f"{_WORDS} [[status: 529]] [[times: 1]] eight", retries=1),
+    Kind(f"{_WORDS} [[status: 500]] [[times: 1]] eight", retries=1),
     Kind(f"{_WORDS} nine", model="claude-next-9"),
     Kind(f"{_WORDS} [[slow: 1s x 60]] ten", "failed", "kill", cut=True, error="slot_failed"),
     Kind("[[hang]] eleven", "failed", "kill", cut=True, error="slot_failed"),
