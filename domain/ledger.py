@@ -126,6 +126,7 @@ class Budget:
     """Money since the last `budget.opened`. `limit` and `soft` are the pool's own, as in `Scope`.
 
     `asked` and `rulings` have at most one for each scope; `questions` counts those that were ever asked.
+    `past` is what was spent in the accounts of days that are over, as long as a reservation names them.
     """
 
     limit: int | None = None
@@ -136,6 +137,7 @@ class Budget:
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     rulings: dict[str, Ruling] = field(default_factory=dict[str, Ruling])
     questions: int = 0
+    past: dict[str, int] = field(default_factory=dict[str, int])
 
     @property
     def reservations(self) -> dict[str, int]:
@@ -212,7 +214,8 @@ class Budget:
         if account == "":
             return self.spent, self.reserved
         scope = self.scopes.get(scope_of(account), Scope(""))
-        spent = scope.spent if scope.account == account else 0  # the first posting of a new day
+        # a day that nothing was posted to yet has begun at 0; one that is over still binds what it reserved
+        spent = scope.spent if scope.account == account else self.past.get(account, 0)
         return spent, sum(held.amount for held in self.held.values() if account in held.accounts)
 
     def levels(self, accounts: tuple[str, ...]) -> tuple[Level, ...]:
@@ -360,7 +363,7 @@ def evolve(budget: Budget, event: MoneyEvent) -> Budget:
             return _spent(budget, cost, accounts)
         case BudgetOpened(limit):
             scopes = {name: replace(scope, spent=0) for name, scope in budget.scopes.items()}
-            return replace(budget, limit=limit, spent=0, scopes=scopes, asked={}, rulings={})
+            return replace(budget, limit=limit, spent=0, scopes=scopes, asked={}, rulings={}, past={})
         case BudgetLimitChanged(limit):
             return replace(_undisputed(budget, WHOLE), limit=limit)
         case LimitsSet("pool", limit, soft):
@@ -381,14 +384,19 @@ def _undisputed(budget: Budget, scope: str) -> Budget:
 
 
 def _spent(budget: Budget, cost: int, accounts: tuple[str, ...]) -> Budget:
-    scopes = dict(budget.scopes)
+    scopes, past = dict(budget.scopes), dict(budget.past)
     for account in accounts:
         if account.startswith(DAY + ":"):
             today = scopes.get(DAY, Scope(""))
             if account > today.account:
+                past[today.account] = today.spent
                 today = replace(today, account=account, spent=0)
             if account == today.account:
                 scopes[DAY] = replace(today, spent=today.spent + cost)
+            else:
+                past[account] = past.get(account, 0) + cost
         elif account in scopes:
             scopes[account] = replace(scopes[account], spent=scopes[account].spent + cost)
-    return replace(budget, spent=budget.spent + cost, scopes=scopes)
+    named = {account for held in budget.held.values() for account in held.accounts} if past else set[str]()
+    past = {account: spent for account, spent in past.items() if account in named}
+    return replace(budget, spent=budget.spent + cost, scopes=scopes, past=past)

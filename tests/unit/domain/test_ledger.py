@@ -103,6 +103,34 @@ def test_a_new_day_begins_at_nothing_and_the_old_one_is_closed() -> None:
     assert (budget.level(TOMORROW), budget.spent) == (Level(TOMORROW, 50, 7, 0), 57)
 
 
+def test_a_day_that_is_over_binds_what_still_runs_from_it() -> None:
+    budget = after(
+        SetLimits("day", 50, None),
+        ReserveFunds("a.1", 10, (TODAY,)),
+        ReserveFunds("b.1", 20, (TODAY,)),
+        ChargeFunds("slot-0", 15, "unsolicited", 0),
+        ChargeFunds("slot-0", 30, "unsolicited", DAY),
+    )
+    assert budget.level(TODAY) == Level(TODAY, 50, 15, 30)
+    with pytest.raises(BudgetExceeded):
+        decide(TopUpFunds("a.1", 6), budget)
+    settled = evolve(budget, FundsSettled("b.1", 18, False, 0, (TODAY,)))
+    assert settled.level(TODAY) == Level(TODAY, 50, 33, 10)
+    assert settled.level(TOMORROW) == Level(TOMORROW, 50, 30, 0)
+    assert evolve(settled, FundsSettled("a.1", 1, False, 0, (TODAY,))).past == {}
+
+
+def test_a_reset_empties_a_day_that_is_over_too() -> None:
+    budget = after(
+        SetLimits("day", 50, None),
+        ReserveFunds("a.1", 10, (TODAY,)),
+        ChargeFunds("slot-0", 15, "unsolicited", 0),
+        ChargeFunds("slot-0", 30, "unsolicited", DAY),
+        ResetBudget(),
+    )
+    assert budget.level(TODAY) == Level(TODAY, 50, 0, 10)
+
+
 def test_the_spend_of_today_is_known_before_it_is_limited() -> None:
     budget = after(ChargeFunds("slot-0", 30, "unsolicited", 5), SetLimits("day", 50, None))
     assert budget.level(TODAY) == Level(TODAY, 50, 30, 0)
