@@ -2,7 +2,8 @@ Feature: Money is set aside before it is spent
 
   Several attempts run at once, so looking at the spend alone would let them exceed the limit together. Each
   attempt therefore reserves what it may cost before it starts, and settles what it did cost when it ends. A
-  task with a limit of its own reserves that much; others share what is free. A task whose money is only
+  task with a limit of its own reserves that much. Every other one reserves what its next call costs at worst, or
+  an equal share of a small budget, and is topped up from what is free while it runs. A task whose money is only
   reserved by others waits and says so; one that can never be paid is given up.
 
   Scenario: A task reserves its own limit
@@ -20,7 +21,7 @@ Feature: Money is set aside before it is spent
       | limit | spent  | reserved | free   |
       | $0.1  | $0.003 | $0       | $0.097 |
 
-  Scenario: Tasks without a limit share what is free
+  Scenario: Tasks without a limit share a small budget
     Given a pool of 2 slots with
       | budget | $0.1 |
     When the coordinator submits

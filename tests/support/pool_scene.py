@@ -123,7 +123,7 @@ class Scene:
                 return int(value)
             case "timeout seconds" | "wait seconds":
                 return float(value)
-            case "max budget usd":
+            case "max budget usd" | "set usd" | "soft usd":
                 return float(value.removeprefix("$"))
             case "tags" | "allowed tools" | "disallowed tools" | "tools":
                 return value.split(", ")
@@ -245,6 +245,18 @@ class Scene:
         ]
         waiting = self.see("pool_list_questions", task_id=self.tasks[name])["questions"]
         return str([*asked, *waiting][-1]["question_id"])
+
+    def soft_limit_question(self) -> View:
+        """What the pool asks about a soft limit, once it does."""
+
+        def asked() -> list[View]:
+            found: list[View] = self.see("pool_list_questions", kind="soft_limit")["questions"]
+            return found
+
+        self.pool.settle()
+        self.pool.until(lambda: bool(asked()), "the pool asked")
+        (question,) = asked()
+        return question
 
     def session_of(self, name: str) -> str:
         """The conversation of a task's last attempt; what is no task's letter stands for itself."""

@@ -152,3 +152,19 @@ def attempt_rows(events: Sequence[View], names: Mapping[str, str]) -> list[Row]:
             case _:
                 pass
     return list(rows.values())
+
+
+def account_row(account: View) -> Row:
+    """An account of the budget as a row."""
+    amounts = {
+        "limit": "limit",
+        "soft": "soft_limit",
+        "spent": "spent",
+        "reserved": "reserved",
+        "free": "free",
+    }
+    row = {
+        word: "" if (amount := account[f"{name}_microdollars"]) is None else dollars(amount)
+        for word, name in amounts.items()
+    }
+    return {"scope": account["scope"], "asks": "yes" if "question_id" in account else "no", **row}

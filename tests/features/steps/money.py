@@ -7,12 +7,36 @@ from pytest_bdd import given, then, when
 from tests.features.steps.vocabulary import phrase
 from tests.support.pool_money import dollars, microdollars
 from tests.support.pool_scene import Scene
-from tests.support.pool_tables import Table, compare, cost_row, forecast_row
+from tests.support.pool_tables import Table, account_row, compare, cost_row, forecast_row, pairs_of
 
 
 @when(phrase("the coordinator sets the budget to {amount:Money}"))
 def set_budget(scene: Scene, amount: str) -> None:
     scene.ask("pool_budget", set_usd=float(amount.removeprefix("$")))
+
+
+@when("the coordinator changes the budget with")
+def change_budget(scene: Scene, datatable: Table) -> None:
+    scene.ask("pool_budget", **scene.options(pairs_of(datatable)))
+
+
+@then(phrase("the pool asks {text:Text}"))
+def pool_asks(scene: Scene, text: str) -> None:
+    assert scene.soft_limit_question()["text"] == text
+
+
+@when(phrase("the coordinator answers {choice:Ruling}"))
+@when(phrase("the coordinator answers {choice:Ruling} with {amount:Money} more"))
+def answer(scene: Scene, choice: str, amount: str | None = None) -> None:
+    more = None if amount is None else float(amount.removeprefix("$"))
+    name = scene.soft_limit_question()["question_id"]
+    scene.ask("pool_answer_question", question_id=name, choice=choice, amount_usd=more)
+
+
+@then("the accounts are")
+def accounts_are(scene: Scene, datatable: Table) -> None:
+    scene.pool.settle()
+    compare(datatable, [account_row(each) for each in scene.see("pool_budget")["scopes"]])
 
 
 @when("the coordinator resets the budget")

@@ -54,6 +54,7 @@ KINDS = {
     "Slot": _kind(r"slot-\d+", lambda text: text),
     "Count": _kind(r"\d+", lambda text: int(text)),
     "Choice": _kind(r"allow|deny|resume|rerun|cancel", lambda text: text),
+    "Ruling": _kind(r"continue|stop", lambda text: text),
     "Drains": _kind(r"finish|cancel|undo", lambda text: text),
     "SlotList": _kind(
         r"slot-\d+(?:(?:, | and )slot-\d+)*|nothing", lambda text: re.findall(r"slot-\d+", text)
