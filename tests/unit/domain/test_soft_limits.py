@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import ledger, pool, task
+from claude_pool.domain.budgets import ScopeStatus, scope_statuses
 from claude_pool.domain.coordination import Claim, RecordSpend, waiting_for
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument, NotFound
 from claude_pool.domain.ledger import Asked, Ruling, SetLimits
 from claude_pool.domain.pool_events import Settings, SoftLimitAsked
+from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.soft_limits import (
     AnswerSoftLimit,
     AskSoftLimit,
@@ -416,6 +418,21 @@ def test_the_strictest_level_decides() -> None:
     why = held(budget(story), accounts)
     assert why is not None and why.why == "stopped"
     assert held(budget(story), (TODAY,)) is None
+
+
+# Views.
+
+
+def test_every_account_is_shown_with_the_limits_in_force_and_its_question() -> None:
+    story = spent("pool", 10, 12, limit=100)
+    story.do(SetLimits("tag:night", 50, None))
+    whole, today, night = scope_statuses(story.world, NOW)
+    assert whole == ScopeStatus("pool", "", 100, 10, 12, 0, 88, False, asked(story).question_id)
+    assert today == ScopeStatus("day", TODAY, None, None, 12, 0, None, False, None)
+    assert night == ScopeStatus("tag:night", "tag:night", 50, None, 0, 0, 50, False, None)
+    assert pool_status(story.world, "").open_questions == 1
+    answer(story, "stop")
+    assert scope_statuses(story.world, NOW)[0] == ScopeStatus("pool", "", 12, None, 12, 0, 0, True, None)
 
 
 # Setting it.
