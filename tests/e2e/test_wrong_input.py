@@ -82,7 +82,6 @@ def test_a_missing_key_parks_the_task_and_says_so(tmp_path: Path) -> None:
         assert failed.returncode == 7
         assert "[not_logged_in]" in failed.stderr
         assert shell.json("status")["paused"] == {"reason": "not_logged_in", "until": None}
-        assert shell.raw("run", "hello").returncode == 7
 
 
 def test_a_project_file_may_not_choose_the_program(shell: Shell) -> None:
