@@ -444,13 +444,15 @@ class Application:
         Raises:
             InvalidArgument: no such scope, or the soft limit would be above the hard one.
         """
-        at = self._service.world.open_pool()
-        ledger.decide(limits_for(at.budget, scope, limit, soft), at.budget)  # refused before all is reset
+        at, changes = self._service.world.open_pool(), (limit, soft) != (KEEP, KEEP)
+        wanted = limits_for(at.budget, scope, limit, soft)
+        if changes:
+            ledger.decide(wanted, at.budget)  # refused before all is reset
         if reset and scope != ledger.WHOLE:
             raise InvalidArgument(argument="scope", problem="a reset is of all accounts together")
         if reset:
             await self._service.handle(ledger.ResetBudget(), origin)
-        if (limit, soft) != (KEEP, KEEP):
+        if changes:
             await self._service.handle(
                 lambda: limits_for(self._service.world.open_pool().budget, scope, limit, soft), origin
             )

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters.requests import TaskRequest
+from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument, NotFound, PoolError, WrongState
 from claude_pool.domain.funding import Quote
+from claude_pool.domain.ledger import SetBudget
 from claude_pool.domain.pool_events import FundsToppedUp
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import AttemptStarted, TaskParked, TaskUnparked
@@ -263,6 +265,16 @@ def test_one_of_two_answers_at_once_counts(tmp_path: Path) -> None:
             return_exceptions=True,
         )
         assert [isinstance(each, WrongState) for each in answers] == [False, True]
+
+    played(tmp_path, scene)
+
+
+def test_a_budget_whose_limit_an_owner_put_below_its_soft_limit_is_shown(tmp_path: Path) -> None:
+    async def scene(running: Running, _release: asyncio.Event) -> None:
+        await running.application.budget(soft=5_000)
+        await running.service.handle(SetBudget(1_000), CALLER)
+        view = await running.application.budget()
+        assert (view["limit_microdollars"], view["soft_limit_microdollars"]) == (1_000, 5_000)
 
     played(tmp_path, scene)
 
