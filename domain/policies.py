@@ -218,11 +218,13 @@ def _unparkings(world: World, now: int) -> Iterator[Command]:
     free = world.open_pool().paused is None
     for task_id in world.parked:
         state = world.tasks[task_id]
-        if not isinstance(state, task.Parked):
-            continue
-        over = free and state.reason in provider.HOLDS
-        if over if state.until is None else state.until <= now:
+        if isinstance(state, task.Parked) and _is_over(state, free, now):
             yield task.UnparkTask(task_id)
+
+
+def _is_over(park: task.Parked, free: bool, now: int) -> bool:
+    """Whether the time of a park has come; one of the provider without a time ends once the pool is `free`."""
+    return free and park.reason in provider.HOLDS if park.until is None else park.until <= now
 
 
 def _short_of_money(world: World) -> list[Rank]:
