@@ -78,6 +78,10 @@ def test_a_projects_file_moves_the_state_only_where_that_is_allowed(tmp_path: Pa
             "--budget-usd: '1e300' is not dollars from 0.000001 to 1000000",
         ),
         (
+            {"budget_usd": "1", "soft_budget_usd": "1.5"},
+            "soft_budget_usd (flag --soft-budget-usd): 1.5 is above budget_usd, 1",
+        ),
+        (
             {"task_budget_usd": "0"},
             "--task-budget-usd: '0' is not dollars from 0.000001 to 1000000",
         ),
