@@ -223,7 +223,7 @@ def _unparkings(world: World, now: int) -> Iterator[Command]:
 
 
 def _is_over(park: task.Parked, free: bool, now: int) -> bool:
-    """Whether the time of a park has come; one of the provider without a time ends once the pool is `free`."""
+    """Whether a park has had its time; one of the provider without a time ends once the pool is `free`."""
     return free and park.reason in provider.HOLDS if park.until is None else park.until <= now
 
 
