@@ -213,10 +213,10 @@ def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int)
     needed = 1 if limit is None else limit
     for level in levels(world, spec, accounts_of(world, spec, now)):
         # what is only spent for today runs tomorrow
-        if level.unspent < needed and not (level.name.startswith(ledger.DAY) and needed <= level.limit):
+        if level.unspent < needed and not (level.of_a_day and needed <= level.limit):
             raise level.exceeded(needed)
     held = soft_limits.held(at.budget, at.budget.accounts(spec.tags, now))
-    if held is not None and held.why == "stopped" and not held.level.name.startswith(ledger.DAY):
+    if held is not None and held.why == "stopped" and not held.level.of_a_day:
         raise held.level.exceeded(needed)
 
 

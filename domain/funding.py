@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import soft_limits, task
-from .ledger import DAY, Level
+from .ledger import Level
 from .pool import Open
 from .values import TaskSpec, attempt_id
 from .world import World
@@ -107,12 +107,8 @@ def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Un
     if held is None:
         return funds
     if held.why == "stopped":
-        return Unaffordable("day" if _is_of_a_day(held.level) else "spent", 1, held.level)
+        return Unaffordable("day" if held.level.of_a_day else "spent", 1, held.level)
     return Unaffordable(held.why, 1, held.level)
-
-
-def _is_of_a_day(level: Level) -> bool:
-    return level.name.startswith(DAY + ":")
 
 
 def _funding(world: World, job: task.Job, quote: Quote, accounts: tuple[str, ...]) -> Funding | Unaffordable:
@@ -145,7 +141,7 @@ def _refusal(at: tuple[Level, ...], least: int, wanted: int) -> Unaffordable | N
     """Why `wanted` cannot be reserved now; an account that does not even have `least` left never can."""
     for level in at:
         if level.unspent < least:
-            later = _is_of_a_day(level) and level.limit >= least
+            later = level.of_a_day and level.limit >= least
             return Unaffordable("day" if later else "spent", least, level)
     for level in at:
         if level.free < wanted:

@@ -114,6 +114,11 @@ class Level:
         """The limit less what is spent, never below 0."""
         return max(0, self.limit - self.spent)
 
+    @property
+    def of_a_day(self) -> bool:
+        """Whether it is a day's account, after which another one begins at 0."""
+        return self.name.startswith(DAY + ":")
+
     def exceeded(self, needed: int) -> BudgetExceeded:
         """The refusal that says what is spent, reserved, allowed and `needed`."""
         return BudgetExceeded(

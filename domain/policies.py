@@ -27,7 +27,7 @@ from .coordination import Claim, Command, too_many
 from .errors import Paused, WrongState
 from .funding import BUDGET, Price, Quote, Unaffordable, funding
 from .housing import KeepWork, Stage, WantWorkplace
-from .ledger import DAY, next_day
+from .ledger import next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
@@ -332,8 +332,8 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
 
 
 def _without_money(state: task.Known, funds: Unaffordable, now: int) -> Iterator[Command]:
-    """Park it while others hold reservations; give it up when its money will never come."""
-    task_id = state.job.task_id
+    """Park it while it may still get its money; give it up when that will never come."""
+    task_id, until = state.job.task_id, next_day(now) if funds.level.of_a_day else None
     match funds.why:
         case "chain":
             message = "The chain's budget is spent. Give the chain a higher max_budget_usd."
@@ -343,15 +343,13 @@ def _without_money(state: task.Known, funds: Unaffordable, now: int) -> Iterator
             yield task.FailTask(task_id, "task_budget_reached", message, now)
         case "spent":
             yield task.FailTask(task_id, "budget_exceeded", funds.level.exceeded(funds.needed).message, now)
-        case _ if not isinstance(state, task.Pending):
-            pass
-        case "day":
-            yield task.ParkTask(task_id, BUDGET, next_day(now))
+        case _ if isinstance(state, task.Parked):
+            if until is not None and state.until is None:
+                yield task.UnparkTask(task_id)  # and park it again: only the next day may let it go on
         case "asked":
-            of_a_day = funds.level.name.startswith(DAY + ":")
-            yield task.ParkTask(task_id, SOFT_LIMIT, next_day(now) if of_a_day else None)
+            yield task.ParkTask(task_id, SOFT_LIMIT, until)
         case _:
-            yield task.ParkTask(task_id, BUDGET)
+            yield task.ParkTask(task_id, BUDGET, until)
 
 
 def _plans(

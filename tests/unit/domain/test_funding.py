@@ -18,6 +18,7 @@ from claude_pool.domain.task_events import InterruptRequested
 from claude_pool.domain.values import End, Filling, Options, TaskSpec, Text
 
 from tests.support.domain_chains import accept, chain_of, go_on, plan, step, step_task, text
+from tests.support.domain_claims import check_wake
 from tests.support.domain_story import NOW, Story, end, outcome, spec, submit, task_name, warmed
 
 KEEP = Settings(slots=2, session="slot")
@@ -226,6 +227,32 @@ def test_what_is_spent_for_today_waits_for_tomorrow() -> None:
     assert (waits.reason, waits.until) == ("budget", DAY)
     story.settle(DAY)
     assert task_id in story.world.running
+
+
+def test_who_waits_for_the_reservations_of_a_day_waits_no_longer_than_the_day() -> None:
+    story = warmed(KEEP)
+    story.do(ledger.SetLimits("day", 10, None))
+    first, second = submit(story, 0, spec(max_budget=10)), submit(story, 1, spec(max_budget=10))
+    story.settle()
+    assert first in story.world.running
+    assert check_wake(story, NOW) == DAY
+    story.settle(DAY)
+    assert second in story.world.running
+
+
+def test_who_waited_for_reservations_until_they_were_spent_for_today_waits_for_tomorrow() -> None:
+    story = warmed(KEEP)
+    story.do(ledger.SetLimits("day", 12, None))
+    story.do(ledger.SetLimits("pool", 10, None))
+    first, second = submit(story, 0, spec(max_budget=10)), submit(story, 1, spec(max_budget=5))
+    story.settle()
+    end(story, first, outcome(cost=10))
+    story.do(ledger.SetLimits("pool", None, None))
+    story.settle()
+    waits = story.world.tasks[second]
+    assert isinstance(waits, task.Parked)
+    assert (waits.reason, waits.until) == ("budget", DAY)
+    assert check_wake(story, NOW) == DAY
 
 
 def test_what_no_day_can_pay_is_refused() -> None:
