@@ -145,6 +145,7 @@ def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[
     """The views of those of `ids` that came to rest within `timeout` seconds, in the order of `ids`."""
     deadline = None if timeout is None else time.monotonic() + timeout
     found: dict[str, View] = {}
+    told: set[str] = set()
     cursor: object = None
     with output.progress(f"waiting for {len(ids)} tasks" if len(ids) > 1 else "waiting") as say:
         while missing := [each for each in ids if each not in found]:
@@ -165,6 +166,7 @@ def wait_for(client: Client, ids: Sequence[str], timeout: float | None) -> list[
                     _tell_questions(view)
                 else:
                     found[view_id(view)] = view
+            _tell_soft_limits(answer, told)
             say(f"waiting for {sum(each not in found for each in ids)} of {len(ids)}")
             if left <= 0:
                 break
@@ -189,6 +191,14 @@ def _tell_questions(view: View) -> None:
     """A task that runs is told of for what it asks."""
     for each in cast("list[View]", view.get("questions") or []):
         output.note(f"{view_id(view)}: {each['text']}? claude-pool answer {each['question_id']} allow|deny")
+
+
+def _tell_soft_limits(answer: View, told: set[str]) -> None:
+    """Of each soft limit that keeps tasks waiting it is told once, and how to answer."""
+    for each in _views(answer, "questions"):
+        if each["question_id"] not in told:
+            told.add(each["question_id"])
+            output.note(f"{each['text']} claude-pool answer {each['question_id']} continue|stop")
 
 
 def _living(client: Client) -> list[str]:

@@ -100,6 +100,17 @@ def test_a_budget_is_set_asked_about_and_reset_and_each_change_says_what_was_bef
     ]
 
 
+def test_who_waits_at_a_soft_limit_is_told_how_to_go_on(shell: Shell) -> None:
+    shell.run("run", "hello", "--soft-budget-usd", "0.000001")
+    (question,) = shell.json("questions")
+
+    shell.run("submit", "more")
+
+    said = shell.run("wait", "--timeout", "1", code=124)
+
+    assert said.count(f"claude-pool answer {question['question_id']} continue|stop") == 1
+
+
 def test_wrong_options_are_a_usage_error_wherever_they_are_found(used: Shell) -> None:
     for words in (["run", "hello", "-n", "99"], ["run", "hello", "-n", "99", "--embedded"]):
         assert "[invalid_argument] slots (flag --slots): 99 slots are not between 1 and 16" in used.run(
