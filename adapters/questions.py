@@ -171,6 +171,9 @@ class Questions:
         for task_id, state in world.tasks.items():
             if isinstance(state, task.Sealed) and _sealed_id(state) == question_id:
                 return task_id, sealed_choices(state.job)
+        if any(each["question_id"] == question_id for each in self.of_soft_limits()):
+            problem = "is about a soft limit: answer it without message and updated_input"
+            raise InvalidArgument(argument="question_id", problem=problem)
         raise self._closed(question_id)
 
     def _closed(self, question_id: str) -> WrongState | NotFound:

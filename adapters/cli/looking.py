@@ -41,7 +41,9 @@ def status(shell: Shell) -> None:
             "draining": "yes" if view["draining"] else None,
             "messages": f"{n} wait for the coordinator" if (n := view.get("waiting_messages")) else None,
             "questions": f"{n} wait for an answer" if (n := view.get("open_questions")) else None,
-            "paused": f"{pause['reason']} until {pause.get('until') or 'resumed'}" if pause else None,
+            "paused": f"{pause['reason']} until {output.moment(pause.get('until')) or 'resumed'}"
+            if pause
+            else None,
             "log": f"{view['position']} events in {shell.settings.places.log}",
         }
     )

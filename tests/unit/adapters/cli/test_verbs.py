@@ -386,6 +386,14 @@ STATUS: dict[str, Any] = {
 }
 
 
+def test_status_tells_the_end_of_a_pause_as_a_date(bench: Bench) -> None:
+    paused = {"reason": "provider_limit", "until": 1_795_376_327_016}
+    bench.script(results={"pool_status": [{**STATUS, "paused": paused}]})
+    bench.run("cancel", ID)
+
+    assert "provider_limit until 2026-11-22T19:38:47.016Z" in bench.run("status").stdout
+
+
 def test_status_shows_the_pool(bench: Bench) -> None:
     bench.script(results={"pool_status": [STATUS]})
     bench.run("cancel", ID)
