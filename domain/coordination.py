@@ -46,6 +46,7 @@ from .funding import (
     task_limit,
     top_up,
 )
+from .pool_events import ProviderServed
 from .records import Event, Fact
 from .slot_events import SlotEvent
 from .soft_limits import SOFT_LIMIT
@@ -448,6 +449,8 @@ def _is_unserved(outcome: Outcome) -> bool:
 
 def _resume(world: World) -> tuple[Fact, ...]:
     facts = list(_on(POOL, pool.decide(pool.ResumePool(), world.pool)))
+    if world.open_pool().provider.concurrency is not None:
+        facts += _on(POOL, (ProviderServed(None),))  # whoever resumes says that all is well
     for slot_id, at in world.slots.items():
         if isinstance(at, slot.Failed):
             facts += _on(slot_id, slot.decide(slot.ReviveSlot(slot_id), at))

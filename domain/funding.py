@@ -97,6 +97,17 @@ def levels(world: World, spec: TaskSpec, accounts: tuple[str, ...]) -> tuple[Lev
     return world.open_pool().budget.levels(accounts) + (() if chain is None else (chain,))
 
 
+def nobody_starts(world: World) -> bool:
+    """Whether the pool's own account lets nothing start now that it may let start later: others hold all that
+    is left, or somebody is asked."""
+    budget = world.open_pool().budget
+    hard = budget.level("")
+    if hard is not None and hard.unspent == 0:
+        return False  # what waits for this is given up
+    held = soft_limits.held(budget, ())
+    return (hard is not None and hard.free == 0) or (held is not None and held.why != "stopped")
+
+
 def funding(world: World, job: task.Job, quote: Quote, now: int) -> Funding | Unaffordable:
     """What `job`'s next attempt reserves at `now` (ms); `quote` prices its first call."""
     accounts = accounts_of(world, job.spec, now)

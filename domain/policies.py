@@ -25,7 +25,7 @@ from .claiming import (
 )
 from .coordination import Claim, Command, too_many
 from .errors import Paused, WrongState
-from .funding import BUDGET, Price, Quote, Unaffordable, funding
+from .funding import BUDGET, Funding, Price, Quote, Unaffordable, funding, nobody_starts
 from .housing import KeepWork, Stage, WantWorkplace
 from .ledger import next_day
 from .options import derived_session, launch_key, resolve
@@ -230,6 +230,8 @@ def _is_over(park: task.Parked, free: bool, now: int) -> bool:
 def _short_of_money(world: World) -> list[Rank]:
     """The tasks that are parked until others give their reservations back, or somebody lets them go on, in
     claim order."""
+    if nobody_starts(world):
+        return []  # a long queue is not looked at one by one while the same holds for all
     parked = ((task_id, world.tasks[task_id]) for task_id in world.parked)
     return sorted(
         world.ranks[task_id]
@@ -309,13 +311,17 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
     retired = {slot_id for slot_id, at in world.slots.items() if isinstance(at, slot.Stopped) and at.retired}
     targets = {None, *retired, *free, *(state.card.role for state in free.values())}
     cards = [state.card for state in free.values()]
+    known: dict[object, tuple[Quote, Funding | Unaffordable]] = {}
     for _, _, task_id in merge(world.pending, _short_of_money(world)):
         state = world.tasks[task_id]
         target = state.job.spec.slot
         if target not in targets:
             continue
-        quote = first_call(world, state.job, cards, surroundings.price)
-        funds = funding(world, state.job, quote, now)
+        alike = _money_key(state.job)
+        if alike not in known:
+            quote = first_call(world, state.job, cards, surroundings.price)
+            known[alike] = quote, funding(world, state.job, quote, now)
+        quote, funds = known[alike]
         if target in retired:
             message = f"{target} left service before the task could run there."
             yield task.FailTask(task_id, "not_found", message, now)
@@ -329,6 +335,15 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         elif _plans(world, state.job, free, surroundings):
             # one at a time, as it can be claimed: to let all go and park most again would flood the log
             yield task.UnparkTask(task_id)
+
+
+def _money_key(job: task.Job) -> object:
+    """Tasks with the same one get the same answer to what they reserve; most of a fan-out do."""
+    spec = job.spec
+    chain_id = None if spec.part is None else spec.part.chain_id
+    sizes = (spec.prompt.size, *(text.size for filling in spec.fillings for text in filling.texts))
+    asked = (job.resume, bool(job.rejections), job.cost, job.task_id if job.attempts else None)
+    return (spec.options, spec.slot, spec.session, spec.tags, chain_id, sizes, asked)
 
 
 def _without_money(state: task.Known, funds: Unaffordable, now: int) -> Iterator[Command]:

@@ -35,7 +35,10 @@ SAME_MOMENT_MS = 2_000
 """A success so soon after a limit was under way before it, and says nothing about it."""
 OVERLOADS_BORNE = 3
 """So many times in a row a task waits out an overload; after that it has failed like any other."""
+RATES_BORNE = 30
+"""The same for a limit of the rate that does not say when it ends: about half an hour of waits."""
 
+_BORNE = {LimitKind.OVERLOADED: OVERLOADS_BORNE, LimitKind.RATE: RATES_BORNE}
 _REASONS = {LimitKind.LOGIN: NOT_LOGGED_IN, LimitKind.BILLING: BILLING}
 
 HoldEvent = ProviderLimited | ProviderServed | AccountChanged | PoolPaused | PoolResumed
@@ -68,24 +71,26 @@ def reason_of(limit: Limit) -> str:
     return _REASONS.get(limit.kind, PROVIDER_LIMIT)
 
 
-def overloads(outcomes: Sequence[Outcome]) -> int:
-    """How many attempts in a row, the last ones, met an overloaded provider."""
+def in_a_row(kind: LimitKind, outcomes: Sequence[Outcome]) -> int:
+    """How many attempts in a row, the last ones, met a limit of this kind without a known end."""
     count = 0
     for outcome in reversed(outcomes):
-        if outcome.limit is None or outcome.limit.kind is not LimitKind.OVERLOADED:
+        if outcome.limit is None or outcome.limit.kind is not kind or outcome.limit.until is not None:
             break
         count += 1
     return count
 
 
-def waits_for(limit: Limit | None, overloaded: int) -> str | None:
+def waits_for(limit: Limit | None, before: Sequence[Outcome]) -> str | None:
     """What a task is parked for whose attempt met `limit`; None: the attempt failed like any other.
 
-    `overloaded` attempts before this one met an overloaded provider, in a row.
+    `before` are the outcomes of its earlier attempts: a task that alone provokes the limit must not hold all
+    others for ever.
     """
-    if limit is None or (limit.kind is LimitKind.OVERLOADED and overloaded >= OVERLOADS_BORNE):
+    if limit is None:
         return None
-    return reason_of(limit)
+    most = None if limit.until is not None else _BORNE.get(limit.kind)
+    return None if most is not None and in_a_row(limit.kind, before) >= most else reason_of(limit)
 
 
 def model_after(options: Options, overloaded: int) -> str | None:

@@ -37,7 +37,17 @@ from .task_events import (
     TaskSubmitted,
     TaskUnparked,
 )
-from .values import End, Outcome, SessionMode, SessionPolicy, TaskSpec, Text, attempt_id, parse_session
+from .values import (
+    End,
+    LimitKind,
+    Outcome,
+    SessionMode,
+    SessionPolicy,
+    TaskSpec,
+    Text,
+    attempt_id,
+    parse_session,
+)
 
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_CAP_MS = 60_000
@@ -125,7 +135,12 @@ class Job:
     @property
     def overloads(self) -> int:
         """How many of its attempts in a row, the last ones, met an overloaded provider."""
-        return provider.overloads([attempt.outcome for attempt in self.attempts])
+        return provider.in_a_row(LimitKind.OVERLOADED, self.outcomes)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What came of the ended attempts, in order."""
+        return tuple(attempt.outcome for attempt in self.attempts)
 
     @property
     def cost(self) -> int:
@@ -463,7 +478,7 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         outcome = replace(
             outcome, code=live.interrupt, message=_INTERRUPTS.get(live.interrupt), retryable=False
         )
-    waits = provider.waits_for(outcome.limit, state.job.overloads)
+    waits = provider.waits_for(outcome.limit, state.job.outcomes)
     if waits is not None and live.interrupt is None:
         return (AttemptFailed(live.number, outcome, now), TaskParked(waits))
     outcome = replace(outcome, limit=None)
