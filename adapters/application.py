@@ -29,7 +29,6 @@ from claude_pool.domain.values import (
     kind_of,
     parse_session,
 )
-from claude_pool.domain.why import story
 
 from .admission import checked_size, session_directory, submitted_before
 from .budgets import KEEP, Limit, budget_view, limits_for
@@ -39,7 +38,7 @@ from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
 from .questions import Questions
-from .reading import reason_view
+from .reading import why_view
 from .requests import TaskRequest, keyed
 from .reviews import Reviews
 from .routing import Routing
@@ -513,12 +512,12 @@ class Application:
             raise NotFound(kind=kind, id=subject, hint="")
         match kind:
             case "slot":
-                state = self.slots.view(subject)["state"]
+                view = self.slots.view(subject)
             case "chain":
-                state = (await self.chains.view(subject))["state"]
+                view = await self.chains.view(subject)
             case _:
-                state = (await self.view(subject))["state"]
-        return {"id": subject, "state": state, "story": [reason_view(e) for e in story(events)]}
+                view = await self.view(subject)
+        return why_view(subject, view, events)
 
     async def replay(self, after: int | None, until: int | None, subject: str | None, limit: int) -> View:
         """Events with positions in (`after`, `until`], at most `limit`, of all or of one task, chain or slot.

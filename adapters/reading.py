@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,12 +208,18 @@ class LogReader:
             hint = "`claude-pool tasks` lists the tasks."
             raise NotFound(kind="task, chain or slot", id=subject, hint=hint)
         if kind == "task":
-            state = self.task(subject)["state"]
+            view = self.task(subject)
         elif kind == "chain":
-            state = self.chain(subject)["state"]
+            view = self.chain(subject)
         else:
-            state = next((s["state"] for s in self.slots() if s["slot_id"] == subject), "stopped")
-        return {"id": subject, "state": state, "story": [reason_view(r) for r in story(events)]}
+            view = next((s for s in self.slots() if s["slot_id"] == subject), {"state": "stopped"})
+        return why_view(subject, view, events)
+
+
+def why_view(subject: str, view: View, events: Sequence[Recorded]) -> View:
+    """What a task, chain or slot with this `view` is, what it waits for now, and its story."""
+    waits = {name: view[name] for name in ("reason", "until") if view.get(name) is not None}
+    return {"id": subject, "state": view["state"], **waits, "story": [reason_view(r) for r in story(events)]}
 
 
 def reason_view(reason: Any) -> View:

@@ -97,12 +97,14 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """An account with a limit, as a reservation meets it: microdollars, and whose it is for people."""
+    """An account with a limit, as a reservation meets it: microdollars, whose it is for people, and how it
+    came by its limit, if not by a setting."""
 
     name: str
     limit: int
     spent: int
     reserved: int
+    how: str = field(default="", compare=False)
 
     @property
     def free(self) -> int:
@@ -122,7 +124,11 @@ class Level:
     def exceeded(self, needed: int) -> BudgetExceeded:
         """The refusal that says what is spent, reserved, allowed and `needed`."""
         return BudgetExceeded(
-            whose=self.name, spent=self.spent, reserved=self.reserved, limit=self.limit, needed=needed
+            whose=self.name + self.how,
+            spent=self.spent,
+            reserved=self.reserved,
+            limit=self.limit,
+            needed=needed,
         )
 
 
@@ -201,18 +207,20 @@ class Budget:
         """The account as a reservation meets it; None where it has no limit."""
         said = self.ruling(account)
         stopped = None if said is None else said.limit
-        return self._level(account, self.limits_of(scope_of(account))[0] if stopped is None else stopped)
+        if stopped is None:
+            return self._level(account, self.limits_of(scope_of(account))[0])
+        return self._level(account, stopped, " (stopped by an answer to its soft limit)")
 
     def soft_level(self, account: str) -> Level | None:
         """The account up to its soft limit; None where that does not hold, or there is none."""
         said = self.ruling(account)
         return self._level(account, self.limits_of(scope_of(account))[1] if said is None else said.soft)
 
-    def _level(self, account: str, limit: int | None) -> Level | None:
+    def _level(self, account: str, limit: int | None, how: str = "") -> Level | None:
         if limit is None:
             return None
         spent, reserved = self.standing(account)
-        return Level(account or "the pool", limit, spent, reserved)
+        return Level(account or "the pool", limit, spent, reserved, how)
 
     def standing(self, account: str) -> tuple[int, int]:
         """What is spent and what is reserved in `account`."""
@@ -338,7 +346,8 @@ def _set_limits(budget: Budget, scope: str, limit: int | None, soft: int | None)
     _check_limit("set_usd", limit)
     _check_limit("soft_usd", soft)
     if limit is not None and soft is not None and soft > limit:
-        problem = f"{soft} microdollars are above the limit of {limit}; change both, or lift one"
+        above = f"${soft / 1_000_000:g} is above the limit of ${limit / 1_000_000:g}"
+        problem = f"{above}; change both, or lift one"
         raise InvalidArgument(argument="soft_usd", problem=problem)
     same = budget.limits_of(scope) == (limit, soft) and scope not in budget.rulings
     return () if same else (LimitsSet(scope, limit, soft),)

@@ -131,7 +131,7 @@ def why(shell: Shell, subject: Annotated[str, typer.Argument(metavar="ID", help=
     if shell.json:
         output.as_json(view)
         return
-    output.result(f"{view['id']} is {view['state']}")
+    output.result(f"{view['id']} is {view['state']}{waits_for(view)}")
     output.table(
         cast("list[View]", view["story"]),
         {
@@ -142,6 +142,30 @@ def why(shell: Shell, subject: Annotated[str, typer.Argument(metavar="ID", help=
             "WHAT": lambda fact: fact["text"],
         },
     )
+
+
+NEXT_STEPS = {
+    "provider_limit": "it goes on by itself",
+    "provider_slow": "it goes on by itself",
+    "not_logged_in": "mend the login, then `claude-pool resume`",
+    "provider_billing": "mend the account, then `claude-pool resume`",
+    "soft_limit": "answer what `claude-pool questions` shows",
+    "budget": "others hold its money, or today's is spent: see `claude-pool budget`",
+    "question": "answer what `claude-pool questions` shows",
+    "sealed": "decide by `claude-pool answer`: see `claude-pool questions`",
+    "review": "judge it by `claude-pool approve` or `reject`",
+}
+"""What somebody can do about the reasons for which tasks wait."""
+
+
+def waits_for(view: View) -> str:
+    """What it waits for now, until when, and what to do about it."""
+    reason = view.get("reason")
+    if reason is None:
+        return ""
+    until = f", until {output.moment(view['until'])} at the latest" if "until" in view else ""
+    step = NEXT_STEPS.get(reason)
+    return f": it waits for {reason}{until}" + (f" ({step})" if step else "")
 
 
 def _task(client: Client, task_id: str) -> View:

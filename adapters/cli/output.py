@@ -45,9 +45,18 @@ def line(value: object, widest: int = _WIDEST) -> str:
 
 
 def table(rows: Sequence[View], columns: Mapping[str, Callable[[View], object]]) -> None:
-    """Print rows under headings; `columns` maps a heading to what stands below it."""
+    """Print rows under headings; `columns` maps a heading to what stands below it.
+
+    A person at a terminal sees the beginning of long values, a pipe gets those of the last column whole.
+    """
+    *_, last = columns
+    whole = sys.maxsize if not sys.stdout.isatty() else _WIDEST_LAST
     cells = [
-        [line("" if (value := show(row)) is None else value) for show in columns.values()] for row in rows
+        [
+            line("" if (value := show(row)) is None else value, whole if name == last else _WIDEST)
+            for name, show in columns.items()
+        ]
+        for row in rows
     ]
     widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
     for row in ([*columns], *cells):

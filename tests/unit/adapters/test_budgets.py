@@ -353,7 +353,7 @@ def test_no_senseless_amount_changes_anything(
         ({"lift": "all"}, "[invalid_argument] lift"),
         ({"lift": "both", "set_usd": 1}, "[invalid_argument] set_usd: is set and lifted in one call"),
         ({"lift": "soft", "soft_usd": 1}, "[invalid_argument] soft_usd: is set and lifted in one call"),
-        ({"set_usd": 1, "soft_usd": 2, "reset": True}, "[invalid_argument] soft_usd: 2000000 microdollars"),
+        ({"set_usd": 1, "soft_usd": 2, "reset": True}, "[invalid_argument] soft_usd: $2 is above"),
         ({"reset": "yes"}, "[invalid_argument] reset"),
     ],
 )  # fmt: skip

@@ -9,10 +9,11 @@ from claude_pool.domain import chain, ledger, pool, task
 from claude_pool.domain.claiming import first_call
 from claude_pool.domain.coordination import Claim, RecordSpend, Submit, waiting_for
 from claude_pool.domain.errors import BudgetExceeded
-from claude_pool.domain.funding import ANY_PRICE, Funding, Quote, Unaffordable, funding
+from claude_pool.domain.funding import ANY_PRICE, Funding, Quote, Unaffordable, funding, nobody_starts
 from claude_pool.domain.policies import Surroundings, claim_for
 from claude_pool.domain.pool_events import FundsReserved, FundsToppedUp, Settings
 from claude_pool.domain.records import Fact
+from claude_pool.domain.soft_limits import AnswerSoftLimit
 from claude_pool.domain.task import Job
 from claude_pool.domain.task_events import InterruptRequested
 from claude_pool.domain.values import End, Filling, Options, TaskSpec, Text
@@ -353,3 +354,40 @@ def test_a_pool_that_stops_leaves_what_waits_for_money() -> None:
     story.do(pool.StopOwner())
     story.settle()
     assert isinstance(story.world.tasks[waiting], task.Parked)
+
+
+# A pool in which nothing can start.
+
+
+@pytest.mark.parametrize(
+    ("commands", "holds"),
+    [
+        ((), False),
+        ((ledger.ReserveFunds("a.1", 99),), False),
+        ((ledger.ReserveFunds("a.1", 100),), True),
+        ((ledger.SettleFunds("a.1", 100, False),), False),
+        ((ledger.SetLimits("pool", 100, 50), ledger.SettleFunds("a.1", 50, False)), True),
+        ((ledger.SetLimits("pool", None, 50), ledger.ReserveFunds("a.1", 50)), True),
+        ((ledger.SetLimits("pool", None, 50),), False),
+    ],
+)
+def test_nothing_starts_while_others_hold_everything_or_somebody_is_asked(
+    commands: tuple[ledger.MoneyCommand, ...], holds: bool
+) -> None:
+    story = warmed(KEEP, limit=100)
+    for command in commands:
+        story.do(command)
+    assert nobody_starts(story.world) is holds
+
+
+def test_a_pool_that_was_stopped_at_its_soft_limit_gives_up_what_waits() -> None:
+    story = warmed(KEEP, limit=100)
+    story.do(ledger.SetLimits("pool", 100, 50))
+    story.do(ledger.SettleFunds("a.1", 60, False))
+    story.settle()
+    (asked,) = story.world.open_pool().budget.asked.values()
+    assert nobody_starts(story.world)
+    story.do(AnswerSoftLimit(asked.question_id, "stop", None, NOW))
+    assert not nobody_starts(story.world)
+    with pytest.raises(BudgetExceeded, match="stopped by an answer to its soft limit"):
+        submit(story, 1)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import provider, task
-from claude_pool.domain.coordination import Claim, waiting_for, waiting_until
+from claude_pool.domain.coordination import Claim, Resume, waiting_for, waiting_until
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.policies import Surroundings, claim_for, next_wake
 from claude_pool.domain.pool_events import (
@@ -303,3 +303,31 @@ def test_a_pause_of_somebodys_own_ends_by_its_own_time_only() -> None:
 
     assert not provider.over(Pause("lunch", NOW), known, NOW - 60 * MINUTE)
     assert not provider.over(Pause("not_logged_in", None), known, NOW + 60 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "waits"),
+    [
+        (RATE, [RATE] * 29, True),
+        (RATE, [RATE] * 30, False),
+        (RATE, [RATE] * 20 + [OVERLOADED] + [RATE] * 20, True),
+        (Limit(LimitKind.RATE, HALF_HOUR), [RATE] * 30, True),
+        (RATE, [RATE] * 5 + [Limit(LimitKind.RATE, HALF_HOUR)] + [RATE] * 29, True),
+        (USAGE, [USAGE] * 99, True),
+    ],
+)
+def test_a_task_that_meets_a_limit_of_the_rate_without_an_end_too_often_fails(
+    limit: Limit, before: list[Limit], waits: bool
+) -> None:
+    assert (provider.waits_for(limit, [limited(each) for each in before]) is not None) is waits
+
+
+def test_whoever_resumes_the_pool_lets_all_slots_work_again() -> None:
+    story, names = at_work(slots=3, tasks=3)
+    end(story, names[0], limited(OVERLOADED))
+    assert story.world.open_pool().provider.concurrency == 1
+    story.do(Resume())
+    assert story.world.open_pool().provider == replace(
+        story.world.open_pool().provider, concurrency=None, strikes=0
+    )
+    assert story.world.open_pool().paused is None
