@@ -2,8 +2,8 @@ Feature: An overloaded provider is given time, and less work at once
 
   When the provider is busy, asking again at once makes it worse. The pool waits a second first, and twice as
   long each time until something succeeds; after that half as many attempts run at once as before, and one
-  more after each success. One task waits so three times in a row. Then it fails as its retries say, so that
-  nothing waits without an end.
+  more after each success. One task waits so three times in a row, or thirty times where it is told of too many
+  requests. Then it fails as its retries say, so that nothing waits without an end.
 
   @real
   Scenario: An overload that passes costs no retry
