@@ -208,7 +208,7 @@ class Meter:
             delta = part(event, "delta")
             call.characters += sum(len(text(delta, key)) for key in ("text", "thinking", "partial_json"))
         elif kind == "message_delta":
-            call.counted = True
+            call.counted = call.counted or "output_tokens" in part(event, "usage")
             call.see(part(event, "usage"))
         elif kind == "message_stop":
             call.stopped = True

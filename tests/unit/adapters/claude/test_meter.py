@@ -140,9 +140,15 @@ def test_the_meter_never_runs_backwards_and_never_stops(kinds: list[str]) -> Non
     meter, before = Meter(_PRICES), 0
     for kind in kinds:
         meter.take(lines[kind])
-        if kind != "stop":  # a message's end replaces what was estimated of it
+        if kind not in ("stop", "count"):  # a message's end replaces what was estimated of it
             assert meter.nanodollars >= before
         before = meter.nanodollars
+
+
+def test_an_end_without_counts_keeps_what_was_estimated() -> None:
+    nothing = _event({"type": "message_delta", "usage": "none"}, None)
+    lines = (started("m1", input_tokens=50), wrote("x" * 40), stopped())
+    assert metered(*lines, nothing).nanodollars == metered(*lines).nanodollars > 0
 
 
 # ---------------------------------------------------------------------------- the CLI's own account
