@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 TASK = "task-aaaaaaaaaaaaaaaa"
 OTHER = "task-bbbbbbbbbbbbbbbb"
 SESSION = "0f0f0f0f-0000-4000-8000-000000000001"
+AT = 1_700_000_000_000
+"""When things happen here, in ms."""
 
 
-def meta(at: int = 1_700_000_000_000, command_id: str = "cmd-1") -> Meta:
+def meta(at: int = AT, command_id: str = "cmd-1") -> Meta:
     """What one append has in common."""
     return Meta(at, command_id, command_id, Actor.SHELL)
 
@@ -26,7 +28,7 @@ def meta(at: int = 1_700_000_000_000, command_id: str = "cmd-1") -> Meta:
 def submitted(task_id: str = TASK, tags: tuple[str, ...] = (), prompt: str = "Say hi") -> TaskSubmitted:
     """A task's first event."""
     spec = TaskSpec(Text(inline=prompt, size=len(prompt.encode())), tags=tags)
-    return TaskSubmitted(task_id, spec, "fingerprint", at=1_700_000_000_000)
+    return TaskSubmitted(task_id, spec, "fingerprint", at=AT)
 
 
 def started(attempt: int = 1, at: int = 1_700_000_001_000) -> AttemptStarted:
@@ -42,6 +44,12 @@ def opened(session: str = SESSION) -> SessionOpened:
 def parked(number: int) -> TaskParked:
     """An event that says its number."""
     return TaskParked(f"reason {number}")
+
+
+def record(log: EventLog, stream: str, *events: Event, at: int = AT) -> None:
+    """Append `events` of one stream."""
+    version = len(log.read_stream(stream))
+    log.append([Fact(stream, event) for event in events], {stream: version}, meta(at))
 
 
 def fill(log: EventLog, count: int, stream: str = TASK) -> tuple[Recorded, ...]:

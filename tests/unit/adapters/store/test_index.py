@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.ports import EventLog
-from claude_pool.domain.records import Event, Fact
+from claude_pool.domain.records import Event
 from claude_pool.domain.task_events import (
     AttemptFailed,
     AttemptSealed,
@@ -36,28 +35,9 @@ from claude_pool.domain.task_events import (
 )
 from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Text, Tokens
 
-from tests.unit.adapters.store.samples import OTHER, SESSION, TASK, meta, opened, started, submitted
+from tests.unit.adapters.store.samples import AT, OTHER, SESSION, TASK, opened, record, started, submitted
 
 Log = MemoryEventLog | SqliteEventLog
-AT = 1_700_000_000_000
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    codec = default_codec()
-    log = (
-        MemoryEventLog(codec)
-        if request.param == "memory"
-        else SqliteEventLog.open(tmp_path / "log.sqlite", codec)
-    )
-    yield log
-    log.close()
-
-
-def record(log: EventLog, task_id: str, *events: Event, at: int = AT) -> None:
-    """Append `events` of one task."""
-    version = len(log.read_stream(task_id))
-    log.append([Fact(task_id, event) for event in events], {task_id: version}, meta(at))
 
 
 def submit(log: EventLog, *names: str, tags: tuple[str, ...] = ()) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from claude_pool.adapters.store.index_costs import Allowance, Wanted, day
 from claude_pool.adapters.store.memory import MemoryEventLog
-from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.costs import AttemptCost, Charge
 from claude_pool.domain.pool_events import (
@@ -18,7 +14,6 @@ from claude_pool.domain.pool_events import (
     FundsSettled,
     LimitsSet,
 )
-from claude_pool.domain.records import Event, Fact
 from claude_pool.domain.task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -29,29 +24,10 @@ from claude_pool.domain.task_events import (
 )
 from claude_pool.domain.values import End, Options, Outcome, Part, TaskSpec, Text, Tokens
 
-from tests.unit.adapters.store.samples import OTHER, TASK, meta, submitted
+from tests.unit.adapters.store.samples import AT, OTHER, TASK, record, submitted
 
 Log = MemoryEventLog | SqliteEventLog
-AT = 1_700_000_000_000
 NEXT_DAY = AT + 86_400_000
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Log]:
-    codec = default_codec()
-    log = (
-        MemoryEventLog(codec)
-        if request.param == "memory"
-        else SqliteEventLog.open(tmp_path / "log.sqlite", codec)
-    )
-    yield log
-    log.close()
-
-
-def record(log: Log, stream: str, *events: Event, at: int = AT) -> None:
-    """Append `events` of one stream."""
-    version = len(log.read_stream(stream))
-    log.append([Fact(stream, event) for event in events], {stream: version}, meta(at))
 
 
 def run(log: Log, task_id: str, *, number: int = 1, cost: int = 100, at: int = AT, model: str = "m") -> None:
