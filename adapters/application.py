@@ -443,18 +443,17 @@ class Application:
         Raises:
             InvalidArgument: no such scope, or the soft limit would be above the hard one.
         """
-        at, changes = self._service.world.open_pool(), (limit, soft) != (KEEP, KEEP)
-        wanted = limits_for(at.budget, scope, limit, soft)
-        if changes:
-            ledger.decide(wanted, at.budget)  # refused before all is reset
+        changes = (limit, soft) != (KEEP, KEEP)
+
+        def change() -> ledger.MoneyCommand:
+            limits = limits_for(self._service.world.open_pool().budget, scope, limit, soft)
+            return ledger.ResetBudget(limits if changes else None) if reset else limits
+
+        change()  # a scope that there is not is refused also by a look
         if reset and scope != ledger.WHOLE:
             raise InvalidArgument(argument="scope", problem="a reset is of all accounts together")
-        if reset:
-            await self._service.handle(ledger.ResetBudget(), origin)
-        if changes:
-            await self._service.handle(
-                lambda: limits_for(self._service.world.open_pool().budget, scope, limit, soft), origin
-            )
+        if reset or changes:
+            await self._service.handle(change, origin)
         return self.budget_now()
 
     def budget_now(self) -> View:

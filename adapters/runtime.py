@@ -273,8 +273,7 @@ class Runtime:
             effort=options.effort,
             permission_mode=options.permission_mode,
             budget=state.live.cap if state.live.cap is not None else state.live.reserved or None,
-            # from half of it on there is time to ask; from all of it every short attempt would
-            margin=state.live.ahead // 2,
+            margin=state.live.ahead,
             first_output_ms=settings.first_output_ms,
             silence_ms=settings.silence_ms,
             tool_silence_ms=settings.tool_silence_ms,

@@ -18,7 +18,7 @@ from .pool import Open
 from .values import Options, SessionMode, SessionPolicy, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import World
 
-BYTES_PER_TOKEN = 3
+CAREFUL_BYTES_PER_TOKEN = 3
 """A careful ratio for prompts: English has about 4 bytes a token, code and other languages fewer."""
 
 
@@ -127,7 +127,7 @@ def first_call(world: World, job: task.Job, cards: Iterable[slot.Card], price: P
         return ANY_PRICE
     pool, spec = world.open_pool(), job.spec
     texts = (spec.prompt, *(text for filling in spec.fillings for text in filling.texts))
-    prompt = sum(text.size for text in texts) // BYTES_PER_TOKEN
+    prompt = sum(text.size for text in texts) // CAREFUL_BYTES_PER_TOKEN
     quotes: list[Quote] = []
     for card in cards:
         if eligible(spec, card):

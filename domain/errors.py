@@ -65,8 +65,9 @@ class WrongState(PoolError):
 
 
 class BudgetExceeded(PoolError):
-    """The budget of {whose} cannot cover this: {spent} microdollars spent, {reserved} reserved, limit
-    {limit}, needed {needed}. Raise the limit, lower the task's max_budget_usd, or reset the budget."""
+    """The budget of {whose} cannot cover this: {spent_usd} spent, {reserved_usd} reserved, limit
+    {limit_usd}, needed {needed_usd}. Raise the limit, lower the task's max_budget_usd, or reset the
+    budget."""
 
     code = "budget_exceeded"
 

@@ -40,7 +40,7 @@ Price = Callable[[str | None, int, str | None], Quote]
 @dataclass(frozen=True, slots=True)
 class Funding:
     """What an attempt reserves, in which accounts, and the cost at which it is interrupted (None: where no
-    funds are free to top it up). `ahead` is what is kept free for its next call while it runs."""
+    funds are free to top it up). `ahead` is what it keeps free while it runs: below that it asks for more."""
 
     amount: int
     cap: int | None
@@ -142,7 +142,9 @@ def _funding(world: World, job: task.Job, quote: Quote, accounts: tuple[str, ...
         return Funding(0, None, accounts)
     share = min(level.unspent for level in shared) // max(1, world.open_pool().target)
     if quote.worst is not None and quote.worst <= share:
-        return _refusal(at, quote.least, quote.worst) or Funding(quote.worst, None, accounts, quote.worst)
+        # half a call: with all of it ahead, every attempt would be topped up as soon as it spent anything
+        ahead = quote.worst // 2
+        return _refusal(at, quote.least, quote.worst) or Funding(quote.worst, None, accounts, ahead)
     # who has only a share of too little does not take the others' in advance
     wanted = max(share, quote.least, 1)
     return _refusal(at, quote.least, wanted) or Funding(wanted, None, accounts)

@@ -24,6 +24,7 @@ from .pool_events import (
     FundsToppedUp,
     LimitsSet,
 )
+from .values import dollars
 
 WHOLE = "pool"
 """The scope of the whole pool; the account that it stands for is the empty one."""
@@ -123,12 +124,11 @@ class Level:
 
     def exceeded(self, needed: int) -> BudgetExceeded:
         """The refusal that says what is spent, reserved, allowed and `needed`."""
+        amounts = {"spent": self.spent, "reserved": self.reserved, "limit": self.limit, "needed": needed}
         return BudgetExceeded(
             whose=self.name + self.how,
-            spent=self.spent,
-            reserved=self.reserved,
-            limit=self.limit,
-            needed=needed,
+            **amounts,
+            **{f"{name}_usd": dollars(amount) for name, amount in amounts.items()},
         )
 
 
@@ -237,13 +237,6 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class SetBudget:
-    """Change the pool's limit (microdollars, above 0; None: no limit); the spend stays."""
-
-    limit: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class SetLimits:
     """Change the hard and the soft limit of a scope: `pool`, `day`, or `tag:` and a tag. None: no limit."""
 
@@ -254,7 +247,9 @@ class SetLimits:
 
 @dataclass(frozen=True, slots=True)
 class ResetBudget:
-    """Count the spend anew, from 0."""
+    """Count the spend of all accounts anew, from 0; and change limits in the same append, by `then`."""
+
+    then: SetLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +289,7 @@ class ChargeFunds:
     now: int = 0
 
 
-MoneyCommand = SetBudget | SetLimits | ResetBudget | ReserveFunds | TopUpFunds | SettleFunds | ChargeFunds
+MoneyCommand = SetLimits | ResetBudget | ReserveFunds | TopUpFunds | SettleFunds | ChargeFunds
 MoneyEvent = (
     BudgetOpened | BudgetLimitChanged | LimitsSet | FundsReserved | FundsToppedUp | FundsSettled
     | FundsCharged
@@ -308,13 +303,11 @@ def decide(command: MoneyCommand, budget: Budget) -> tuple[MoneyEvent, ...]:
         InvalidArgument: a limit that is none. BudgetExceeded: an account cannot cover a reservation.
     """
     match command:
-        case SetBudget(limit):
-            _check_limit("set_usd", limit)
-            return () if limit == budget.limit else (BudgetLimitChanged(limit),)
         case SetLimits(scope, limit, soft):
             return _set_limits(budget, scope, limit, soft)
-        case ResetBudget():
-            return (BudgetOpened(budget.limit),)
+        case ResetBudget(then):
+            opened = BudgetOpened(budget.limit)
+            return (opened, *(() if then is None else decide(then, evolve(budget, opened))))
         case ReserveFunds(attempt, amount, accounts):
             _check_room(budget, amount, accounts)
             return (FundsReserved(attempt, amount, accounts),) if amount else ()
@@ -346,8 +339,7 @@ def _set_limits(budget: Budget, scope: str, limit: int | None, soft: int | None)
     _check_limit("set_usd", limit)
     _check_limit("soft_usd", soft)
     if limit is not None and soft is not None and soft > limit:
-        above = f"${soft / 1_000_000:g} is above the limit of ${limit / 1_000_000:g}"
-        problem = f"{above}; change both, or lift one"
+        problem = f"{dollars(soft)} is above the limit of {dollars(limit)}; change both, or lift one"
         raise InvalidArgument(argument="soft_usd", problem=problem)
     same = budget.limits_of(scope) == (limit, soft) and scope not in budget.rulings
     return () if same else (LimitsSet(scope, limit, soft),)

@@ -16,7 +16,7 @@ from typing import assert_never
 from .errors import InvalidArgument, NotFound
 from .ledger import DAY, WHOLE, Asked, Budget, Level, Ruling, scope_of
 from .pool_events import SoftLimitAnswered, SoftLimitAsked
-from .values import derived_id
+from .values import derived_id, dollars
 
 SOFT_LIMIT = "soft_limit"
 """Why a task is parked that waits for an answer; the kind of the question."""
@@ -163,12 +163,8 @@ def question_text(asked: Asked, budget: Budget) -> str:
     scope = scope_of(asked.account)
     spent, reserved = budget.standing(asked.account)
     hard = budget.level(asked.account)
-    limit = "no hard limit" if hard is None else f"the hard limit is {_dollars(hard.limit)}"
+    limit = "no hard limit" if hard is None else f"the hard limit is {dollars(hard.limit)}"
     return (
-        f"The soft limit of {whose.get(scope, scope)} ({_dollars(asked.soft)}) is reached: "
-        f"{_dollars(spent)} spent, {_dollars(reserved)} reserved; {limit}. May it go on?"
+        f"The soft limit of {whose.get(scope, scope)} ({dollars(asked.soft)}) is reached: "
+        f"{dollars(spent)} spent, {dollars(reserved)} reserved; {limit}. May it go on?"
     )
-
-
-def _dollars(microdollars: int) -> str:
-    return f"${microdollars // 1_000_000}.{microdollars % 1_000_000:06}"

@@ -58,8 +58,8 @@ class LiveAttempt:
     """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
 
     `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller; `questions`
-    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off. `ahead` is kept free
-    for its next call.
+    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off. `ahead` is what it
+    keeps free: below that it asks for more money.
     """
 
     number: int

@@ -44,7 +44,7 @@ class AttemptStarted:
 
     `reserved` is what was set aside; `cap` is where it is interrupted for money (None: nowhere);
     `deadline` is when it is interrupted for time; `context` is the version of the shared context
-    that its prompt shows (None: it shows none); `ahead` is what is kept free for its next call.
+    that its prompt shows (None: it shows none); `ahead` is what it keeps free.
     """
 
     NAME: ClassVar[str] = "attempt.started"

@@ -61,6 +61,12 @@ def attempt_id(task_id: str, number: int) -> str:
     return f"{task_id}.{number}"
 
 
+def dollars(microdollars: int) -> str:
+    """An amount for people, to the microdollar: `$1,234.000500`."""
+    whole, rest = divmod(abs(microdollars), 1_000_000)
+    return f"{'-' if microdollars < 0 else ''}${whole:,}.{rest:06}"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A text in an event: `inline` when short, else the SHA-256 (`blob`, hex) of a file that holds it.

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 import typer
 from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.values import dollars
 
 from ..client import Client
 from ..config.amounts import DOLLARS
@@ -122,9 +123,7 @@ def _changed(name: str, before: View, after: View) -> str:
 
 
 def _money(microdollars: int | None) -> str:
-    if microdollars is None:
-        return _NONE
-    return f"${microdollars // 1_000_000:,}.{microdollars % 1_000_000:06}"
+    return _NONE if microdollars is None else dollars(microdollars)
 
 
 def _show(scopes: list[View]) -> None:

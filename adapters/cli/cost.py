@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from claude_pool.domain.costs import By
 from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.values import dollars
 
 from ..config.values import closest
 from . import output
@@ -85,11 +86,11 @@ def show(view: View) -> None:
     else:
         output.table([*view["rows"], {"label": "total", **total}], _columns(view["by"]))
     limit = view["budget_microdollars"]
-    of = ", no limit" if limit is None else f" of {_money(limit)}"
-    output.result(f"budget: {_money(view['spent_microdollars'])} spent{of}")
+    of = ", no limit" if limit is None else f" of {dollars(limit)}"
+    output.result(f"budget: {dollars(view['spent_microdollars'])} spent{of}")
     if total["estimated_microdollars"]:
         output.result(
-            f"estimated: {_money(total['estimated_microdollars'])} of the total, metered by the pool"
+            f"estimated: {dollars(total['estimated_microdollars'])} of the total, metered by the pool"
         )
     if not total["attempts"]:
         output.note("no attempt was settled there")
@@ -101,13 +102,13 @@ def _columns(by: str) -> dict[str, Callable[[View], str]]:
     """Headings, the most important ones first, and what stands below them."""
     return {
         by.upper(): lambda row: output.line(row["label"]),
-        "COST": lambda row: _money(row["cost_microdollars"]),
+        "COST": lambda row: dollars(row["cost_microdollars"]),
         "SHARE": lambda row: f"{row['share']:.1%}",
         "ATTEMPTS": lambda row: f"{row['attempts']:,}",
         "TASKS": lambda row: f"{row['tasks']:,}",
         "TOKENS": lambda row: f"{sum(row['tokens'].values()):,}",
-        "P50": _of_attempts(lambda row: _money(row["p50_cost_microdollars"])),
-        "P95": _of_attempts(lambda row: _money(row["p95_cost_microdollars"])),
+        "P50": _of_attempts(lambda row: dollars(row["p50_cost_microdollars"])),
+        "P95": _of_attempts(lambda row: dollars(row["p95_cost_microdollars"])),
         "TIME P50": _of_attempts(lambda row: _duration(row["p50_elapsed_ms"])),
         "TIME P95": _of_attempts(lambda row: _duration(row["p95_elapsed_ms"])),
     }
@@ -116,11 +117,6 @@ def _columns(by: str) -> dict[str, Callable[[View], str]]:
 def _of_attempts(shown: Callable[[View], str]) -> Callable[[View], str]:
     """A cell that is empty where there is no attempt."""
     return lambda row: shown(row) if row["attempts"] else ""
-
-
-def _money(microdollars: int) -> str:
-    """Exact, so that a column can be added up."""
-    return f"${microdollars // 1_000_000:,}.{microdollars % 1_000_000:06}"
 
 
 def _duration(milliseconds: int) -> str:

@@ -89,7 +89,6 @@ def plans_drawn(draw: st.DrawFn) -> Plan:
 
 addresses = st.sampled_from(["slot-0", "slot-0", "slot-1", "slot-9", COORDINATOR, "all"])
 changes = st.one_of(
-    st.builds(ledger.SetBudget, limit=limits),
     st.builds(ledger.ResetBudget),
     st.builds(
         ledger.SetLimits,

@@ -261,7 +261,7 @@ class PoolModel:
             self.work_until(self.has_stopped)
             self.end_owner()
             self.start(Settings(slots=3, max_slots=4, working_dir="/project"), None)
-        self.ask(ledger.SetBudget(None))
+        self.ask(ledger.SetLimits("pool", None, None))
         for scope in (ledger.WHOLE, *self.world.open_pool().budget.scopes):
             self.ask(ledger.SetLimits(scope, None, None))
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]

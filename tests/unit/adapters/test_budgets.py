@@ -12,9 +12,9 @@ import pytest
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
+from claude_pool.domain import pool
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument, PoolError, WrongState
 from claude_pool.domain.funding import Quote
-from claude_pool.domain.ledger import SetBudget
 from claude_pool.domain.pool_events import FundsToppedUp
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import AttemptStarted, TaskParked, TaskUnparked
@@ -272,7 +272,9 @@ def test_one_of_two_answers_at_once_counts(tmp_path: Path) -> None:
 def test_a_budget_whose_limit_an_owner_put_below_its_soft_limit_is_shown(tmp_path: Path) -> None:
     async def scene(running: Running, _release: asyncio.Event) -> None:
         await running.application.budget(soft=5_000)
-        await running.service.handle(SetBudget(1_000), CALLER)
+        settings = running.world.open_pool().settings
+        owner = pool.StartOwner("", "owner-2", 2, "0", settings, 1_000, True, 0)
+        await running.service.handle(owner, CALLER)
         view = await running.application.budget()
         assert (view["limit_microdollars"], view["soft_limit_microdollars"]) == (1_000, 5_000)
 
@@ -353,7 +355,7 @@ def test_no_senseless_amount_changes_anything(
         ({"lift": "all"}, "[invalid_argument] lift"),
         ({"lift": "both", "set_usd": 1}, "[invalid_argument] set_usd: is set and lifted in one call"),
         ({"lift": "soft", "soft_usd": 1}, "[invalid_argument] soft_usd: is set and lifted in one call"),
-        ({"set_usd": 1, "soft_usd": 2, "reset": True}, "[invalid_argument] soft_usd: $2 is above"),
+        ({"set_usd": 1, "soft_usd": 2, "reset": True}, "[invalid_argument] soft_usd: $2.000000 is above"),
         ({"reset": "yes"}, "[invalid_argument] reset"),
     ],
 )  # fmt: skip

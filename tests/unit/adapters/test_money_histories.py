@@ -115,7 +115,7 @@ async def live_through(history: History, folder: Path) -> None:
         async def change() -> None:
             if history.later is not None:
                 await asyncio.sleep(0)
-                await service.handle(ledger.SetBudget(history.later), CALLER)
+                await service.handle(ledger.SetLimits("pool", history.later, None), CALLER)
 
         await asyncio.gather(*(call(n, order) for n, order in enumerate(history.orders)), change())
         async with asyncio.timeout(WAIT_SECONDS):

@@ -37,7 +37,7 @@ def test_a_task_that_cannot_be_paid_is_passed_over() -> None:
     story = warmed(Settings(slots=1))
     submit(story, 0, spec(options=Options(max_budget=100)))
     second = submit(story, 1, spec(options=Options(max_budget=10)))
-    story.do(ledger.SetBudget(50))
+    story.do(ledger.SetLimits("pool", 50, None))
 
     assert claim_for(story.world, "slot-0", NOWHERE, 0).task_id == second
 

@@ -134,4 +134,4 @@ def test_an_attempt_that_cannot_be_paid_does_not_start() -> None:
     first = submit(story, 0, spec(max_budget=80))
     second = submit(story, 1, spec(max_budget=30))
     claim(story, first)
-    refused(story, second, BudgetExceeded, "80 reserved, limit 100, needed 30", "slot-1")
+    refused(story, second, BudgetExceeded, r"0080 reserved, limit \$0\.000100, needed \$0\.000030", "slot-1")

@@ -15,9 +15,11 @@ def every_error(kind: type[PoolError] = PoolError) -> list[type[PoolError]]:
 
 
 def test_the_message_is_the_docstring_with_the_facts_in_place_on_one_line() -> None:
-    refusal = BudgetExceeded(whose="the pool", spent=5, reserved=3, limit=10, needed=4)
+    refusal = BudgetExceeded(
+        whose="the pool", spent_usd="$5", reserved_usd="$3", limit_usd="$10", needed_usd="$4"
+    )
     assert refusal.message == (
-        "The budget of the pool cannot cover this: 5 microdollars spent, 3 reserved, limit 10, needed 4. "
+        "The budget of the pool cannot cover this: $5 spent, $3 reserved, limit $10, needed $4. "
         "Raise the limit, lower the task's max_budget_usd, or reset the budget."
     )
     assert str(refusal) == refusal.message

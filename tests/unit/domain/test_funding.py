@@ -141,7 +141,7 @@ def test_a_claim_by_hand_is_priced_like_any_other() -> None:
 def test_the_claim_itself_refuses_what_cannot_be_paid() -> None:
     story = priced(1_000)
     task_id = submit(story, 0)
-    with pytest.raises(BudgetExceeded, match="needed 2000"):
+    with pytest.raises(BudgetExceeded, match=r"needed \$0\.002000"):
         story.do(Claim(task_id, "slot-0", "", NOW, Quote(2_000, 2_000)))
 
 
@@ -153,12 +153,13 @@ def spend(story: Story, task_id: str, metered: int, attempt: int = 1) -> tuple[F
     return story.do(RecordSpend(task_id, attempt, metered, NOW))
 
 
-def test_an_attempt_is_topped_up_so_that_its_next_call_is_covered() -> None:
+def test_an_attempt_is_topped_up_when_half_a_call_is_left() -> None:
     story, task_id = started(1_000)
-    assert spend(story, task_id, 5) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 20)),)
-    assert spend(story, task_id, 15) == ()
-    assert spend(story, task_id, 90) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 70)),)
-    assert story.world.open_pool().budget.reservations == {f"{task_id}.1": 110}
+    assert spend(story, task_id, 10) == ()
+    assert spend(story, task_id, 11) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 20)),)
+    assert spend(story, task_id, 30) == ()
+    assert spend(story, task_id, 90) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 60)),)
+    assert story.world.open_pool().budget.reservations == {f"{task_id}.1": 100}
 
 
 def test_an_attempt_takes_what_is_free_and_goes_on() -> None:
@@ -195,8 +196,8 @@ def test_without_a_limit_the_meter_interrupts_nothing() -> None:
 
 def test_where_the_limit_was_lifted_meanwhile_there_is_always_more() -> None:
     story, task_id = started(40)
-    story.do(ledger.SetBudget(None))
-    assert spend(story, task_id, 500) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 480 + 20)),)
+    story.do(ledger.SetLimits("pool", None, None))
+    assert spend(story, task_id, 500) == (Fact("pool", FundsToppedUp(f"{task_id}.1", 480 + 10)),)
 
 
 @pytest.mark.parametrize("attempt", [0, 2])

@@ -135,8 +135,10 @@ def test_a_parked_task_runs_as_soon_as_it_can_be_paid() -> None:
     assert poor in story.world.running
 
 
-@pytest.mark.parametrize("command", [ledger.SetBudget(200), ledger.SetBudget(None)])
-def test_a_parked_task_runs_as_soon_as_the_limit_allows_it(command: ledger.SetBudget) -> None:
+@pytest.mark.parametrize(
+    "command", [ledger.SetLimits("pool", 200, None), ledger.SetLimits("pool", None, None)]
+)
+def test_a_parked_task_runs_as_soon_as_the_limit_allows_it(command: ledger.SetLimits) -> None:
     story, _, poor = short_of_money()
     story.do(command)
     story.settle()
@@ -149,7 +151,7 @@ def test_a_parked_task_is_given_up_when_its_money_is_spent() -> None:
     story.settle()
     after = story.state_of(poor)
     assert isinstance(after, task.Failed)
-    assert (after.code, "80 microdollars spent" in after.message) == ("budget_exceeded", True)
+    assert (after.code, "$0.000080 spent" in after.message) == ("budget_exceeded", True)
 
 
 def test_a_pending_task_is_given_up_when_its_money_is_spent() -> None:
@@ -227,7 +229,7 @@ def test_a_reset_counts_anew_and_keeps_open_reservations() -> None:
 
 def test_a_limit_below_what_is_spent_stops_new_attempts_only() -> None:
     story, rich, poor = short_of_money()
-    story.do(ledger.SetBudget(50))
+    story.do(ledger.SetLimits("pool", 50, None))
     story.settle()
     assert rich in story.world.running
     assert budget_status(story.world).free == 0

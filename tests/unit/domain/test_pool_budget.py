@@ -9,16 +9,16 @@ from claude_pool.domain.ledger import (
     ChargeFunds,
     ReserveFunds,
     ResetBudget,
-    SetBudget,
+    SetLimits,
     SettleFunds,
 )
 from claude_pool.domain.pool import Open
 from claude_pool.domain.pool_events import (
-    BudgetLimitChanged,
     BudgetOpened,
     FundsCharged,
     FundsReserved,
     FundsSettled,
+    LimitsSet,
     PoolEvent,
     PoolOpened,
 )
@@ -44,7 +44,7 @@ def test_money_is_set_aside_within_the_limit() -> None:
 
 def test_no_reservation_goes_above_the_limit() -> None:
     given_pool(*LIMITED, FundsReserved("task-a.1", 60)).when(ReserveFunds("task-b.1", 41)).refused(
-        BudgetExceeded, "0 microdollars spent, 60 reserved, limit 100, needed 41"
+        BudgetExceeded, "$0.000000 spent, $0.000060 reserved, limit $0.000100, needed $0.000041"
     )
     given_pool(*LIMITED, FundsReserved("task-a.1", 60)).when(ReserveFunds("task-b.1", 40)).then(
         FundsReserved("task-b.1", 40)
@@ -106,22 +106,24 @@ def test_free_money_is_never_negative() -> None:
 
 def test_a_limit_changes_and_the_spend_stays() -> None:
     spent = FundsCharged("slot-0", 30, "unsolicited")
-    after = given_pool(*LIMITED, spent).when(SetBudget(20)).then(BudgetLimitChanged(20))
+    after = given_pool(*LIMITED, spent).when(SetLimits("pool", 20, None)).then(LimitsSet("pool", 20))
     assert isinstance(after, Open)
     assert (after.budget.limit, after.budget.spent) == (20, 30)
 
 
 def test_a_limit_can_be_lifted() -> None:
-    given_pool(*LIMITED).when(SetBudget(None)).then(BudgetLimitChanged(None))
+    given_pool(*LIMITED).when(SetLimits("pool", None, None)).then(LimitsSet("pool"))
 
 
 def test_the_same_limit_is_no_change() -> None:
-    given_pool(*LIMITED).when(SetBudget(100)).then()
+    given_pool(*LIMITED).when(SetLimits("pool", 100, None)).then()
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_is_above_nothing(limit: int) -> None:
-    given_pool(*LIMITED).when(SetBudget(limit)).refused(InvalidArgument, "set_usd: a budget is above 0")
+    given_pool(*LIMITED).when(SetLimits("pool", limit, None)).refused(
+        InvalidArgument, "set_usd: a budget is above 0"
+    )
 
 
 def test_a_reset_counts_from_nothing_under_the_same_limit() -> None:
@@ -131,3 +133,11 @@ def test_a_reset_counts_from_nothing_under_the_same_limit() -> None:
     )
     assert isinstance(after, Open)
     assert (after.budget.spent, after.budget.reservations) == (0, {"task-a.1": 10})
+
+
+def test_a_reset_and_other_limits_are_one_change() -> None:
+    spent = FundsCharged("slot-0", 30, "unsolicited")
+    both = ResetBudget(SetLimits("pool", 20, 10))
+    given_pool(*LIMITED, spent).when(both).then(BudgetOpened(100), LimitsSet("pool", 20, 10))
+    wrong = ResetBudget(SetLimits("pool", 20, 30))
+    given_pool(*LIMITED, spent).when(wrong).refused(InvalidArgument, "soft_usd")

@@ -150,7 +150,7 @@ def test_what_runs_is_topped_up_beyond_the_soft_limit() -> None:
 def test_a_claim_by_hand_passes_over_no_soft_limit() -> None:
     story = spent("pool", 10, 10)
     waiting = submit(story, 0)
-    with pytest.raises(BudgetExceeded, match="limit 10"):
+    with pytest.raises(BudgetExceeded, match=r"limit \$0\.000010"):
         story.do(Claim(waiting, "slot-0", "", NOW))
 
 
@@ -255,7 +255,7 @@ def test_stop_raises_no_limit_that_is_overdrawn() -> None:
     submit(story, 0, spec(max_budget=60))
     story.settle()
     story.do(ledger.ChargeFunds("slot-0", 10, "unsolicited", NOW))
-    story.do(ledger.SetBudget(40))
+    story.do(SetLimits("pool", 40, 10))
     story.settle()
     answer(story, "stop")
     assert budget(story).level("") == ledger.Level("the pool", 40, 10, 60)
@@ -333,9 +333,14 @@ def test_a_reset_lifts_what_was_said() -> None:
     assert (budget(story).level(""), budget(story).soft) == (ledger.Level("the pool", 100, 0, 0), 10)
 
 
+def start_owner(story: Story, limit: int) -> None:
+    """Another owner takes the pool, with a limit of its own."""
+    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", Settings(), limit, True, NOW))
+
+
 def test_another_limit_of_a_new_owner_closes_the_question() -> None:
     story = spent("pool", 10, 10, limit=100)
-    story.do(ledger.SetBudget(50))
+    start_owner(story, limit=50)
     assert open_questions(budget(story), NOW) == ()
     assert list(reached(budget(story), NOW)) == ["pool"]
 

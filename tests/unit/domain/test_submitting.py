@@ -73,11 +73,11 @@ def test_a_paused_pool_accepts_work_for_later() -> None:
 
 
 def test_a_task_dearer_than_what_is_left_is_refused() -> None:
-    refused(warmed(limit=100), spec(max_budget=101), BudgetExceeded, "limit 100, needed 101")
+    refused(warmed(limit=100), spec(max_budget=101), BudgetExceeded, r"limit \$0\.000100, needed \$0\.000101")
 
 
 def test_the_pools_limit_for_a_task_counts_like_its_own() -> None:
-    refused(warmed(Settings(task_budget=101), limit=100), spec(), BudgetExceeded, "needed 101")
+    refused(warmed(Settings(task_budget=101), limit=100), spec(), BudgetExceeded, r"needed \$0\.000101")
 
 
 def test_the_tasks_own_limit_goes_before_the_pools() -> None:
@@ -97,7 +97,7 @@ def test_money_that_is_only_set_aside_is_no_reason_to_refuse() -> None:
 def test_with_nothing_left_no_task_is_accepted() -> None:
     story = warmed(limit=100)
     story.do(ledger.ChargeFunds("slot-0", 100, "unsolicited"))
-    refused(story, spec(), BudgetExceeded, "100 microdollars spent")
+    refused(story, spec(), BudgetExceeded, r"\$0\.000100 spent")
 
 
 @pytest.mark.parametrize("amount", [0, -1])

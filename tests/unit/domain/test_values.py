@@ -8,6 +8,7 @@ from claude_pool.domain.values import (
     SessionPolicy,
     Tokens,
     attempt_id,
+    dollars,
     is_chain_id,
     is_session_id,
     is_slot_id,
@@ -110,3 +111,11 @@ def test_tokens_add_up_by_class() -> None:
 )
 def test_an_id_says_by_its_form_what_it_names(identity: str, kind: str | None) -> None:
     assert kind_of(identity) == kind
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0, "$0.000000"), (1, "$0.000001"), (1_234_000_500, "$1,234.000500"), (-500_000, "-$0.500000")],
+)
+def test_an_amount_is_shown_to_the_microdollar(amount: int, shown: str) -> None:
+    assert dollars(amount) == shown
