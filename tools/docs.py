@@ -5,6 +5,7 @@
     docs/events.md   every event: name, version, fields, meaning
     docs/tools.md    every MCP tool: toolset, what it does, its arguments
     docs/parity.md   what the Rust crate of the same name has, and what stands for it here
+    docs/faults.md   what may go wrong, what the pool does then, and the test that shows it
 
 It also checks that links between the project's pages lead somewhere.
 """
@@ -81,11 +82,20 @@ def parity_page() -> str:
     return parity.page()
 
 
+def faults_page() -> str:
+    """The table of faults, from its sources."""
+    sys.path.insert(0, str(ROOT))
+    from tools import faults
+
+    return faults.page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "docs/events.md": events_page,
     "docs/tools.md": tools_page,
     "docs/parity.md": parity_page,
+    "docs/faults.md": faults_page,
 }
 
 
