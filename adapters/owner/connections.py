@@ -1,0 +1,209 @@
+"""An owner and its connections: who comes, what they are told, and the reasons for which the owner ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from claude_pool.domain import pool
+from claude_pool.domain.coordination import waiting_until
+from claude_pool.domain.errors import PoolError
+from claude_pool.domain.records import Actor
+
+from ..callers import Caller, Serve
+from ..config.credentials import account, credentials, digests
+from ..config.model import Effective
+from ..config.settings import differences
+from ..places import publish
+from ..service import Origin
+from ..wiring import VERSION, Running
+from .greeting import GREETING_SECONDS, Greeting
+
+LINE_BYTES = 32 * 1024 * 1024
+"""The longest line that a connection may send."""
+
+
+class Owner:
+    """One run of a pool: its connections, and the reasons for which it ends."""
+
+    def __init__(self, effective: Effective, running: Running, environ: dict[str, str]) -> None:
+        """`running` is at work already; connections come with `listen` and `attach`.
+
+        `environ` is what slots are started from; a caller's new credentials are written into it.
+        """
+        self._effective = effective
+        self._environ = environ
+        self._environment = effective.environment
+        self._running = running
+        self._connections: set[asyncio.StreamWriter] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._mcp: asyncio.Task[Serve] = asyncio.create_task(self._load_server())
+        self._idle: asyncio.TimerHandle | None = None
+        running.service.on_facts(lambda _: self._consider_idle())
+
+    async def listen(self) -> None:
+        """Answer on the pool's socket."""
+        path = self._effective.places.socket
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # We hold the lock, so nobody listens there any more.
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._on_connection, path, limit=LINE_BYTES)
+        finally:
+            os.umask(before)
+        publish(self._effective.places)
+
+    async def until_done(self) -> PoolError | None:
+        """Wait for the end; the store's refusal, or our fault, where that is the reason."""
+        self._consider_idle()
+        failure = asyncio.create_task(self._running.service.failure())
+        stopped = asyncio.create_task(self._running.runtime.stopped.wait())
+        await asyncio.wait((failure, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if failure.done():
+            return failure.result()
+        failure.cancel()
+        return None
+
+    async def close(self) -> None:
+        """Take no more connections, record the end, and let go of those there are."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._mcp.cancel()
+        if self._server is not None:
+            self._server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._effective.places.socket)
+
+    async def drop_connections(self) -> None:
+        """End every connection: callers learn that the owner is gone."""
+        for handler in tuple(self._handlers):
+            handler.cancel()
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=2)
+        for writer in tuple(self._connections):
+            writer.close()
+
+    def stop(self, now: bool) -> None:
+        """End the owner: at once, or when what runs has ended."""
+        self._running.service.submit(pool.StopOwner(now), Origin(Actor.SHELL))
+
+    async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolsets: str) -> None:
+        """Serve one connection that needs no greeting, until its input ends."""
+        greeting = Greeting(Actor.COORDINATOR, toolsets, {}, {})
+        self._connections.add(writer)
+        try:
+            await self._speak(reader, writer, greeting, [])
+        finally:
+            self._connections.discard(writer)
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        self._connections.add(writer)
+        try:
+            await self._greet(reader, writer)
+        except (ConnectionError, asyncio.CancelledError, asyncio.LimitOverrunError, ValueError):
+            pass  # The caller went away, or we do; accepted work goes on.
+        finally:
+            self._handlers.discard(handler)
+            self._connections.discard(writer)
+            writer.close()
+            self._consider_idle()
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = await asyncio.wait_for(reader.readline(), GREETING_SECONDS)
+        except TimeoutError:
+            return
+        greeting = Greeting.parse(line)
+        if greeting is None:
+            _say(writer, {"claude_pool": 1, "code": "invalid_argument", "message": "This is no greeting."})
+            return
+        if greeting.stop is not None:
+            await self._running.service.handle(pool.StopOwner(greeting.stop == "now"), Origin(Actor.SHELL))
+        if greeting.credentials is not None:
+            self._take_credentials(greeting.credentials)
+        options = cast("dict[str, object]", self._effective.options.model_dump(mode="json"))
+        conflict = differences(options, self._environment, greeting.explicit, greeting.environment)
+        alone = len(self._connections) == 1 and not self._has_work()
+        leaving = self._running.world.open_pool().stopping is not None and greeting.stop is None
+        if alone and (conflict or leaving):
+            _say(writer, {"claude_pool": 1, "replace": True})
+            await writer.drain()
+            self.stop(False)
+            await asyncio.Event().wait()  # The connection closes when the owner is gone.
+        welcome = {"claude_pool": 1, "ok": True, "pid": os.getpid(), "version": VERSION, "conflict": conflict}
+        _say(writer, welcome)
+        await writer.drain()
+        await self._speak(reader, writer, greeting, conflict)
+
+    def _take_credentials(self, given: Mapping[str, str]) -> None:
+        """Use another account from now on: processes of the old one are replaced when they are needed."""
+        for name in credentials(self._environ):
+            del self._environ[name]
+        self._environ.update(given)
+        self._environment = digests(self._environ)
+        changed = pool.ChangeAccount(account(self._environ, self._running.world.open_pool().pool_id))
+        self._running.service.submit(changed, Origin(Actor.SHELL))
+        self._running.service.react()
+
+    async def _speak(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        greeting: Greeting,
+        conflict: list[str],
+    ) -> None:
+        serve = await asyncio.shield(self._mcp)
+        caller = Caller(
+            greeting.actor, greeting.toolsets, ", ".join(conflict) or None, self._elsewhere(greeting)
+        )
+        await serve(reader, writer, caller)
+
+    def _elsewhere(self, greeting: Greeting) -> str | None:
+        """Where the caller's tasks run, if it stands in another work tree than whoever started the owner."""
+        usual = self._effective.places.work_tree
+        return greeting.working_dir if greeting.working_dir not in (None, usual) else None
+
+    async def _load_server(self) -> Serve:
+        # Importing the protocol SDK takes a second; slots start meanwhile.
+        module = await asyncio.to_thread(import_module, "..mcp.mounting", __package__)
+        mounted: Serve = module.mount(self._running, VERSION)
+        # What is loaded by now stays until the end; to walk over it again and again costs milliseconds.
+        gc.collect()
+        gc.freeze()
+        return mounted
+
+    def _has_work(self) -> bool:
+        world = self._running.world
+        if world.pending or world.running or world.isolating:
+            return True
+        return any(waiting_until(world, world.tasks[task_id]) is not None for task_id in world.parked)
+
+    def _consider_idle(self) -> None:
+        """Arm or disarm the end of an owner that nobody is connected to and that has nothing to do."""
+        busy = bool(self._connections) or self._has_work()
+        if busy and self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        elif not busy and self._idle is None:
+            delay = self._effective.options.idle_exit
+            self._idle = asyncio.get_running_loop().call_later(delay, self._on_idle)
+
+    def _on_idle(self) -> None:
+        self._idle = None
+        if not self._connections and not self._has_work():
+            self.stop(False)
+
+
+def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+    writer.write(json.dumps(message).encode() + b"\n")

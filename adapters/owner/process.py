@@ -1,0 +1,139 @@
+"""The owner as a process: its lock, its log and its way in, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+from claude_pool.domain.errors import InvalidArgument, LogBroken, LogNewer, PoolError
+
+from ..claude.price_file import price_list
+from ..config.model import Effective
+from ..locking import owner_lock
+from ..places import prepare
+from ..skills.choosing import library_of
+from ..wiring import Workshop, open_store, running_pool
+from .connections import LINE_BYTES, Owner
+from .settings import pool_settings
+
+SWITCH_SECONDS = 0.0005
+"""How long the loop may keep the log's thread waiting, and the other way round: a durable write is short."""
+
+
+@contextlib.asynccontextmanager
+async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerator[Owner]:
+    """Be the owner of a pool: its lock, log and slots are held inside.
+
+    Raises:
+        StoreInUse: there is an owner. StoreError: the log cannot be used. InvalidArgument: the settings.
+    """
+    places, chosen = effective.places, effective.options
+    settings = pool_settings(effective)
+    prices = price_list(chosen.prices)
+    prepare(places)
+    with owner_lock(places):
+        store = open_store(places, chosen.accept_rollback)
+        workshop = Workshop(
+            chosen.claude,
+            environ,
+            Path(places.slots_dir),
+            tuple(chosen.pass_env),
+            chosen.trust_project,
+            prices,
+        )
+        given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
+        library = library_of(effective, environ)
+        async with running_pool(
+            store, workshop, settings, chosen.budget, given, library=library, soft=chosen.soft_budget
+        ) as running:
+            owner = Owner(effective, running, environ)
+            try:
+                yield owner
+            finally:
+                await owner.close()
+        await owner.drop_connections()
+
+
+async def _own(effective: Effective, environ: dict[str, str]) -> int:
+    async with owning(effective, environ) as owner:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, owner.stop, True)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        await owner.listen()
+        failure = await owner.until_done()
+    if failure is not None:
+        _report(failure)
+        return exit_code(failure)
+    return 0
+
+
+async def _embed(effective: Effective, toolsets: str) -> int:
+    """Be an owner whose life is its standard input, which is one of its connections."""
+    loop = asyncio.get_running_loop()
+    reader, writer = await _standard_streams()
+    async with owning(effective, dict(os.environ)) as owner:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, owner.stop, True)
+        await owner.listen()
+        serving = asyncio.create_task(owner.attach(reader, writer, toolsets))
+        ending = asyncio.create_task(owner.until_done())
+        await asyncio.wait((serving, ending), return_when=asyncio.FIRST_COMPLETED)
+        owner.stop(True)
+        failure = await ending
+        serving.cancel()
+    if failure is not None:
+        _report(failure)
+        return exit_code(failure)
+    return 0
+
+
+async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Standard input and output as one connection: two pipes, or one socket."""
+    if stat.S_ISSOCK(os.fstat(0).st_mode) and os.path.sameopenfile(0, 1):
+        return await asyncio.open_connection(sock=socket.socket(fileno=os.dup(0)), limit=LINE_BYTES)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(LINE_BYTES)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+def embedded(document: Mapping[str, object], toolsets: str) -> int:
+    """Own the pool of `document` and serve a coordinator on the standard streams; the exit code."""
+    try:
+        return asyncio.run(_embed(Effective.from_document(document), toolsets))
+    except PoolError as error:
+        _report(error)
+        return exit_code(error)
+
+
+def exit_code(error: PoolError) -> int:
+    """The exit code that stands for an error at the start or end of an owner."""
+    codes = {InvalidArgument: 2, LogBroken: 4, LogNewer: 6}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 3)
+
+
+def _report(error: PoolError) -> None:
+    sys.stderr.write(f"[{error.code}] {error.message}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Own the pool that the settings on standard input describe; the exit code."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        document = json.loads(sys.stdin.read())
+        effective = Effective.from_document(document)
+        return asyncio.run(_own(effective, dict(os.environ)))
+    except PoolError as error:
+        _report(error)
+        return exit_code(error)
