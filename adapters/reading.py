@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from claude_pool.domain import chain, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
@@ -28,6 +28,7 @@ from .forecast import WhatIf, forecast_view, foreseen
 from .places import Places
 from .store.blobs import BlobStore
 from .store.index_costs import Wanted
+from .store.past import Past, position_at
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .views import View, chain_view, message_view, status_view, task_view
@@ -35,16 +36,31 @@ from .views import View, chain_view, message_view, status_view, task_view
 TERMINAL_STATES = ("completed", "failed", "cancelled")
 
 
-class LogReader:
-    """Views of a pool that is not running. Nothing is written; close it when done."""
+class At(NamedTuple):
+    """Where a log is to end: after a position, or after the last event at or before a moment (ms).
 
-    def __init__(self, places: Places, version: str) -> None:
-        """Open the log of `places`.
+    `argument` is what errors call it.
+    """
+
+    position: int | None
+    moment: int | None
+    argument: str = "--at"
+
+
+class LogReader:
+    """Views of a pool that is not running, or as it stood. Nothing is written; close it when done."""
+
+    def __init__(self, places: Places, version: str, at: At | None = None) -> None:
+        """Open the log of `places`, and let it end where `at` says.
 
         Raises:
             StoreUnreadable, LogNewer, LogBroken: it cannot be read.
+            InvalidArgument: the log has no such position, or began later.
         """
-        self._log: SqliteReader = open_reader(Path(places.log), default_codec())
+        self._log: SqliteReader | Past = open_reader(Path(places.log), default_codec())
+        self._moment: int | None = None
+        if at is not None:
+            self._log, self._moment = _cut(self._log, at)
         self._texts = BlobStore(places.blobs)
         self._version = version
         self._world: World | None = None
@@ -53,8 +69,11 @@ class LogReader:
         """Release the log."""
         self._log.close()
 
+    def _now(self) -> int:
+        return time.time_ns() // 1_000_000 if self._moment is None else self._moment
+
     def world(self) -> World:
-        """The live view at the end of the log, finished tasks counted from the index."""
+        """The live view at the end of the log."""
         if self._world is None:
             self._world = folded(self._log)
         return self._world
@@ -65,7 +84,7 @@ class LogReader:
 
     def budget(self) -> View:
         """The budget, today by this machine's clock."""
-        return budget_view(self.world(), time.time_ns() // 1_000_000)
+        return budget_view(self.world(), self._now())
 
     def slots(self) -> list[View]:
         """The slots that are not retired."""
@@ -101,7 +120,7 @@ class LogReader:
             state = task.evolve(state, event)
         if isinstance(state, task.Absent):
             raise NotFound(kind="task", id=task_id, hint="`claude-pool tasks` lists what there is.")
-        return task_view(task_card(state, time.time_ns() // 1_000_000, self.world()), self._texts.get)
+        return task_view(task_card(state, self._now(), self.world()), self._texts.get)
 
     def tasks(
         self,
@@ -142,7 +161,7 @@ class LogReader:
             state = chain.evolve(state, event)
         if isinstance(state, chain.Absent):
             raise NotFound(kind="chain", id=chain_id, hint="`claude-pool chain list` lists what there is.")
-        return chain_card(state, time.time_ns() // 1_000_000, self.world())
+        return chain_card(state, self._now(), self.world())
 
     def chains(self, state: str | None, limit: int) -> list[View]:
         """Chains of all times, the latest first."""
@@ -179,7 +198,7 @@ class LogReader:
 
         `owned` says whether an owner is at work; `limit` is in microdollars.
         """
-        now, what_if = time.time_ns() // 1_000_000, WhatIf(slots, limit)
+        now, what_if = self._now(), WhatIf(slots, limit)
         return forecast_view(
             foreseen(self.world(), self._log.index.samples(), now, owned=owned, what_if=what_if)
         )  # fmt: skip
@@ -234,11 +253,25 @@ def reason_view(reason: Any) -> View:
     }
 
 
-def folded(log: SqliteReader) -> World:
-    """The live view at the end of a log. What finished tasks did is not folded, only counted."""
-    head, index = log.head(), log.index
+def _cut(log: SqliteReader, at: At) -> tuple[Past, int]:
+    try:
+        past = Past(log, position_at(log, at.position, at.moment, at.argument))
+    except BaseException:
+        log.close()
+        raise
+    return past, past.moment if at.moment is None else max(at.moment, past.moment)
+
+
+def folded(log: SqliteReader | Past) -> World:
+    """The live view at the end of a log. What finished tasks did is counted from its index, or in the past,
+    for which there is none yet, folded."""
     world = World()
     apply = world.apply
+    if isinstance(log, Past):
+        for position, stream, version, event, *_ in log.read_events():
+            apply(position, stream, version, event)
+        return world
+    head, index = log.head(), log.index
     for position, stream, version, event, *_ in log.read_alive():
         apply(position, stream, version, event)
     world.position = head.position

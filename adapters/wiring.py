@@ -43,7 +43,7 @@ from .locking import owner_lock
 from .messages import Messages
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
-from .reading import LogReader
+from .reading import At, LogReader
 from .runtime import Runtime
 from .service import Origin, Service
 from .skills.choosing import default_folders
@@ -300,13 +300,14 @@ def _account(workshop: Workshop, cli: Cli | None) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def open_reader(places: Places) -> LogReader:
-    """The pool of `places` read from its log, whether or not an owner runs.
+def open_reader(places: Places, at: At | None = None) -> LogReader:
+    """The pool of `places` read from its log, whether or not an owner runs; as it stood `at` some time.
 
     Raises:
         StoreUnreadable, LogNewer, LogBroken: the log cannot be read.
+        InvalidArgument: it does not reach there.
     """
-    return LogReader(places, VERSION)
+    return LogReader(places, VERSION, at)
 
 
 @contextlib.asynccontextmanager

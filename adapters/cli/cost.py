@@ -14,6 +14,7 @@ from claude_pool.domain.values import dollars
 
 from ..config.values import closest
 from . import output
+from .periods import AsOf, parse_moment
 from .shell import Shell, View
 
 _KINDS = ", ".join(By)
@@ -46,17 +47,16 @@ def cost(
     chain: Chain = None,
     task: Task = None,
     limit: Limit = None,
+    at: AsOf = None,
 ) -> None:
     """Tell who spent what: settled attempts by what they have in common, and a total to the microdollar."""
-    from .periods import parse_moment
-
     now = time.time_ns() // 1_000_000
     kind = _kind(by)
     begin = None if since is None else parse_moment(since, "--since", now)
     end = None if until is None else parse_moment(until, "--until", now, end=True)
     if begin is not None and end is not None and begin > end:
         raise InvalidArgument(argument="--since", problem=f"{since} is after --until {until}")
-    reader = shell.reader()
+    reader = shell.reader(at)
     try:
         view = reader.costs(
             kind, since=begin, until=end, model=model, tag=tag, chain=chain, task=task,

@@ -8,6 +8,7 @@ import typer
 
 from ..client import Client
 from . import output
+from .periods import AsOf
 from .reading import Reader
 from .shell import Shell, View
 from .tasks import show_tasks
@@ -22,9 +23,9 @@ Cursor = Annotated[int | None, typer.Option(help="Where the page before ended.",
 _COUNTED = ("pending", "parked", "running", "pending_review", "sealed", "completed", "failed", "cancelled")
 
 
-def status(shell: Shell) -> None:
+def status(shell: Shell, at: AsOf = None) -> None:
     """Show the pool now: slots, tasks, money, and whether it drains or is paused."""
-    view = shell.look(lambda client: client.call("pool_status", {}), lambda reader: reader.status())
+    view = shell.look(lambda client: client.call("pool_status", {}), lambda reader: reader.status(), at)
     if shell.json:
         output.as_json(view)
         return
@@ -44,6 +45,7 @@ def status(shell: Shell) -> None:
             "paused": f"{pause['reason']} until {output.moment(pause.get('until')) or 'resumed'}"
             if pause
             else None,
+            "as of": None if at is None else f"event {view['position']}",
             "log": f"{view['position']} events in {shell.settings.places.log}",
         }
     )
@@ -58,6 +60,7 @@ def tasks(
     slot: Slot = None,
     limit: Limit = 50,
     cursor: Cursor = None,
+    at: AsOf = None,
 ) -> None:
     """List tasks of all times, the latest first."""
     wanted = {"state": state, "tag": tag, "slot": slot, "limit": limit, "cursor": cursor}
@@ -65,6 +68,7 @@ def tasks(
     view = shell.look(
         lambda client: client.call("pool_list_tasks", given),
         lambda reader: reader.tasks(state, tag, slot, limit, cursor),
+        at,
     )
     if shell.json:
         output.as_json(view)
@@ -78,14 +82,16 @@ def task(
     shell: Shell,
     task_id: TaskId,
     explain: Annotated[bool, typer.Option("--explain", help="Show each option and its source.")] = False,
+    at: AsOf = None,
 ) -> None:
     """Show one task."""
     view = shell.look(
         lambda client: _task(client, task_id),
         lambda reader: reader.task(task_id),
+        at,
     )
     if explain:
-        view["options"] = _explained(shell, task_id)
+        view["options"] = _explained(shell, task_id, at)
     if shell.json:
         output.as_json(view)
         return
@@ -110,11 +116,12 @@ def task(
         output.result("\n" + str(view["output"]))
 
 
-def slots(shell: Shell) -> None:
+def slots(shell: Shell, at: AsOf = None) -> None:
     """List the slots."""
     view = shell.look(
         lambda client: {"slots": client.call("pool_status", {})["slots"]},
         lambda reader: {"slots": reader.slots()},
+        at,
     )
     found = cast("list[View]", view["slots"])
     if shell.json:
@@ -123,10 +130,14 @@ def slots(shell: Shell) -> None:
         _show_slots(found)
 
 
-def why(shell: Shell, subject: Annotated[str, typer.Argument(metavar="ID", help="A task or slot.")]) -> None:
+def why(
+    shell: Shell,
+    subject: Annotated[str, typer.Argument(metavar="ID", help="A task, chain or slot.")],
+    at: AsOf = None,
+) -> None:
     """Tell why a task waits, ran, failed or cost what it did, each cause with its event."""
     view = shell.look(
-        lambda client: client.call("pool_why", {"id": subject}), lambda reader: reader.why(subject)
+        lambda client: client.call("pool_why", {"id": subject}), lambda reader: reader.why(subject), at
     )
     if shell.json:
         output.as_json(view)
@@ -175,10 +186,10 @@ def _task(client: Client, task_id: str) -> View:
     return view
 
 
-def _explained(shell: Shell, task_id: str) -> View:
+def _explained(shell: Shell, task_id: str, at: str | None) -> View:
     from .explaining import explain
 
-    reader: Reader = shell.reader()
+    reader: Reader = shell.reader(at)
     try:
         return explain(reader, task_id)
     finally:

@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from claude_pool.domain.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from ..reading import At
+
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="SEQ|TIME",
+        help="As it stood after this event, or then (2h: ago).",
+        show_default=False,
+    ),
+]
+"""The flag of the verbs that can look back."""
 
 _AGO = re.compile(r"([0-9]{1,9})([smhdw])")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
 _LATEST_MS = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which no time can be written."""
+
+
+def parse_at(text: str) -> At:
+    """The position (`120`) or the time (`2026-11-22T10:53:01Z`, `2h` ago) that `--at` means.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    from ..reading import At
+
+    if text.isascii() and text.isdigit():
+        return At(min(int(text[:19]), (1 << 63) - 1), None)
+    return At(None, parse_moment(text, "--at", time.time_ns() // 1_000_000, end=True))
 
 
 def parse_moment(text: str, flag: str, now: int, *, end: bool = False) -> int:

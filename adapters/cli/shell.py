@@ -67,11 +67,11 @@ class Shell:
                 client.initialize()
             yield client
 
-    def reader(self) -> Reader:
-        """The pool's log, to be read.
+    def reader(self, at: str | None = None) -> Reader:
+        """The pool's log, to be read; up to a position or time, if given.
 
         Raises:
-            Unavailable: there is none yet. PoolError: it cannot be read.
+            Unavailable: there is none yet. PoolError: it cannot be read, or does not reach there.
         """
         log = self.settings.places.log
         if not os.path.exists(log):
@@ -80,11 +80,24 @@ class Shell:
                 f"There is no pool here yet ({log}). `claude-pool run` or `claude-pool serve` starts one.",
             )
         from ..wiring import open_reader
+        from .periods import parse_at
 
-        return open_reader(self.settings.places)
+        return open_reader(self.settings.places, None if at is None else parse_at(at))
 
-    def look(self, ask: Callable[[Client], View], read: Callable[[Reader], View]) -> View:
-        """A view from the owner where one runs, else from the log."""
+    def look(
+        self, ask: Callable[[Client], View], read: Callable[[Reader], View], at: str | None = None
+    ) -> View:
+        """A view from the owner where one runs, else from the log; of how things were `at` a time, always."""
+        if at is None and (view := self._asked(ask)) is not None:
+            return view
+        reader = self.reader(at)
+        try:
+            return read(reader)
+        finally:
+            reader.close()
+
+    def _asked(self, ask: Callable[[Client], View]) -> View | None:
+        """A view from the owner; None where none runs or none can be asked."""
         try:
             with self.owner(start=False) as client:
                 return ask(client)
@@ -92,11 +105,7 @@ class Shell:
             pass
         except Unavailable as error:
             output.note(f"{error.message} What follows is read from the log.")
-        reader = self.reader()
-        try:
-            return read(reader)
-        finally:
-            reader.close()
+        return None
 
 
 def given_text(text: str) -> str:

@@ -128,6 +128,12 @@ class SqliteReader:
         self._own_index.extend(self._blamed(indexed(self._codec, rows, str(self._path))))
         return self._own_index
 
+    def index_at(self, position: int) -> Index:
+        """Lists over history as of `position`, folded anew in memory; whoever asks closes it."""
+        index = Index.in_memory()
+        index.extend(self._blamed(indexed(self._codec, self._rows(0, position), str(self._path))))
+        return index
+
     def read_stream(self, stream: str, after: int = 0) -> tuple[Recorded, ...]:
         """See `EventLog.read_stream`."""
         statement = (
@@ -155,7 +161,7 @@ class SqliteReader:
         path = str(self._path)
         if check:
             end = self.head().position if until is None else until
-            rows = verified(self._careful(after, end), self._head_at(after), path)
+            rows = verified(self._careful(after, end), self.head_at(after), path)
         else:
             rows = self._rows(after, until)
         return self._blamed(replayed(self._codec, rows, path))
@@ -174,6 +180,22 @@ class SqliteReader:
         """See `EventLog.head`."""
         with told(self._path):
             return last(self._connection)
+
+    def head_at(self, position: int) -> Head:
+        """The head as it was after the event at `position`; of position 0, that of an empty log.
+
+        Raises:
+            LogBroken: there is no such event.
+        """
+        if not position:
+            return EMPTY
+        with told(self._path):
+            row = self._connection.execute(
+                f"SELECT rowid, hash FROM {EVENTS} WHERE rowid = ?", (position,)
+            ).fetchone()
+        if row is None:
+            raise LogBroken(path=self._path, position=position, problem="it is missing")
+        return Head(*row)
 
     def verify(self, tail: int | None = None) -> Head:
         """Check the chain of the last `tail` events, or of all, and the sidecar; the head checked.
@@ -234,7 +256,7 @@ class SqliteReader:
             yield from events
         except LogNewer as error:
             position = int(str(error.facts["position"]))
-            check_chain(self._careful(position - 1, position), self._head_at(position - 1), str(self._path))
+            check_chain(self._careful(position - 1, position), self.head_at(position - 1), str(self._path))
             raise
 
     def _verify_chain(self, tail: int | None) -> Head:
@@ -244,21 +266,10 @@ class SqliteReader:
             check_chain(self._careful(0, _LARGEST), EMPTY, str(self._path))  # Tells the position.
             raise
         after = 0 if tail is None else max(0, head.position - tail)
-        found = check_chain(self._careful(after, head.position), self._head_at(after), str(self._path))
+        found = check_chain(self._careful(after, head.position), self.head_at(after), str(self._path))
         if found != head:
             raise LogBroken(path=self._path, position=found.position + 1, problem="it is missing")
         return head
-
-    def _head_at(self, position: int) -> Head:
-        if not position:
-            return EMPTY
-        with told(self._path):
-            row = self._connection.execute(
-                f"SELECT rowid, hash FROM {EVENTS} WHERE rowid = ?", (position,)
-            ).fetchone()
-        if row is None:
-            raise LogBroken(path=self._path, position=position, problem="it is missing")
-        return Head(*row)
 
     def _check_remembered(self, remembered: Head, head: Head) -> None:
         if remembered.position > head.position:
@@ -267,7 +278,7 @@ class SqliteReader:
                 " or restored from an older backup; --accept-rollback goes on from where it ends"
             )
             raise LogBroken(path=self._path, position=head.position + 1, problem=problem)
-        if self._head_at(remembered.position) != remembered:
+        if self.head_at(remembered.position) != remembered:
             problem = (
                 "another event was acknowledged there. The log was restored from a backup and written since;"
                 " --accept-rollback goes on with it"

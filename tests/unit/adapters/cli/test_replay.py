@@ -41,7 +41,8 @@ class Logged:
 
     def append(self, stream: str, event: Event) -> None:
         version = self._versions.get(stream, 0)
-        self._log.append([Fact(stream, event)], {stream: version}, Meta(self._at, "cmd", "cmd", Actor.SHELL))
+        meta = Meta(self._at, f"cmd-{self._at}", "call", Actor.SHELL)
+        self._log.append([Fact(stream, event)], {stream: version}, meta)
         self._versions[stream] = version + 1
         self._at += 1000
 
@@ -98,7 +99,8 @@ def test_each_event_is_one_canonical_json_line_for_a_program(logged: Logged) -> 
     data = event.pop("data")
     assert event == {
         "position": 1, "stream": TASK, "version": 1, "name": "task.submitted", "event_version": 1,
-        "recorded_at": NOON, "command_id": "cmd", "cause": None, "correlation": "cmd", "actor": "shell",
+        "recorded_at": NOON, "command_id": f"cmd-{NOON}", "cause": None,
+        "correlation": "call", "actor": "shell",
     }  # fmt: skip
     assert (data["task_id"], data["fingerprint"], data["at"]) == (TASK, "print", NOON)
     assert data["spec"]["prompt"] == {"inline": "say\x1b hi", "size": 7, "blob": None, "head": None}
