@@ -16,7 +16,7 @@ from claude_pool.domain.inbox import latest
 from claude_pool.domain.messaging import inbox_of
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.task_board import task_card
+from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import TaskEvent
 from claude_pool.domain.values import is_chain_id, is_task_id, kind_of
 from claude_pool.domain.why import story
@@ -112,6 +112,10 @@ class LogReader:
         Raises:
             InvalidArgument: not a task's id. NotFound: there is no such task.
         """
+        return task_view(self.task_card(task_id), self._texts.get)
+
+    def task_card(self, task_id: str) -> TaskCard:
+        """A task as its callers see it; errors as of `task`."""
         if not is_task_id(task_id):
             raise InvalidArgument(argument="task_id", problem="a task's id is task- and 16 letters or digits")
         state: task.Task = task.ABSENT
@@ -120,7 +124,12 @@ class LogReader:
             state = task.evolve(state, event)
         if isinstance(state, task.Absent):
             raise NotFound(kind="task", id=task_id, hint="`claude-pool tasks` lists what there is.")
-        return task_view(task_card(state, self._now(), self.world()), self._texts.get)
+        return task_card(state, self._now(), self.world())
+
+    def task_cards(self) -> Iterator[TaskCard]:
+        """All tasks as their callers see them, in the order of their submission."""
+        for row in reversed(self._log.index.list_tasks(limit=-1)):
+            yield self.task_card(row.task_id)
 
     def tasks(
         self,
@@ -143,14 +152,15 @@ class LogReader:
         Raises:
             InvalidArgument: not a chain's id. NotFound: there is no such chain.
         """
-        return chain_view(self._chain(chain_id), self._texts.get)
+        return chain_view(self.chain_card(chain_id), self._texts.get)
 
     def diff(self, chain_id: str) -> str:
         """What a chain changed in its copy of the repository; empty where it changed nothing."""
-        found = self._chain(chain_id).diff
+        found = self.chain_card(chain_id).diff
         return "" if found is None else self._texts.get(found)
 
-    def _chain(self, chain_id: str) -> ChainCard:
+    def chain_card(self, chain_id: str) -> ChainCard:
+        """A chain as its callers see it; errors as of `chain`."""
         if not is_chain_id(chain_id):
             raise InvalidArgument(
                 argument="chain_id", problem="a chain's id is chain- and 16 letters or digits"

@@ -21,6 +21,11 @@ Type = Annotated[
     str | None, typer.Option(help="Only such events: task.*, attempt.failed.", show_default=False)
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens next, until ^C.")]
+Diff = Annotated[
+    tuple[str, str] | None,
+    typer.Option(help="Hold two against each other: tasks, chains, or state directories.", show_default=False,
+                 metavar="A B"),
+]  # fmt: skip
 Check = Annotated[bool, typer.Option("--check", help="Verify the log and fold it anew; print nothing of it.")]
 
 _LOOK_SECONDS = 0.2
@@ -35,8 +40,13 @@ def replay(
     type: Type = None,  # the name of the flag
     follow: Follow = False,
     check: Check = False,
+    diff: Diff = None,
 ) -> int:
     """Print the event log, one event a line."""
+    if diff is not None:
+        from .comparing import show_difference
+
+        return show_difference(shell, *diff)
     from .replay_view import Wanted, event_json, event_line, parse_until
 
     wanted = Wanted() if until is None else parse_until(until)
