@@ -71,14 +71,16 @@ def greeting(
     explicit: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
     working_dir: str = "",
+    on_disconnect: str = "finish",
     **more: object,
 ) -> dict[str, object]:
     """The first line of a connection.
 
     `role` is `relay` (a coordinator's) or `shell`. `explicit` and `environment` are what the caller wants
     compared with the owner's own; empty ones are not compared. `working_dir` is the work tree that the
-    caller stands in. `more` may hold `stop` (`finish` or `now`) to end the owner, and `credentials`,
-    variables with their values that slots shall use from now on.
+    caller stands in; `on_disconnect` says what becomes of its unfinished work when it goes: `finish`, or
+    `stop`. `more` may hold `stop` (`finish` or `now`) to end the owner, and `credentials`, variables with
+    their values that slots shall use from now on.
     """
     return {
         "claude_pool": 1,
@@ -89,6 +91,7 @@ def greeting(
         "explicit": dict(explicit or {}),
         "environment": dict(environment or {}),
         "working_dir": working_dir,
+        "on_disconnect": on_disconnect,
         **more,
     }
 

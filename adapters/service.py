@@ -16,7 +16,13 @@ from typing import TypeVar
 
 from claude_pool.domain import chain, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
-from claude_pool.domain.chain_events import ChainCancelled, ChainCompleted, ChainEvent, ChainFailed
+from claude_pool.domain.chain_events import (
+    ChainCancelled,
+    ChainCompleted,
+    ChainEvent,
+    ChainFailed,
+    ChainSubmitted,
+)
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
 from claude_pool.domain.funding import Price
@@ -35,6 +41,7 @@ from claude_pool.domain.task_events import (
     TaskFailed,
     TaskParked,
     TaskSealed,
+    TaskSubmitted,
 )
 from claude_pool.domain.world import World
 
@@ -56,6 +63,9 @@ FINISHING = (TaskCompleted, TaskFailed, TaskCancelled)
 CHAIN_ENDS = (ChainCompleted, ChainFailed, ChainCancelled)
 """The facts with which a chain leaves the live view."""
 
+ACCEPTED = (TaskSubmitted, ChainSubmitted)
+"""The facts with which the pool takes work on."""
+
 JUST_FINISHED = 500
 """So many of the tasks that finished last are known without asking the log: callers ask for these at once.
 As many as one fan-out can have."""
@@ -66,11 +76,15 @@ LONGEST_TIMER_MS = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who sends a command and in the course of what: `correlation` names the outermost call."""
+    """Who sends a command and in the course of what: `correlation` names the outermost call.
+
+    `accepted`, where there is one, gets the ids of the tasks and chains that the command brings in.
+    """
 
     actor: Actor
     correlation: str | None = None
     cause: int | None = None
+    accepted: set[str] | None = field(default=None, compare=False)
 
 
 POLICY = Origin(Actor.POLICY)
@@ -229,6 +243,8 @@ class Service:
             if origin.actor in (Actor.SLOT, Actor.RECOVERY):
                 self.fail(error)
             raise
+        if origin.accepted is not None:
+            origin.accepted.update(f.stream for f in facts if isinstance(f.event, ACCEPTED))
         self._fold(recorded, correlation)
         return recorded
 

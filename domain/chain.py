@@ -215,10 +215,11 @@ class RecordStepEnded:
 
 @dataclass(frozen=True, slots=True)
 class CancelChain:
-    """A caller does not want the chain any more."""
+    """The chain is to end: because of `why`, or (empty) because a caller does not want it any more."""
 
     chain_id: str
     now: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +286,9 @@ def decide(command: ChainCommand, state: Chain) -> tuple[ChainEvent, ...]:
             return _on_workplace(state, made)
         case RecordStepEnded():
             return _on_step_ended(state, command)
-        case CancelChain(chain_id):
+        case CancelChain(chain_id, _, why):
             if isinstance(state, (Preparing, Running)):
-                return _end(state, EndingBegun("cancelled", "A caller cancelled the chain."))
+                return _end(state, EndingBegun("cancelled", why or "A caller cancelled the chain."))
             if isinstance(state, Cancelled):
                 return ()
             raise _refusal(chain_id, state, "there is nothing left to cancel")

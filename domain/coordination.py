@@ -113,6 +113,15 @@ class RecordEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandon:
+    """Cancel those of `ids` (tasks and chains) that have not ended: nobody wants them because of `why`."""
+
+    ids: tuple[str, ...]
+    why: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Someone has mended what was wrong: lift the pause and take failed slots back into service."""
 
@@ -129,8 +138,8 @@ class Recover:
 
 
 Command = (
-    Submit | SubmitChain | Claim | RecordSpend | RecordEnd | Resume | Recover | messaging.MessageCommand
-    | pool.PoolCommand | slot.SlotCommand | task.TaskCommand | chain.ChainCommand
+    Submit | SubmitChain | Claim | RecordSpend | RecordEnd | Abandon | Resume | Recover
+    | messaging.MessageCommand | pool.PoolCommand | slot.SlotCommand | task.TaskCommand | chain.ChainCommand
 )  # fmt: skip
 
 _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
@@ -166,6 +175,8 @@ def _decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _on_spend(command, world)
         case RecordEnd():
             return _end(command, world)
+        case Abandon():
+            return _abandon(command, world)
         case Resume():
             return _resume(world)
         case Recover():
@@ -258,7 +269,7 @@ def _ending_of(
 ) -> task.TaskCommand:
     state, now = world.tasks[task_id], command.now
     if isinstance(command, chain.CancelChain):
-        return task.CancelTask(task_id, now)
+        return task.CancelTask(task_id, now, command.why)
     if isinstance(state, task.Running):
         return task.InterruptAttempt(task_id, state.live.number, "timed_out_chain", now)
     if isinstance(state, (task.Pending, task.Parked)):
@@ -445,6 +456,17 @@ def _provider_facts(attempt: str, outcome: Outcome, world: World, now: int) -> t
 def _is_unserved(outcome: Outcome) -> bool:
     """Whether no model can have been shown the attempt's prompt."""
     return outcome.end is not End.SUCCEEDED and not outcome.tokens.total
+
+
+def _abandon(command: Abandon, world: World) -> tuple[Fact, ...]:
+    """A chain that is putting its work away goes on: it has nothing left to cancel."""
+    facts: list[Fact] = []
+    for stream in command.ids:
+        if isinstance(world.chains.get(stream), (chain.Preparing, chain.Running)):
+            facts += _end_chain(chain.CancelChain(stream, command.now, command.why), world)
+        elif (state := world.tasks.get(stream)) is not None and state.job.spec.part is None:
+            facts += _on(stream, task.decide(task.CancelTask(stream, command.now, command.why), state))
+    return tuple(facts)
 
 
 def _resume(world: World) -> tuple[Fact, ...]:

@@ -285,10 +285,11 @@ class StartAttempt:
 
 @dataclass(frozen=True, slots=True)
 class CancelTask:
-    """A caller wants the task to end."""
+    """The task is to end: because of `why`, or (empty) because a caller wants it."""
 
     task_id: str
     now: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,9 +453,9 @@ def _start(command: StartAttempt, state: Task) -> tuple[TaskEvent, ...]:
 def _cancel(command: CancelTask, state: Task) -> tuple[TaskEvent, ...]:
     match state:
         case Pending() | Parked() | Sealed() | PendingReview():
-            return (TaskCancelled(),)
+            return (TaskCancelled(command.why),)
         case Running(_, live):
-            return () if live.cancel else (CancelRequested(command.now),)
+            return () if live.cancel else (CancelRequested(command.now, command.why),)
         case Cancelled():
             return ()
         case _:

@@ -77,11 +77,15 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A caller wants the task to end. The attempt is interrupted; its result decides how it ends."""
+    """The task is to end. The attempt is interrupted; its result decides how it ends.
+
+    `why` is empty where a caller asked for it.
+    """
 
     NAME: ClassVar[str] = "task.cancel_requested"
     VERSION: ClassVar[int] = 1
     at: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +164,11 @@ class TaskFailed:
 
 @dataclass(frozen=True, slots=True)
 class TaskCancelled:
-    """The task was cancelled. Terminal."""
+    """The task was cancelled. Terminal. `why` is empty where a caller asked for it."""
 
     NAME: ClassVar[str] = "task.cancelled"
     VERSION: ClassVar[int] = 1
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

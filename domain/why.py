@@ -34,6 +34,7 @@ from .task_events import (
     QuestionExpired,
     ReviewRequested,
     SessionOpened,
+    TaskCancelled,
     TaskFailed,
     TaskParked,
     TaskRejected,
@@ -75,8 +76,10 @@ def _sentence(event: object) -> str:
             return f"attempt {number} started in {slot_id}, {reserved} microdollars reserved{limit}"
         case SessionOpened(number, session, mode, where):
             return f"attempt {number} runs in {mode} session {session} in {where}"
-        case CancelRequested():
-            return "a caller asked to cancel it"
+        case CancelRequested(_, why):
+            return why or "a caller asked to cancel it"
+        case TaskCancelled(why) if why:
+            return f"cancelled: {why}"
         case InterruptRequested(number, code):
             return f"attempt {number} is interrupted: {code}"
         case (

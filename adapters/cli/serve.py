@@ -48,6 +48,7 @@ def serve(flags: Mapping[str, object], toolsets: str | None) -> int:
         explicit=settings.layers.explicit,
         environment=settings.environment,
         working_dir=settings.places.work_tree,
+        on_disconnect=str(settings.layers.values["on_disconnect"]),
     )
     relay = Relay(lambda: reach(settings.places, hello, settings.document()))
     if problem := relay.open():

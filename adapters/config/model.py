@@ -88,6 +88,7 @@ class PoolOptions(BaseModel):
     trust_project: bool = False
     pass_env: tuple[_Variable, ...] = ()
     embedded: bool = False
+    on_disconnect: Literal["finish", "stop"] = "finish"
     idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0
     accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()

@@ -19,6 +19,9 @@ MODES = ("plan", "default", "dontAsk", "acceptEdits", "auto", "bypassPermissions
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
+ON_DISCONNECT = ("finish", "stop")
+"""What becomes of the work of a coordinator that went away."""
+
 TOOLSETS = ("core", "chains", "review", "context", "slots", "messages", "skills", "auto", "debug")
 
 HIGHEST_PROJECT_MODE = "acceptEdits"
@@ -29,9 +32,9 @@ class Option(NamedTuple):
     """One option of the pool. Its name is the key in the files; flag and variable are made from it.
 
     `kind` is one of `number` (whole), `money`, `seconds`, `text`, `switch`, `list`, `path`, `servers`
-    (a path, or JSON text), `mode`, `effort` and `session`. `trusted` options may not be set by a project's
-    file. `task` names the argument of a task that the flag means on `run`. `range` says which numbers are
-    allowed; every option that is a number, money or seconds has one.
+    (a path, or JSON text), `mode`, `effort`, `session` and `disconnect`. `trusted` options may not be set
+    by a project's file. `task` names the argument of a task that the flag means on `run`. `range` says
+    which numbers are allowed; every option that is a number, money or seconds has one.
     """
 
     name: str
@@ -141,6 +144,10 @@ OPTIONS = (
     ),
     Option("pass_env", "list", "Further variables that slots are handed, by comma.", (), trusted=True),
     Option("embedded", "switch", "Be the owner, for as long as standard input is open.", False),
+    Option(
+        "on_disconnect", "disconnect",
+        "The unfinished work of a coordinator that went away: finish it, or stop (cancel) it.", "finish",
+    ),
     Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0, range=IDLE_SECONDS),
     Option(
         "accept_rollback", "switch", "Start on a log that was cut, or restored from an older backup.", False,

@@ -10,8 +10,10 @@ from ..places import Places, find
 from .credentials import digests
 from .layers import Files, Layers, combine, user_file
 
-_NOT_COMPARED = ("state_dir", "working_dir", "embedded", "accept_rollback", "allow_project_keys")
-"""Options that place a pool or concern one start of it: two callers may differ in them."""
+_NOT_COMPARED = (
+    "state_dir", "working_dir", "embedded", "accept_rollback", "allow_project_keys", "on_disconnect",
+)  # fmt: skip
+"""Options that place a pool, or concern one start or one connection: two callers may differ in them."""
 
 
 class Settings(NamedTuple):

@@ -9,7 +9,7 @@ from typing import cast
 from claude_pool.domain.errors import InvalidArgument
 
 from .amounts import Range
-from .options import EFFORTS, MODES, TOOLSETS, Option
+from .options import EFFORTS, MODES, ON_DISCONNECT, TOOLSETS, Option
 
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off")
@@ -142,4 +142,5 @@ _READERS: dict[str, Callable[[object, str, str], object]] = {
     "mode": _one_of(*MODES),
     "effort": _one_of(*EFFORTS, aliases={"min": "low"}),
     "session": _one_of("fresh", "slot"),
+    "disconnect": _one_of(*ON_DISCONNECT),
 }

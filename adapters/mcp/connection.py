@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from claude_pool.domain.records import Actor
 
+from ..service import Origin
 from .toolsets import DEFAULT_TOOLSETS
 
 
@@ -15,13 +16,20 @@ class Connection:
     """Who calls: on whose behalf, with which tools, and what keeps it from changing anything.
 
     `conflict` names the options that the caller wants otherwise than the pool's owner has them.
-    `working_dir` is where its tasks run unless they say (None: where the pool's do).
+    `working_dir` is where its tasks run unless they say (None: where the pool's do). `accepted`, where
+    there is one, gets the ids of the tasks and chains that it brings in.
     """
 
     actor: Actor = Actor.COORDINATOR
     toolsets: frozenset[str] = field(default=DEFAULT_TOOLSETS)
     conflict: str | None = None
     working_dir: str | None = None
+    accepted: set[str] | None = field(default=None, compare=False)
+
+    @property
+    def origin(self) -> Origin:
+        """Who sends what is called here."""
+        return Origin(self.actor, accepted=self.accepted)
 
 
 CURRENT: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039  # it is frozen

@@ -33,7 +33,6 @@ from mcp_types import (
 )
 
 from ..application import Application
-from ..service import Origin
 from ..views import View
 from .arguments import read_arguments
 from .changes import ListChanges
@@ -100,7 +99,7 @@ class PoolServer:
         try:
             tool = _tool(params.name, connection)
             given = read_arguments(tool.arguments, params.arguments, self.highest_mode)
-            call = Call(self.application, Origin(connection.actor), self.highest_mode, connection.working_dir)
+            call = Call(self.application, connection.origin, self.highest_mode, connection.working_dir)
             answer = _answer(await tool.run(call, given))
             await self.watch.tell()
             return answer

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from claude_pool.domain import pool
-from claude_pool.domain.coordination import waiting_until
+from claude_pool.domain.coordination import Abandon, waiting_until
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.records import Actor
 
@@ -27,6 +27,10 @@ from .greeting import GREETING_SECONDS, Greeting
 
 LINE_BYTES = 32 * 1024 * 1024
 """The longest line that a connection may send."""
+
+
+WENT_AWAY = "its coordinator went away (on_disconnect = stop)"
+"""Why work was cancelled, as the log tells it."""
 
 
 class Owner:
@@ -97,7 +101,8 @@ class Owner:
 
     async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolsets: str) -> None:
         """Serve one connection that needs no greeting, until its input ends."""
-        greeting = Greeting(Actor.COORDINATOR, toolsets, {}, {})
+        going = self._effective.options.on_disconnect
+        greeting = Greeting(Actor.COORDINATOR, toolsets, {}, {}, on_disconnect=going)
         self._connections.add(writer)
         try:
             await self._speak(reader, writer, greeting, [])
@@ -164,10 +169,22 @@ class Owner:
         conflict: list[str],
     ) -> None:
         serve = await asyncio.shield(self._mcp)
-        caller = Caller(
-            greeting.actor, greeting.toolsets, ", ".join(conflict) or None, self._elsewhere(greeting)
+        accepted: set[str] | None = set() if greeting.on_disconnect == "stop" else None
+        different, elsewhere = ", ".join(conflict) or None, self._elsewhere(greeting)
+        try:
+            await serve(
+                reader, writer, Caller(greeting.actor, greeting.toolsets, different, elsewhere, accepted)
+            )
+        finally:
+            if accepted:
+                self._abandon(accepted)
+
+    def _abandon(self, accepted: set[str]) -> None:
+        """Cancel what is unfinished of the work that came over a connection which is gone."""
+        running = self._running
+        running.service.submit(
+            lambda: Abandon(tuple(sorted(accepted)), WENT_AWAY, running.system.now()), Origin(Actor.POLICY)
         )
-        await serve(reader, writer, caller)
 
     def _elsewhere(self, greeting: Greeting) -> str | None:
         """Where the caller's tasks run, if it stands in another work tree than whoever started the owner."""

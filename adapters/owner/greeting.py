@@ -24,6 +24,7 @@ class Greeting:
     stop: str | None = None
     working_dir: str | None = None
     credentials: Mapping[str, str] | None = None
+    on_disconnect: str = "finish"
 
     @classmethod
     def parse(cls, line: bytes) -> Greeting | None:
@@ -40,6 +41,7 @@ class Greeting:
                 said.get("stop"),
                 said.get("working_dir") or None,
                 said.get("credentials"),
+                str(said.get("on_disconnect") or "finish"),
             )
         except (ValueError, KeyError, TypeError):
             return None

@@ -33,6 +33,7 @@ from claude_pool.domain.task_events import (
     CancelRequested,
     InterruptRequested,
     SessionOpened,
+    TaskCancelled,
     TaskFailed,
     TaskParked,
     TaskSubmitted,
@@ -122,6 +123,9 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         ),
         (AttemptCancelled(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
         (AttemptSealed(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (CancelRequested(9, "Its coordinator went away."), "Its coordinator went away."),
+        (TaskCancelled("Its coordinator went away."), "cancelled: Its coordinator went away."),
+        (TaskCancelled(), "cancelled"),
         (TaskFailed("turn_limit", "Too many."), "failed: turn_limit: Too many."),
         (SlotClaimed(f"{ID}.1", "s1", 2, "key"), f"claimed for {ID}.1 in session s1, by process 2"),
         (
