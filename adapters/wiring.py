@@ -20,7 +20,7 @@ from claude_pool.domain.funding import Quote
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
-from claude_pool.domain.ports import EventLog, SlotDriver, SlotFailure
+from claude_pool.domain.ports import EventLog, Head, SlotDriver, SlotFailure
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Actor
 from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Transcript
@@ -71,13 +71,17 @@ RECOVERY = Origin(Actor.RECOVERY)
 
 @dataclass(frozen=True)
 class Store:
-    """A log with its texts, its lists over history, and the folders of transcripts and of work trees."""
+    """A log with its texts, its lists over history, and the folders of transcripts and of work trees.
+
+    `rolled_back` is what was acknowledged before the log was cut or restored, where that was accepted.
+    """
 
     log: EventLog
     texts: Texts
     index: Index
     transcripts: Path
     worktrees: Path
+    rolled_back: Head | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,14 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         StoreError: the log cannot be used; nothing was changed.
     """
     log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
-    return Store(log, BlobStore(places.blobs), log.index, Path(places.transcripts), Path(places.worktrees))
+    return Store(
+        log,
+        BlobStore(places.blobs),
+        log.index,
+        Path(places.transcripts),
+        Path(places.worktrees),
+        log.rolled_back,
+    )
 
 
 def memory_store(transcripts: Path) -> Store:
@@ -171,6 +182,9 @@ async def running_pool(
     runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces, progress)
     service.start()
     try:
+        opened = isinstance(known, pool.Open)
+        if opened:
+            await _note_rollback(service, store, system)
         await _recover(service, store, system, workshop.prices)
         await service.on_log(
             lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=wall_ms())
@@ -180,6 +194,8 @@ async def running_pool(
             account(workshop.environ, pool_id), soft,
         )  # fmt: skip
         await service.handle(owner, RECOVERY)
+        if not opened:
+            await _note_rollback(service, store, system)
         await _sweep(service, workplaces)
         runtime.start()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
@@ -211,6 +227,13 @@ async def _end(service: Service, runtime: Runtime) -> None:
 def _untold(_directory: str) -> str | None:
     """The CLI of a trusted project reads the project's text itself."""
     return None
+
+
+async def _note_rollback(service: Service, store: Store, system: System) -> None:
+    """Put on record that acknowledged events are lost, where that was accepted."""
+    if store.rolled_back is not None:
+        lost = pool.AcceptRollback(store.rolled_back.position, store.log.head().position, system.now())
+        await service.handle(lost, RECOVERY)
 
 
 async def _recover(service: Service, store: Store, system: System, prices: PriceList) -> None:

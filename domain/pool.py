@@ -30,6 +30,7 @@ from .pool_events import (
     PoolResumed,
     ProviderLimited,
     ProviderServed,
+    RollbackAccepted,
     Settings,
     TargetSlotsSet,
 )
@@ -106,6 +107,15 @@ class IdentifyCli:
     path: str
     version: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRollback:
+    """The log goes on after event `kept` although `acknowledged` events were acknowledged."""
+
+    acknowledged: int
+    kept: int
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,7 @@ class ScaleSlots:
 
 
 PoolCommand = (
-    StartOwner | IdentifyCli | StopOwner | RecordOwnerStopped | ledger.MoneyCommand
+    StartOwner | IdentifyCli | AcceptRollback | StopOwner | RecordOwnerStopped | ledger.MoneyCommand
     | soft_limits.SoftLimitCommand | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool
     | ResumePool | NoteLimit | NoteSuccess | ChangeAccount | SetTargetSlots | ScaleSlots
 )  # fmt: skip
@@ -225,6 +235,8 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
         case IdentifyCli(path, version, digest):
             identified = CliIdentified(path, version, digest)
             return () if state.cli == identified else (identified,)
+        case AcceptRollback(acknowledged, kept, now):
+            return (RollbackAccepted(acknowledged, kept, now),)
         case StopOwner(now):
             return _stop_owner(state, now)
         case RecordOwnerStopped():
@@ -338,6 +350,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             )  # fmt: skip
         case CliIdentified():
             return replace(state, cli=event)
+        case RollbackAccepted():
+            return state
         case OwnerStopping(now):
             return replace(state, stopping="now" if now else "finish")
         case OwnerStopped():

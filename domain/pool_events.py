@@ -79,6 +79,19 @@ class CliIdentified:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackAccepted:
+    """Events that were acknowledged are lost: the log was cut or restored from a backup, and somebody said
+    to go on. `acknowledged` was the last position before; `kept` is where this log goes on.
+    """
+
+    NAME: ClassVar[str] = "pool.rollback_accepted"
+    VERSION: ClassVar[int] = 1
+    acknowledged: int
+    kept: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class OwnerStopping:
     """The owner admits nothing new. `now`: running attempts are interrupted; else they may end."""
 
@@ -307,7 +320,7 @@ class TargetSlotsSet:
 
 
 PoolEvent = (
-    PoolOpened | OwnerStarted | CliIdentified | OwnerStopping | OwnerStopped | BudgetOpened
+    PoolOpened | OwnerStarted | CliIdentified | RollbackAccepted | OwnerStopping | OwnerStopped | BudgetOpened
     | BudgetLimitChanged | LimitsSet | SoftLimitAsked | SoftLimitAnswered | FundsReserved | FundsToppedUp
     | FundsSettled | FundsCharged | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
     | PoolPaused | PoolResumed | TargetSlotsSet | ProviderLimited | ProviderServed | AccountChanged
@@ -315,7 +328,7 @@ PoolEvent = (
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
-    PoolOpened, OwnerStarted, CliIdentified, OwnerStopping, OwnerStopped, BudgetOpened,
+    PoolOpened, OwnerStarted, CliIdentified, RollbackAccepted, OwnerStopping, OwnerStopped, BudgetOpened,
     BudgetLimitChanged, LimitsSet, SoftLimitAsked, SoftLimitAnswered, FundsReserved, FundsToppedUp,
     FundsSettled, FundsCharged, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
     PoolPaused, PoolResumed, TargetSlotsSet, ProviderLimited, ProviderServed, AccountChanged,

@@ -11,6 +11,7 @@ from ..config.options import OPTIONS
 from ..handover import VERSION
 from . import (
     answering,
+    backup,
     budget,
     chains,
     context,
@@ -73,7 +74,16 @@ def build() -> typer.Typer:
         forecast.forecast,
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
-        *(replay.replay, control.drain, control.stop, control.resume, doctor.doctor, demo),
+        *(
+            backup.backup,
+            backup.restore,
+            replay.replay,
+            control.drain,
+            control.stop,
+            control.resume,
+            doctor.doctor,
+            demo,
+        ),
     ):
         add(app, verb)
     steps = typer.Typer(help=chains.__doc__, rich_markup_mode=None, no_args_is_help=True)

@@ -73,16 +73,20 @@ class Shell:
         Raises:
             Unavailable: there is none yet. PoolError: it cannot be read, or does not reach there.
         """
+        self.insist_on_a_log()
+        from ..wiring import open_reader
+        from .periods import parse_at
+
+        return open_reader(self.settings.places, None if at is None else parse_at(at))
+
+    def insist_on_a_log(self) -> None:
+        """Raise `Unavailable` where there is no log yet."""
         log = self.settings.places.log
         if not os.path.exists(log):
             raise Unavailable(
                 "store_unreadable",
                 f"There is no pool here yet ({log}). `claude-pool run` or `claude-pool serve` starts one.",
             )
-        from ..wiring import open_reader
-        from .periods import parse_at
-
-        return open_reader(self.settings.places, None if at is None else parse_at(at))
 
     def look(
         self, ask: Callable[[Client], View], read: Callable[[Reader], View], at: str | None = None

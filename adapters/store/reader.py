@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 _ROW = "rowid, originator_id, originator_version, topic, state, hash"
 _BATCH = 1000
+_PAGES = 1000
+_FAULTS = 20
 _UNFINISHED = (
     "NOT EXISTS (SELECT 1 FROM index_tasks WHERE task_id = originator_id"
     " AND state IN ('completed', 'failed', 'cancelled'))"
@@ -107,6 +110,11 @@ class SqliteReader:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
+
+    @property
+    def codec(self) -> Codec:
+        """What reads its events."""
+        return self._codec
 
     @property
     def path(self) -> Path:
@@ -208,6 +216,47 @@ class SqliteReader:
         if remembered is not None:
             self._check_remembered(remembered, head)
         return head
+
+    def copy_to(self, target: Path, step: Callable[[int, int], None]) -> Head:
+        """Copy the log as it is at one moment to a new file, also while its owner writes; its head.
+
+        `step` is told, from time to time, how many pages of how many are copied.
+
+        Raises:
+            StoreFull, StoreError: it could not be copied; what lies at `target` is of no use.
+        """
+        with told(target), closing(sqlite3.connect(target, isolation_level=None)) as copy:
+            # Within one transaction: else the copy would begin anew whenever the owner has written.
+            self._connection.execute("BEGIN")
+            try:
+                head = last(self._connection)
+                self._connection.backup(
+                    copy, pages=_PAGES, progress=lambda _, left, all: step(all - left, all)
+                )
+                copy.execute(
+                    "PRAGMA journal_mode = DELETE"
+                )  # One file, which can be read from a read-only disk.
+            finally:
+                self._connection.execute("COMMIT")
+        return head
+
+    def readable(self) -> Iterator[Row]:
+        """The events as they lie there, up to the first one that is damaged, or missing, or the end."""
+        with suppress(LogBroken):
+            yield from verified(self._careful(0, _LARGEST), EMPTY, str(self._path))
+
+    def faults(self) -> tuple[str, ...]:
+        """What SQLite finds wrong with the file, also where no event is, in its own words: the first ones.
+
+        Raises:
+            StoreError: it cannot be looked at.
+        """
+        try:
+            with told(self._path):
+                rows = self._connection.execute(f"PRAGMA integrity_check({_FAULTS})").fetchall()
+        except LogBroken as error:
+            return (str(error.facts["problem"]),)
+        return tuple(line for (line,) in rows if line != "ok")
 
     def close(self) -> None:
         """Release everything; a second call does nothing."""

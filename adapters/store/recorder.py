@@ -100,6 +100,15 @@ class ChainRecorder(SQLiteApplicationRecorder):
             c.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             c.execute(f"PRAGMA user_version = {SCHEMA}")
 
+    def insert_rows(self, rows: Iterable[Row]) -> None:
+        """Keep `rows` of another log as they are, in one transaction.
+
+        Raises:
+            sqlite3.Error: SQLite refused. Nothing was written.
+        """
+        with self._one.transaction(commit=True) as c:
+            c.sqlite_cursor.executemany(f"INSERT INTO {EVENTS} VALUES (?, ?, ?, ?, ?, ?)", rows)
+
     def insert_events(
         self,
         stored_events: Sequence[StoredEvent],

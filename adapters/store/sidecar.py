@@ -39,6 +39,19 @@ def read_head(log: Path) -> Head | None:
     return Head(int(record[1]), bytes.fromhex(record[2].decode())) if record else None
 
 
+def write_head(log: Path, head: Head) -> None:
+    """Have the sidecar of `log`, which nobody has open, remember `head`.
+
+    Raises:
+        StoreUnreadable, StoreFull: it cannot be written.
+    """
+    sidecar = Sidecar(log)
+    try:
+        sidecar.remember(head)
+    finally:
+        sidecar.close()
+
+
 class Sidecar:
     """The sidecar of a log that is open for writing."""
 

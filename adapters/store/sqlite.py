@@ -51,6 +51,8 @@ class SqliteEventLog(SqliteReader):
         self._index = Index(connection, path)
         self._wakes = Wakes()
         self._failed: str | None = None
+        self.rolled_back: Head | None = None
+        """What was acknowledged before this log took its place, where that was accepted."""
 
     @classmethod
     def open(
@@ -141,11 +143,17 @@ class SqliteEventLog(SqliteReader):
         super().close()
 
     def _begin(self, accept_rollback: bool) -> None:
-        remembered = None if accept_rollback else read_head(self._path)
         head = self._verify_chain(TAIL)
+        remembered = read_head(self._path)
         if remembered is not None:
-            self._check_remembered(remembered, head)
-        self._sidecar.remember(head)
+            try:
+                self._check_remembered(remembered, head)
+            except LogBroken:
+                if not accept_rollback:
+                    raise
+                self.rolled_back = remembered
+        if self.rolled_back is None:
+            self._sidecar.remember(head)  # Otherwise only the first append may let go of what was lost.
         if self._index.position != head.position:
             rows = self._rows(0, head.position)
             self._index.rebuild(self._blamed(indexed(self._codec, rows, str(self._path))))

@@ -8,6 +8,7 @@ from claude_pool.domain.pool import (
     CONTEXT_BYTES,
     CONTEXT_VALUES,
     KEYS_KEPT,
+    AcceptRollback,
     DeleteContext,
     IdentifyCli,
     LiftDrain,
@@ -39,6 +40,7 @@ from claude_pool.domain.pool_events import (
     PoolOpened,
     PoolPaused,
     PoolResumed,
+    RollbackAccepted,
     Settings,
     TargetSlotsSet,
 )
@@ -117,6 +119,12 @@ def test_the_cli_is_on_record_once_for_each_change() -> None:
     given_pool(*OPENED, identified).when(IdentifyCli("/bin/claude", "2.1.331", "def")).then(
         CliIdentified("/bin/claude", "2.1.331", "def")
     )
+
+
+def test_events_that_were_lost_and_given_up_are_on_record() -> None:
+    accepted = RollbackAccepted(40, 21, 7)
+    after = given_pool(*OPENED).when(AcceptRollback(40, 21, 7)).then(accepted)
+    assert after == given_pool(*OPENED).when(ResumePool()).then()
 
 
 @pytest.mark.parametrize(
