@@ -1,6 +1,6 @@
-"""`replay --check`: the chain verified, the texts and transcripts that events name held against them, the
-money audited, and the log folded from zero in other processes with other hash seeds, whose views must agree
-with this one's, byte for byte.
+"""`replay --check`: the chain verified, the texts and transcripts that events name held against them, what
+holds for every log checked, and the log folded from zero in other processes with other hash seeds, whose
+views must agree with this one's, byte for byte.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from claude_pool.domain.audit import Audit
 from claude_pool.domain.errors import PoolError
+from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.snapshot import digest
 from claude_pool.domain.world import World
@@ -55,13 +55,13 @@ def check_log(places: Places, live: View | None = None) -> list[str]:
 
 
 def _evidence(log: SqliteReader, places: Places, until: int) -> list[str]:
-    texts, transcripts, books = BlobStore(places.blobs), Path(places.transcripts), Audit()
+    texts, transcripts, invariants = BlobStore(places.blobs), Path(places.transcripts), Invariants()
     found: list[str] = []
-    for position, stream, _, event, *_ in log.read_events(0, until):
+    for position, stream, version, event, *_ in log.read_events(0, until):
         found += damage(position, stream, event, texts, transcripts)
-        books.observe(position, stream, event)
-    money = (f"[log_broken] event {each.position}: {each.text} ({each.code})" for each in books.close())
-    return [*found, *money]
+        invariants.observe(position, stream, version, event)
+    broken = (f"[log_broken] event {each.position}: {each.text} ({each.code})" for each in invariants.close())
+    return [*found, *broken]
 
 
 def _compared(log: SqliteReader, live: View) -> list[str]:

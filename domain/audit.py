@@ -36,19 +36,19 @@ from .task_events import (
     TaskSubmitted,
 )
 from .values import TaskSpec, attempt_id
+from .violations import Violation
+
+AUDITED = (
+    FundsReserved, FundsToppedUp, FundsSettled, FundsCharged, BudgetOpened, BudgetLimitChanged, LimitsSet,
+    SoftLimitAnswered, OwnerStarted, TaskSubmitted, ChainSubmitted, StepStarted, AttemptStarted,
+    AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed, SlotReleased, StepCompleted, StepFailed,
+    StepCancelled,
+)  # fmt: skip
+"""The events that `Audit` looks at."""
 
 POOL = "pool"
 DAY = "day"
 TAG = "tag:"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that may never be true, and at which event it was seen. Amounts are in microdollars."""
-
-    position: int
-    code: str
-    text: str
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Audit:
     days (`day:…`), over the whole log; `levels` has those with limits, as of the last `budget.opened`.
     """
 
-    findings: list[Finding] = field(default_factory=list[Finding])
+    findings: list[Violation] = field(default_factory=list[Violation])
     accounts: dict[str, Account] = field(default_factory=dict[str, Account])
     levels: dict[str, Account] = field(default_factory=dict[str, Account])
     limits: dict[str, int | None] = field(default_factory=dict[str, int | None])
@@ -143,10 +143,14 @@ class Audit:
             case _:
                 pass
 
-    def close(self) -> tuple[Finding, ...]:
-        """All findings so far, and attempts whose settlement is missing: none may be after an append."""
-        missing = (
-            Finding(
+    def close(self) -> tuple[Violation, ...]:
+        """All findings so far, and what is missing."""
+        return (*self.findings, *self.missing())
+
+    def missing(self) -> tuple[Violation, ...]:
+        """Attempts whose settlement is missing: none may be after an append."""
+        return tuple(
+            Violation(
                 entry.position,
                 "not_settled",
                 f"{name} ended and was not settled; {entry.reserved or 0} stay reserved for it",
@@ -154,7 +158,6 @@ class Audit:
             for name, entry in self.entries.items()
             if entry.cost is not None and entry.settled is None
         )
-        return (*self.findings, *missing)
 
     def level(self, name: str) -> Account:
         """What counts against the limit of the pool, a day or a tag."""
@@ -165,7 +168,7 @@ class Audit:
         return self.accounts.get(name, Account())
 
     def _object(self, position: int, code: str, text: str) -> None:
-        self.findings.append(Finding(position, code, text))
+        self.findings.append(Violation(position, code, text))
 
     # What others say that attempts cost.
 
@@ -314,7 +317,7 @@ def _move(accounts: dict[str, Account], name: str, reserved: int, spent: int) ->
     account.spent += spent
 
 
-def audit(events: Iterable[tuple[int, str, Event]]) -> tuple[Finding, ...]:
+def audit(events: Iterable[tuple[int, str, Event]]) -> tuple[Violation, ...]:
     """What is wrong with the money of a log, given its events with their positions and streams, in order."""
     books = Audit()
     for position, stream, event in events:

@@ -66,7 +66,7 @@ def test_a_changed_byte_of_an_event_is_found(state: Path) -> None:
     assert any("[log_broken]" in problem for problem in checked(state))
 
 
-def test_money_that_does_not_add_up_is_found_at_its_event(tmp_path: Path) -> None:
+def test_what_may_not_happen_in_any_log_is_found_at_its_event(tmp_path: Path) -> None:
     outcome = Outcome(End.SUCCEEDED, cost=70)
     facts = (
         Fact("pool", BudgetOpened(100)),
@@ -79,5 +79,9 @@ def test_money_that_does_not_add_up_is_found_at_its_event(tmp_path: Path) -> Non
     with SqliteEventLog.open(tmp_path / "log.sqlite", default_codec()) as log:
         log.append(facts, {"pool": 0, TASK: 0}, meta())
 
-    text = f"{TASK}.1 is recorded as overdrawn by 0, which is 10"
-    assert checked(tmp_path) == [f"[log_broken] event 6: {text} (overdrawn_differs)"]
+    unclaimed = f"{TASK}.1 started in slot-0, which was not claimed for it"
+    assert checked(tmp_path) == [
+        f"[log_broken] event 3: {unclaimed} (attempt_without_claim)",
+        f"[log_broken] event 6: {TASK}.1 is recorded as overdrawn by 0, which is 10 (overdrawn_differs)",
+        f"[log_broken] event 5: {TASK} is succeeded, and nothing says what this means for it (half_an_end)",
+    ]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from claude_pool.domain import slot, task
-from claude_pool.domain.audit import POOL, Audit
+from claude_pool.domain.audit import POOL
+from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.pool_events import (
     BudgetLimitChanged,
     BudgetOpened,
@@ -66,17 +67,19 @@ class Ledger:
     finished: dict[str, str] = field(default_factory=dict[str, str])
     barred: set[str] = field(default_factory=set[str])
     asked: dict[str, str] = field(default_factory=dict[str, str])
-    audit: Audit = field(default_factory=Audit)
+    invariants: Invariants = field(default_factory=Invariants)
+    versions: dict[str, int] = field(default_factory=dict[str, int])
     seen: int = 0
 
     def observe(self, facts: Sequence[Fact]) -> None:
         """Count one append, and object to what no log may hold."""
         for fact in facts:
             self.seen += 1
-            self.audit.observe(self.seen, fact.stream, fact.event)
+            version = self.versions[fact.stream] = self.versions.get(fact.stream, 0) + 1
+            self.invariants.observe(self.seen, fact.stream, version, fact.event)
             self._money(fact)
             self._work(fact)
-        assert not self.audit.close()
+        assert not self.invariants.close()
         assert set(self.open) <= set(self.live), "money is set aside for an attempt that is over"
         assert set(self.costs) == set(self.settled), "an attempt ended without its settlement"
 
@@ -219,7 +222,7 @@ class Ledger:
         """The live view says what the facts say."""
         assert sum(self.settled.values()) == sum(self.costs.values())
         assert self.settled == self.costs
-        budget, pool = world.open_pool().budget, self.audit.level(POOL)
+        budget, pool = world.open_pool().budget, self.invariants.books.level(POOL)
         assert (budget.spent, budget.reserved) == (pool.spent, pool.reserved)
         assert (budget.limit, budget.spent, budget.reservations) == (self.limit, self.spent, self.open)
         for name, scope in budget.scopes.items():

@@ -250,7 +250,7 @@ class PoolModel:
         """The copy of a chain is made, or its work is kept; or `made` says what became of that."""
         preparing = self.copying.pop(chain_id)
         if made is None and preparing:
-            made = chain.RecordWorkplace(chain_id, MADE, self.now)
+            made = chain.RecordWorkplace(chain_id, replace(MADE, path=f"/copies/{chain_id}"), self.now)
         self.tell(made or chain.RecordWorkKept(chain_id, KEPT))
 
     # The end.
