@@ -39,6 +39,7 @@ from .metrics import session_metrics
 from .progress import Progress
 from .questions import Questions
 from .reading import why_view
+from .redaction import Secrets
 from .requests import TaskRequest, keyed
 from .reviews import Reviews
 from .routing import Routing
@@ -96,6 +97,11 @@ class Application:
         self._progress = progress
         self.routing = Routing(self, self.chains, system)
 
+    @property
+    def secrets(self) -> Secrets:
+        """What callers' texts must not hold."""
+        return self._service.secrets
+
     async def submit(self, request: TaskRequest, origin: Origin = CALLER, tool: str = "submit") -> str:
         """Accept a task; its id. The same idempotency key gives the same task.
 
@@ -107,7 +113,7 @@ class Application:
         task_id = self._system.new_id("task") if key is None else derived_id("task", tool, key)
         if key is not None and await submitted_before(self._service, task_id, request.fingerprint):
             return task_id
-        prompt = await keep(self._service, self._texts, request.prompt)
+        prompt = await keep(self._service, self._texts, request.prompt, "prompt")
         known = await session_directory(self._service, self._index, request.session)
         spec = request.spec(prompt)
         try:

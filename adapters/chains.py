@@ -69,7 +69,9 @@ class Chains:
                     await self._spec(step),
                     place.needs,
                     place.uses,
-                    None if recovery is None else await keep(self._service, self._texts, recovery),
+                    None
+                    if recovery is None
+                    else await keep(self._service, self._texts, recovery, "recovery_prompt"),
                     place.recovery_uses,
                     step.on_failure,
                 )
@@ -130,7 +132,7 @@ class Chains:
         return request.working_dir or pool_options(self._service.world.open_pool()).working_dir or "/"
 
     async def _spec(self, step: StepRequest) -> TaskSpec:
-        prompt = await keep(self._service, self._texts, step.task.prompt)
+        prompt = await keep(self._service, self._texts, step.task.prompt, "prompt")
         return replace(step.task.spec(prompt), backoff_ms=step.backoff_ms, output_vars=step.output_vars)
 
     async def _session_dirs(self, request: ChainRequest) -> Mapping[str, str]:

@@ -151,7 +151,7 @@ class Messages:
 
     async def _kept(self, content: str) -> Text:
         check_size(len(content.encode("utf-8", "replace")))
-        return await keep(self._service, self._texts, content)
+        return await keep(self._service, self._texts, content, "content")
 
     async def _told(self, message: Message) -> Told:
         try:

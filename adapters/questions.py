@@ -152,7 +152,9 @@ class Questions:
             raise InvalidArgument(argument="message", problem="goes with deny: it tells the model why")
         if updated_input is not None and choice != ALLOW:
             raise InvalidArgument(argument="updated_input", problem="goes with allow")
-        changed = None if updated_input is None else await keep(self._service, self._texts, updated_input)
+        changed: Text | None = None
+        if updated_input is not None:
+            changed = await keep(self._service, self._texts, updated_input, "updated_input")
         try:
             await self._service.handle(
                 lambda: self._command(task_id, question_id, choice, message, changed), origin

@@ -44,7 +44,7 @@ class Reviews:
         """
         if not feedback.strip():
             raise InvalidArgument(argument="feedback", problem="say what is wrong with the result")
-        kept = await keep(self._service, self._texts, feedback)
+        kept = await keep(self._service, self._texts, feedback, "feedback")
         await self._decide(task_id, lambda: task.RejectTask(task_id, kept, self._system.now()), origin)
 
     async def _decide(self, task_id: str, verdict: Callable[[], Command], origin: Origin) -> None:

@@ -45,6 +45,7 @@ from claude_pool.domain.task_events import (
 )
 from claude_pool.domain.world import World
 
+from .redaction import Secrets
 from .system import System
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class Origin:
 
 POLICY = Origin(Actor.POLICY)
 CALLER = Origin(Actor.COORDINATOR)
+_CALLERS = (Actor.COORDINATOR, Actor.SHELL)
 
 
 @dataclass(slots=True)
@@ -109,8 +111,12 @@ class Watch:
 class Service:
     """The pool's commands and queries over one log. Lives in the owner's event loop."""
 
-    def __init__(self, log: EventLog, system: System) -> None:
-        """`log` is written by nobody else. `start` must be called before the first command."""
+    def __init__(self, log: EventLog, system: System, secrets: Secrets | None = None) -> None:
+        """`log` is written by nobody else. `start` must be called before the first command.
+
+        `secrets` get into no fact: what a caller gives with one is refused, from elsewhere it comes without.
+        """
+        self.secrets = Secrets() if secrets is None else secrets
         self._log = log
         self._system = system
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="event-log")
@@ -227,7 +233,13 @@ class Service:
             self._failed.set_result(error)
 
     async def _carry_out(self, command: Command | None, origin: Origin) -> tuple[Recorded, ...]:
-        facts = () if command is None else decide(command, self.world)
+        if command is None:
+            return ()
+        if origin.actor in _CALLERS:
+            self.secrets.refuse("arguments", command)
+        else:
+            command = self.secrets.scrub(command)
+        facts = decide(command, self.world)
         return await self._append(facts, origin) if facts else ()
 
     async def _append(self, facts: tuple[Fact, ...], origin: Origin) -> tuple[Recorded, ...]:

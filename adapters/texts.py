@@ -8,12 +8,19 @@ from .service import Service
 from .store.blobs import Texts, described
 
 
-async def keep(service: Service, texts: Texts, text: str) -> Text:
+async def keep(service: Service, texts: Texts, text: str, argument: str | None = None) -> Text:
     """What an event holds for `text`, which is durable on return where it lies in a file.
 
+    With `argument` the text is a caller's, as it is; without, a slot's, kept without values of credentials.
+
     Raises:
+        InvalidArgument: the caller's text holds such a value.
         StoreFull, StoreError: it could not be kept.
     """
+    if argument is None:
+        text = service.secrets.clean(text)
+    else:
+        service.secrets.refuse(argument, text)
     if len(text) <= INLINE_TEXT_BYTES:
         inline, _ = described(text)
         if inline.blob is None:

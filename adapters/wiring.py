@@ -44,6 +44,7 @@ from .messages import Messages
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
 from .reading import At, LogReader
+from .redaction import Secrets
 from .runtime import Runtime
 from .service import Origin, Service
 from .skills.choosing import default_folders
@@ -102,7 +103,10 @@ class Running:
 
 @dataclass(frozen=True)
 class Workshop:
-    """How slots are made: which CLI and environment, what they may load of a project, what tokens cost."""
+    """How slots are made: which CLI and environment, what they may load of a project, what tokens cost.
+
+    `secrets` are kept out of what the pool writes down; None: those of `environ`.
+    """
 
     claude: str | None
     environ: Mapping[str, str]
@@ -110,6 +114,7 @@ class Workshop:
     pass_env: tuple[str, ...] = ()
     trust_project: bool = False
     prices: PriceList = field(default_factory=price_list)
+    secrets: Secrets | None = None
 
     def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
         """What a call to a model costs, at least and at worst."""
@@ -163,13 +168,14 @@ async def running_pool(
     system = system or RealSystem()
     library = library or Library()
     await asyncio.to_thread(library.refresh)
-    service = Service(store.log, system)
+    secrets = workshop.secrets or Secrets(workshop.environ, workshop.pass_env)
+    service = Service(store.log, system, secrets)
     service.load()
     known = service.world.pool
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
     cli: Cli | None = None
     if driver is None:
-        driver, cli = make_driver(workshop, pool_id, store.transcripts, settings.silence_ms)
+        driver, cli = make_driver(workshop, pool_id, store.transcripts, settings.silence_ms, secrets)
     if isinstance(driver, ClaudeDriver):
         # Keepers end the slots of a dead owner; this is for what lost keepers left.
         await driver.sweep_leftovers()
@@ -289,7 +295,7 @@ async def _identify(service: Service, cli: Cli) -> None:
 
 
 def make_driver(
-    workshop: Workshop, pool_id: str, transcripts: Path, silence_ms: int
+    workshop: Workshop, pool_id: str, transcripts: Path, silence_ms: int, secrets: Secrets
 ) -> tuple[SlotDriver, Cli | None]:
     """The driver of the CLI that is found, or one that says that none is."""
     try:
@@ -307,6 +313,7 @@ def make_driver(
         depth=int(workshop.environ.get("CLAUDE_POOL_DEPTH", "0")) + 1,
         trust_project=workshop.trust_project,
         silence_ms=silence_ms,
+        secrets=secrets,
     )
     return ClaudeDriver(settings), cli
 

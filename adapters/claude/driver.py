@@ -26,6 +26,7 @@ from claude_pool.domain.ports import (
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import End, Outcome
 
+from ..redaction import Secrets
 from . import locate, tree
 from .argv import SNAPSHOT_OPTION, LaunchFiles, build_argv
 from .environment import SlotEnvironment, slot_environment
@@ -48,7 +49,8 @@ class DriverSettings:
     short private folder for sockets, temporary files and options; `transcripts_dir` gets one file an
     attempt. `environ` is the environment to choose from; `pass_env` names more of it to hand on. `depth`
     counts pools inside pools. `trust_project` lets slots load the repository's settings, hooks and servers.
-    `silence_ms` is what the turns of this owner have; the CLI's own patience follows it.
+    `silence_ms` is what the turns of this owner have; the CLI's own patience follows it. `secrets` are kept
+    out of what slots print; None: those of `environ`.
     """
 
     cli: Cli
@@ -61,6 +63,7 @@ class DriverSettings:
     depth: int = 1
     trust_project: bool = False
     silence_ms: int = 300_000
+    secrets: Secrets | None = None
     python: str = sys.executable
     limits: SlotLimits = field(default_factory=SlotLimits)
 
@@ -79,6 +82,7 @@ class ClaudeDriver:
         if len(str(settings.runtime_dir).encode()) + _LONGEST_SLOT_FOLDER > SOCKET_ROOM_BYTES:
             raise ValueError(f"{settings.runtime_dir} is too long for the sockets in it")
         self._settings = settings
+        self._secrets = settings.secrets or Secrets(settings.environ, settings.pass_env)
         self._slots: dict[str, WarmSlot] = {}
         self._closed = False
         self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
@@ -223,7 +227,7 @@ class ClaudeDriver:
             settings.environ,
             SlotEnvironment(cookie, str(folder), settings.depth, settings.pass_env, settings.silence_ms),
         )
-        return Spawn(launch.slot_id, cookie, argv, launch.cwd, environment, settings.python)
+        return Spawn(launch.slot_id, cookie, argv, launch.cwd, environment, settings.python, self._secrets)
 
     def _knows_snapshot(self) -> bool:
         return SNAPSHOT_OPTION in locate.options(self._settings.cli, self._settings.environ)

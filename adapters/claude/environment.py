@@ -6,7 +6,6 @@ that is itself a Claude Code session cannot leak its session, sockets or tokens 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,8 +38,6 @@ _NAMES = frozenset(
 _PREFIXES = ("LC_", "ANTHROPIC_")
 _BEDROCK_PREFIXES = ("AWS_", "CLAUDE_CODE_SKIP_BEDROCK_")
 _VERTEX_PREFIXES = ("GOOGLE_", "GCLOUD_", "CLOUDSDK_", "CLOUD_ML_", "VERTEX_", "CLAUDE_CODE_SKIP_VERTEX_")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTH", re.IGNORECASE)
-_SECRET_LENGTH = 8
 _OFF = ("", "0", "false", "no", "off")
 
 
@@ -101,14 +98,6 @@ def credentials_and_basics(environ: Mapping[str, str]) -> set[str]:
     if _on(environ, "CLAUDE_CODE_USE_VERTEX"):
         prefixes += _VERTEX_PREFIXES
     return {name for name in environ if name in _NAMES or name.startswith(prefixes)}
-
-
-def secrets_in(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values that must not be shown, longest first: those of variables with telling names."""
-    found = {
-        value for name, value in environment.items() if _SECRET.search(name) and len(value) >= _SECRET_LENGTH
-    }
-    return tuple(sorted(found, key=len, reverse=True))
 
 
 def _on(environ: Mapping[str, str], name: str) -> bool:

@@ -43,22 +43,28 @@ class Permissions:
         respond: Callable[[str, Mapping[str, object]], None],
         on_denial: Callable[[str, Denial], None],
         put: Put,
+        input_of: Callable[[str], Message | None] = lambda _: None,
     ) -> None:
-        """`respond` answers a request by its id; `on_denial` is told a tool use's id and what was refused."""
+        """`respond` answers a request by its id; `on_denial` is told a tool use's id and what was refused.
+
+        `input_of` has the input of a request where it is not what we were told of it.
+        """
         self._respond = respond
         self._on_denial = on_denial
         self._put = put
+        self._input_of = input_of
         self._open: dict[str, asyncio.Task[None]] = {}
 
     def take(self, request_id: str, request: Message, running: RunningTurn | None) -> None:
         """Answer a `can_use_tool` request, now or when somebody has decided."""
         tool = text(request, "tool_name")
+        whole = self._input_of(request_id)
         if tool.startswith(OWN_TOOLS):
             self._allow(request_id, part(request, "input"))
         elif running is None or not self._may_ask(tool, running):
             self._deny(request_id, request, DENIED)
         else:
-            asking = asyncio.create_task(self._ask(request_id, request, running))
+            asking = asyncio.create_task(self._ask(request_id, request, running, whole))
             self._open[request_id] = asking
             asking.add_done_callback(lambda _: self._open.pop(request_id, None))
 
@@ -70,7 +76,9 @@ class Permissions:
         # who lets a task ask its user by name wants that in every mode in which the CLI does it
         return tool == ASK_USER or mode not in ANSWERED_BY_MODE
 
-    async def _ask(self, request_id: str, request: Message, running: RunningTurn) -> None:
+    async def _ask(
+        self, request_id: str, request: Message, running: RunningTurn, whole: Message | None
+    ) -> None:
         tool, wanted = text(request, "tool_name"), part(request, "input")
         given = json.dumps(wanted, ensure_ascii=False)
         about = text(request, "description") or given
@@ -82,7 +90,7 @@ class Permissions:
                 leave = Leave(False, f"The question could not be asked ({type(fault).__name__}: {fault}).")
         if leave.allowed:
             changed = leave.updated_input
-            self._allow(request_id, wanted if changed is None else json.loads(changed))
+            self._allow(request_id, (whole or wanted) if changed is None else json.loads(changed))
         else:
             self._deny(request_id, request, leave.message or DENIED)
 

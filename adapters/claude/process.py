@@ -14,8 +14,9 @@ from typing import Any
 
 from claude_pool.domain.ports import ProcessEnd, SlotFailure
 
+from ..redaction import Secrets
 from . import tree
-from .environment import secrets_in
+from .redacting import Redacting
 from .stream import LineSplitter, LineTooLong
 
 _KEEPER = str(Path(__file__).with_name("keeper.py"))
@@ -27,7 +28,10 @@ _ORPHANS_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """What to start. `name` and `cookie` mark the keeper and all that is under it; `python` runs it."""
+    """What to start. `name` and `cookie` mark the keeper and all that is under it; `python` runs it.
+
+    `secrets` holds what must not get out of what it prints.
+    """
 
     name: str
     cookie: str
@@ -35,6 +39,7 @@ class Spawn:
     cwd: str
     environment: Mapping[str, str]
     python: str
+    secrets: Secrets
 
 
 class _Reader(asyncio.Protocol):
@@ -73,6 +78,7 @@ class SlotProcess:
         self._spawn = spawn
         self._on_line = on_line
         self._on_flood = on_flood
+        self.redacting = Redacting(spawn.secrets)
         self._lines = LineSplitter()
         self._status = LineSplitter()
         self._stderr = bytearray()
@@ -189,10 +195,8 @@ class SlotProcess:
         return await asyncio.shield(self.ended)
 
     def stderr_tail(self) -> str:
-        """The last words on standard error (at most 4096 characters) without the environment's secrets."""
-        told = self._stderr.decode("utf-8", "replace")
-        for secret in secrets_in(self._spawn.environment):
-            told = told.replace(secret, "***")
+        """The last words on standard error (at most 4096 characters) without values of credentials."""
+        told = self._spawn.secrets.clean(self._stderr.decode("utf-8", "replace"))
         return told.strip()[-_STDERR_TOLD:]
 
     def _order(self, order: bytes) -> None:
@@ -205,7 +209,8 @@ class SlotProcess:
             return
         try:
             for line in self._lines.feed(chunk):
-                self._on_line(line)
+                for clean in self.redacting.feed(line):
+                    self._on_line(clean)
         except LineTooLong:
             self._flooded = True
             self._on_flood()

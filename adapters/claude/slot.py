@@ -89,7 +89,9 @@ class WarmSlot:
         self._controls = Controls(
             self.process.write, self._on_permission, self._on_withdrawal, self._server.take
         )
-        self._permissions = Permissions(self._controls.reply, self._on_denial, listeners.question)
+        self._permissions = Permissions(
+            self._controls.reply, self._on_denial, listeners.question, self.process.redacting.input_of
+        )
         self._settings = InProcessSettings(launch, prices)
         self._accounts = CliAccounts(resumed=launch.resume is not None)
         self._strays = Strays(prices, lambda: self._controls.send("interrupt"), listeners.stray)

@@ -15,6 +15,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from ..redaction import Secrets
 from .connection import CURRENT, Connection
 from .server import initialization_options
 from .serving import Serving
@@ -37,15 +38,16 @@ async def serve_lines(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     connection: Connection,
+    secrets: Secrets | None = None,
 ) -> None:
     """Serve until the peer is gone; its running calls are then cancelled. Closes `writer`.
 
     A fault of one connection ends that connection only. `reader` must have the limit `LINE_BYTES`; a
-    longer line ends the connection.
+    longer line ends the connection. No answer holds one of `secrets`.
     """
     current = CURRENT.set(connection)
     try:
-        await _serve(server, reader, writer)
+        await _serve(server, reader, writer, secrets or Secrets())
     except* _GONE:
         pass
     except* Exception:
@@ -66,12 +68,14 @@ async def _close(writer: asyncio.StreamWriter) -> None:
         pass  # pipes, unlike sockets, cannot be waited for
 
 
-async def _serve(server: Server[Serving], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve(
+    server: Server[Serving], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secrets: Secrets
+) -> None:
     to_server, incoming = anyio.create_memory_object_stream[Incoming]()
     outgoing, from_server = anyio.create_memory_object_stream[SessionMessage]()
     async with anyio.create_task_group() as group:
         group.start_soon(_read, reader, to_server, outgoing.clone())
-        group.start_soon(_write, from_server, writer)
+        group.start_soon(_write, from_server, writer, secrets)
         # Ends when `_read` has closed its side, and then closes `outgoing`, which ends `_write`.
         await server.run(incoming, outgoing, initialization_options(server))
 
@@ -101,11 +105,12 @@ async def _read(
 
 
 async def _write(
-    from_server: MemoryObjectReceiveStream[SessionMessage], writer: asyncio.StreamWriter
+    from_server: MemoryObjectReceiveStream[SessionMessage], writer: asyncio.StreamWriter, secrets: Secrets
 ) -> None:
     async with from_server:
         async for message in from_server:
-            writer.write(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+            line = message.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+            writer.write(secrets.clean_line(line) + b"\n")
             await writer.drain()
 
 

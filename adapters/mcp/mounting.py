@@ -28,6 +28,6 @@ def mount(running: Running, version: str) -> Serve:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caller: Caller) -> None:
         toolsets = chosen_toolsets(caller.toolsets)
         connection = Connection(caller.actor, toolsets, caller.conflict, caller.working_dir, caller.accepted)
-        await serve_lines(server, reader, writer, connection)
+        await serve_lines(server, reader, writer, connection, running.service.secrets)
 
     return serve

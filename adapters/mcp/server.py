@@ -33,6 +33,7 @@ from mcp_types import (
 )
 
 from ..application import Application
+from ..redaction import Secrets
 from ..views import View
 from .arguments import read_arguments
 from .changes import ListChanges
@@ -75,6 +76,7 @@ class PoolServer:
     watch: SkillWatch
     changes: ListChanges
     highest_mode: str
+    secrets: Secrets
 
     @asynccontextmanager
     async def lifespan(self, _server: Server[Serving]) -> AsyncGenerator[Serving]:
@@ -98,6 +100,8 @@ class PoolServer:
         connection = ctx.lifespan_context.connection
         try:
             tool = _tool(params.name, connection)
+            for name, value in (params.arguments or {}).items():
+                self.secrets.refuse(name, value)
             given = read_arguments(tool.arguments, params.arguments, self.highest_mode)
             call = Call(self.application, connection.origin, self.highest_mode, connection.working_dir)
             answer = _answer(await tool.run(call, given))
@@ -213,6 +217,7 @@ def build_server(
         SkillWatch(application.library, changes, look_seconds),
         changes,
         highest_mode,
+        application.secrets,
     )
     server: Server[Serving] = Server(
         NAME,

@@ -156,6 +156,7 @@ class Owner:
         for name in credentials(self._environ):
             del self._environ[name]
         self._environ.update(given)
+        self._running.service.secrets.learn(given)
         self._environment = digests(self._environ)
         changed = pool.ChangeAccount(account(self._environ, self._running.world.open_pool().pool_id))
         self._running.service.submit(changed, Origin(Actor.SHELL))

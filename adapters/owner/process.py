@@ -19,6 +19,7 @@ from ..claude.price_file import price_list
 from ..config.model import Effective
 from ..locking import owner_lock
 from ..places import prepare
+from ..redaction import CleanStream, Secrets
 from ..skills.choosing import library_of
 from ..wiring import Workshop, open_store, running_pool
 from .connections import LINE_BYTES, Owner
@@ -37,9 +38,12 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     """
     places, chosen = effective.places, effective.options
     settings = pool_settings(effective)
+    secrets = Secrets(environ, chosen.pass_env)
+    secrets.refuse("settings", settings)
     prices = price_list(chosen.prices)
     prepare(places)
-    with owner_lock(places):
+    # What is said there ends in the owner's log.
+    with owner_lock(places), contextlib.redirect_stderr(CleanStream(sys.stderr, secrets)):
         store = open_store(places, chosen.accept_rollback)
         workshop = Workshop(
             chosen.claude,
@@ -48,6 +52,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             tuple(chosen.pass_env),
             chosen.trust_project,
             prices,
+            secrets,
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)

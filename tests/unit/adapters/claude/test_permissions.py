@@ -27,8 +27,12 @@ class Desk:
         self.answers: dict[str, Mapping[str, object]] = {}
         self.denials: list[Denial] = []
         self.asked: dict[str, asyncio.Future[Leave]] = {}
+        self.whole: dict[str, Mapping[str, object]] = {}
         self.permissions = Permissions(
-            self._respond, lambda _, denial: self.denials.append(denial), self._put
+            self._respond,
+            lambda _, denial: self.denials.append(denial),
+            self._put,
+            lambda name: self.whole.get(name),
         )
 
     def _respond(self, name: str, answer: Mapping[str, object]) -> None:
@@ -101,6 +105,18 @@ def test_a_question_waits_for_its_answer(tmp_path: Path, tool: str, mode: str) -
         assert desk.answers == {"r1": {"behavior": "allow", "updatedInput": {"b": 2}}}
 
     at_desk(tmp_path, scene, mode)
+
+
+def test_a_tool_that_is_allowed_gets_what_the_model_wrote_and_not_what_was_shown(tmp_path: Path) -> None:
+    async def scene(desk: Desk) -> None:
+        desk.whole["r1"] = {"a": "with a secret"}
+        await desk.ask("Bash")
+        desk.asked["r1"].set_result(Leave(True))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert desk.answers == {"r1": {"behavior": "allow", "updatedInput": {"a": "with a secret"}}}
+
+    at_desk(tmp_path, scene)
 
 
 def test_there_is_a_most_of_open_questions(tmp_path: Path) -> None:
