@@ -109,7 +109,11 @@ def test_a_line_without_a_value_is_passed_on_itself() -> None:
 def test_a_callers_text_with_a_value_is_refused_by_the_variables_name() -> None:
     with pytest.raises(InvalidArgument) as refused:
         Secrets({"A_KEY": KEY}).refuse("prompt", f"use {KEY} for it")
-    assert "prompt" in refused.value.message and "A_KEY" in refused.value.message and KEY not in refused.value.message
+    assert (
+        "prompt" in refused.value.message
+        and "A_KEY" in refused.value.message
+        and KEY not in refused.value.message
+    )
 
 
 def test_an_object_with_a_value_anywhere_is_refused() -> None:
