@@ -100,11 +100,11 @@ def work_trees(git: Git) -> dict[str, str]:
         key, _, value = os.fsdecode(line).partition(" ")
         if key == "worktree":
             if bare:
-                del found[path]
+                found.pop(path, None)
             path, bare = value, False
             if path:
                 found[path] = ""
-        elif key == "branch":
+        elif key == "branch" and path:
             found[path] = value
         elif key == "bare":
             bare = True

@@ -118,7 +118,7 @@ class Codec:
 
         Raises:
             UnknownEvent: a newer program wrote it.
-            msgspec.MsgspecError: the bytes are not such an event.
+            msgspec.MsgspecError: the bytes are not such an event. UnicodeDecodeError: nor text.
         """
         decoder = self.decoders.get(topic)
         if decoder is None:

@@ -194,13 +194,15 @@ def _require(view: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def pool(at: Ground, *, slots: int, session: str = "fresh", program: str | None = None) -> Generator[Pool]:
+def pool(
+    at: Ground, *, slots: int, session: str = "fresh", program: str | None = None, flags: Sequence[str] = ()
+) -> Generator[Pool]:
     """A pool on the ground, with its owner and slots; all of it is gone afterwards."""
     state = at.folder / f"state-{uuid4().hex[:8]}"
     script = Path(sys.executable).with_name("claude-pool")
     command = [
         str(script), "serve", "-n", str(slots), "-m", MODEL, "--session", session, "--state-dir", str(state),
-        "--claude", program or at.cli, "--idle-exit", "5",
+        "--claude", program or at.cli, "--idle-exit", "5", *flags,
     ]  # fmt: skip
     places = find(at.environment, str(at.project), str(state))
     with ExitStack() as undo:
