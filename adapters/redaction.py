@@ -48,6 +48,7 @@ class Secrets:
         self._names: dict[str, str] = {}
         self._texts: tuple[tuple[str, str], ...] = ()
         self._needles: tuple[bytes, ...] = ()
+        self._endings: frozenset[bytes] = frozenset()
         self.learn(environ or {})
 
     def learn(self, environ: Mapping[str, str]) -> None:
@@ -59,6 +60,9 @@ class Secrets:
         ordered = sorted(self._names.items(), key=lambda each: (-len(each[0]), each))
         self._texts = tuple(ordered)
         self._needles = tuple(text.encode("utf-8", "surrogateescape") for text, _ in ordered)
+        self._endings = frozenset(
+            needle[max(end - 3, 0) : end] for needle in self._needles for end in range(1, len(needle))
+        )
 
     @property
     def any(self) -> bool:
@@ -114,6 +118,10 @@ class Secrets:
                 value, **{f.name: self._scrubbed(getattr(value, f.name)) for f in fields(value) if f.init}
             )
         return value
+
+    def may_end_inside(self, end: bytes) -> bool:
+        """Whether a text may end in the middle of a value, by its last three bytes; False is certain."""
+        return any(end[-length:] in self._endings for length in (1, 2, 3))
 
     def split(self, text: str) -> tuple[str, str]:
         """`text` in two parts, without the values: what may be told now, and an end that may begin one."""

@@ -11,6 +11,8 @@ from ..redaction import Secrets
 from .stream import Message, parse, part, text
 
 _DELTA = b'"content_block_delta"'
+_PIECE = b'{"type":"stream_event","event":{"type":"content_block_delta","index":'
+_END = b'"}}'
 _SAYS = (b'"stream_event"', b'"assistant"', b'"result"')
 _FIELDS = ("text", "partial_json", "thinking")
 
@@ -41,6 +43,8 @@ class Redacting:
         """What to take for `line`: as a rule one line."""
         if not self._secrets.any:
             return [line]
+        if line.startswith(_PIECE) and self._held is None and not self._may_end_inside(line):
+            return [self._secrets.clean_line(line)]
         if _DELTA in line and (pieces := self._piece(line)) is not None:
             return pieces
         clean = self._secrets.clean_line(line)
@@ -53,6 +57,12 @@ class Redacting:
     def input_of(self, request_id: str) -> Message | None:
         """The input that the CLI asked leave for with this request, where it is not as it was told; once."""
         return self._inputs.pop(request_id, None)
+
+    def _may_end_inside(self, line: bytes) -> bool:
+        """A quick look at a piece as the CLI writes it: most need no closer one."""
+        at = line.find(_END)
+        end = line[max(at - 3, 0) : at]
+        return at < 0 or not end.isascii() or b"\\" in end or self._secrets.may_end_inside(end)
 
     def _piece(self, line: bytes) -> list[bytes] | None:
         message = parse(line) or {}

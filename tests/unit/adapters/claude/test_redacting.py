@@ -7,6 +7,8 @@ from typing import Any
 
 from claude_pool.adapters.claude.redacting import Redacting
 from claude_pool.adapters.redaction import Secrets
+from hypothesis import given
+from hypothesis import strategies as st
 
 KEY = "sk-ant-0123456789abcdef"
 
@@ -93,3 +95,15 @@ def test_without_credentials_lines_are_passed_on_as_they_are() -> None:
 def test_a_line_that_only_looks_like_a_piece_is_cleaned_like_any_other() -> None:
     odd = json.dumps({"type": "content_block_delta", "said": KEY}).encode()
     assert fed(redacting(), odd) == [{"type": "content_block_delta", "said": "[redacted:A_KEY]"}]
+
+
+@given(
+    st.lists(st.text(alphabet='sk-é"\\01 x', max_size=6)),
+    st.sampled_from(['sk-01"é01', "sks-sk-01-sks", "s0kk0s-ss0kk0"]),
+)
+def test_pieces_as_the_cli_writes_them_never_tell_a_value(pieces: list[str], value: str) -> None:
+    redact = Redacting(Secrets({"A_KEY": value}))
+    compact = [json.dumps(json.loads(delta(piece)), separators=(",", ":")).encode() for piece in pieces]
+    told = "".join(said(fed(redact, *compact, stop())))
+    assert value not in told
+    assert told.replace("[redacted:A_KEY]", value) == "".join(pieces)
