@@ -10,13 +10,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from claude_pool.domain import ledger, slot, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend
-from claude_pool.domain.errors import StoreError
+from claude_pool.domain.errors import StoreError, StoreFull
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import resolve
 from claude_pool.domain.pool_events import FundsToppedUp
@@ -43,6 +43,8 @@ from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole
 from .variables import NoSuchValue, extract
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -223,7 +225,8 @@ class Runtime:
         finally:
             self._progress.end(claimed.attempt)
         try:
-            outcome = await self._externalised(_with_variables(report.outcome, state.job.spec))
+            judged = _with_variables(report.outcome, state.job.spec)
+            outcome = await self._with_room(lambda: self._externalised(judged))
             outcome = replace(outcome, limit=self._in_our_time(outcome.limit))
         except StoreError as error:
             self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
@@ -331,12 +334,21 @@ class Runtime:
     async def _keep_work(self, slot_id: str, remove: bool, cause: int) -> None:
         try:
             command = await self._housing.keep(
-                slot_id, remove, lambda diff: keep(self._service, self._texts, diff)
+                slot_id, remove, lambda diff: self._with_room(lambda: keep(self._service, self._texts, diff))
             )
         except StoreError as error:
             self._service.fail(error)
             return
         await self._record(command, cause)
+
+    async def _with_room(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `work` gives, which keeps texts; on a full disk in the room that is kept for the end."""
+        try:
+            return await work()
+        except StoreFull as error:
+            if not self._service.end_in_order(error):
+                raise
+            return await work()
 
     async def _externalised(self, outcome: Outcome) -> Outcome:
         """The outcome with long texts in files, which must be durable before the event that names them."""

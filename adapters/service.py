@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from claude_pool.domain import chain, task
+from claude_pool.domain import chain, pool, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
 from claude_pool.domain.chain_events import (
     ChainCancelled,
@@ -24,7 +24,16 @@ from claude_pool.domain.chain_events import (
     ChainSubmitted,
 )
 from claude_pool.domain.coordination import Command, decide
-from claude_pool.domain.errors import NotFound, PoolError, StoreError, VersionConflict
+from claude_pool.domain.errors import (
+    LogBroken,
+    NotFound,
+    PoolError,
+    StoreError,
+    StoreFailed,
+    StoreFull,
+    StoreUnreadable,
+    VersionConflict,
+)
 from claude_pool.domain.funding import Price
 from claude_pool.domain.policies import Surroundings, next_command, next_wake
 from claude_pool.domain.pool_events import PoolPaused
@@ -88,9 +97,16 @@ class Origin:
     accepted: set[str] | None = field(default=None, compare=False)
 
 
+_CALLERS = (Actor.COORDINATOR, Actor.SHELL)
+
+_MUST = (Actor.SLOT, Actor.RECOVERY)
+"""Whose facts have happened already: the owner cannot go on without them on record."""
+
+_LASTING = (StoreUnreadable, StoreFailed, LogBroken)
+"""Refusals of a store that will not take the next append either."""
+
 POLICY = Origin(Actor.POLICY)
 CALLER = Origin(Actor.COORDINATOR)
-_CALLERS = (Actor.COORDINATOR, Actor.SHELL)
 
 
 @dataclass(slots=True)
@@ -131,6 +147,10 @@ class Service:
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
+        self.make_room: Callable[[], bool] = lambda: False
+        """Gives up what is kept for a full disk; whether there was any."""
+        self.out_of_room: StoreFull | None = None
+        """Why the owner ends in order, on room that was kept for that."""
         self.policies_on = False
         self.world = World()
 
@@ -214,6 +234,8 @@ class Service:
             try:
                 await asyncio.sleep(0)  # who waits for these facts goes first
                 await self._let_policies_react()
+            except StoreFull:
+                pass  # It ends, in order or at once.
             except StoreError as error:
                 self.fail(error)
             except Exception:
@@ -232,6 +254,16 @@ class Service:
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(error)
 
+    def end_in_order(self, error: StoreFull) -> bool:
+        """End what runs, on record, in the room that is kept for that; False where there is none."""
+        if self.out_of_room is None:
+            if not self.make_room():
+                return False
+            _log.warning("[%s] %s The pool's owner ends.", error.code, error.message)
+            self.out_of_room = error
+            self.submit(pool.StopOwner(now=True), Origin(Actor.RECOVERY))
+        return True
+
     async def _carry_out(self, command: Command | None, origin: Origin) -> tuple[Recorded, ...]:
         if command is None:
             return ()
@@ -240,7 +272,30 @@ class Service:
         else:
             command = self.secrets.scrub(command)
         facts = decide(command, self.world)
-        return await self._append(facts, origin) if facts else ()
+        if not facts:
+            return ()
+        return await self._recorded(command, facts, origin)
+
+    async def _recorded(
+        self, command: Command, facts: tuple[Fact, ...], origin: Origin
+    ) -> tuple[Recorded, ...]:
+        """Append, on a full disk in the room that is kept for the end where it must be."""
+        spent = self.out_of_room is not None
+        try:
+            return await self._append(facts, origin)
+        except StoreFull as error:
+            if origin.actor in _CALLERS and not isinstance(command, pool.StopOwner):
+                raise  # Nothing happened, and there may be room again when the next one comes.
+            if spent or not self.end_in_order(error):
+                self.fail(error)
+                raise
+            if origin.actor is Actor.POLICY:
+                raise  # Nothing more begins.
+        try:
+            return await self._append(facts, origin)
+        except StoreFull as error:
+            self.fail(error)
+            raise
 
     async def _append(self, facts: tuple[Fact, ...], origin: Origin) -> tuple[Recorded, ...]:
         expected = {fact.stream: self.world.versions.get(fact.stream, 0) for fact in facts}
@@ -252,7 +307,8 @@ class Service:
         except VersionConflict:
             raise
         except StoreError as error:
-            if origin.actor in (Actor.SLOT, Actor.RECOVERY):
+            known = isinstance(error, StoreFull)
+            if isinstance(error, _LASTING) or (origin.actor in _MUST and not known):
                 self.fail(error)
             raise
         if origin.accepted is not None:

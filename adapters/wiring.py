@@ -8,14 +8,14 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.coordination import Recover
-from claude_pool.domain.errors import PoolError
+from claude_pool.domain.errors import PoolError, StoreError
 from claude_pool.domain.funding import Quote
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
@@ -50,6 +50,7 @@ from .service import Origin, Service
 from .skills.choosing import default_folders
 from .skills.library import Library
 from .slot_desk import SlotDesk
+from .store.ballast import Ballast
 from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
@@ -74,7 +75,8 @@ RECOVERY = Origin(Actor.RECOVERY)
 class Store:
     """A log with its texts, its lists over history, and the folders of transcripts and of work trees.
 
-    `rolled_back` is what was acknowledged before the log was cut or restored, where that was accepted.
+    `rolled_back` is what was acknowledged before the log was cut or restored, where that was accepted;
+    `make_room` gives up what is kept for a full disk.
     """
 
     log: EventLog
@@ -83,6 +85,7 @@ class Store:
     transcripts: Path
     worktrees: Path
     rolled_back: Head | None = None
+    make_room: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,12 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         StoreError: the log cannot be used; nothing was changed.
     """
     log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
+    ballast = Ballast(Path(places.log))
+    try:
+        ballast.take()
+    except StoreError:
+        log.close()
+        raise
     return Store(
         log,
         BlobStore(places.blobs),
@@ -138,6 +147,7 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         Path(places.transcripts),
         Path(places.worktrees),
         log.rolled_back,
+        ballast.give_up,
     )
 
 
@@ -182,6 +192,7 @@ async def running_pool(
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
     service.refresh_surroundings = texts.digests
     service.price = workshop.quote
+    service.make_room = store.make_room
     messages, progress = Messages(service, store.texts, system), Progress(system)
     driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)

@@ -152,9 +152,21 @@ class StoreUnreadable(StoreError):
     code = "store_unreadable"
 
 
+class StoreBusy(StoreError):
+    """{path}: another program holds the log ({problem}), so nothing was done. End it, or call again."""
+
+    code = "store_in_use"
+
+
+class StoreFailed(StoreError):
+    """{path}: {problem}. What the disk holds is not known until the log is read anew: the pool's owner ends,
+    and the next call starts another."""
+
+    code = "store_unreadable"
+
+
 class StoreFull(StoreError):
-    """{path}: no room to record the event ({problem}), so nothing was done. Free disk space, then call
-    again."""
+    """{path}: there is no room ({problem}), so nothing was done. Free space on that disk, then call again."""
 
     code = "store_full"
 

@@ -74,7 +74,7 @@ class Owner:
         if failure.done():
             return failure.result()
         failure.cancel()
-        return None
+        return self._running.service.out_of_room
 
     async def close(self) -> None:
         """Take no more connections, record the end, and let go of those there are."""

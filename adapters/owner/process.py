@@ -128,8 +128,9 @@ def exit_code(error: PoolError) -> int:
 
 
 def _report(error: PoolError) -> None:
-    sys.stderr.write(f"[{error.code}] {error.message}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # It may be a file on the full disk that is the reason.
+        sys.stderr.write(f"[{error.code}] {error.message}\n")
+        sys.stderr.flush()
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from claude_pool.domain.errors import LogBroken, StoreError, StoreFull, StoreUnreadable
+from claude_pool.domain.errors import LogBroken, StoreBusy, StoreError, StoreFull, StoreUnreadable
 
 _PRIMARY = 0xFF  # the low byte of an extended result code
 
@@ -30,7 +30,8 @@ def told(path: Path | str) -> Generator[None]:
         StoreFull: there is no room.
         StoreUnreadable: it may not be read or written, or is no database.
         LogBroken: SQLite found its file damaged.
-        StoreError: anything else: locked, an I/O error.
+        StoreBusy: another connection has it locked.
+        StoreError: anything else, such as an I/O error.
     """
     try:
         yield
@@ -42,8 +43,10 @@ def translated(error: sqlite3.Error, path: Path | str) -> StoreError:
     """The domain's error for one of SQLite's."""
     code = result_code(error)
     problem = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
         return StoreFull(path=path, problem=problem)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusy(path=path, problem=problem)
     if hint := _UNREADABLE.get(code):
         return StoreUnreadable(path=path, problem=problem, hint=hint)
     if code == sqlite3.SQLITE_CORRUPT or (not code and "decode to UTF-8" in str(error)):

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from claude_pool.domain.errors import LogBroken, StoreError, StoreUnreadable
+from claude_pool.domain.errors import LogBroken, StoreFailed, StoreFull, StoreUnreadable
 from claude_pool.domain.ports import Head
 from claude_pool.domain.records import Fact, Meta, Recorded
 from eventsourcing.persistence import StoredEvent
@@ -51,6 +51,8 @@ class SqliteEventLog(SqliteReader):
         self._index = Index(connection, path)
         self._wakes = Wakes()
         self._failed: str | None = None
+        self._beside_wal = path.with_name(path.name + "-wal")
+        self._wal: Identity | None = None
         self.rolled_back: Head | None = None
         """What was acknowledged before this log took its place, where that was accepted."""
 
@@ -123,10 +125,13 @@ class SqliteEventLog(SqliteReader):
             stored = [StoredEvent(*event) for event in events]
             self._recorder.insert_events(stored, expected=expected, within=within)
         except sqlite3.Error as error:
-            if result_code(error) == sqlite3.SQLITE_IOERR:
+            failure = translated(error, self._path)
+            if result_code(error) == sqlite3.SQLITE_IOERR and not isinstance(failure, StoreFull):
                 # After a failed fsync nobody knows what the disk holds; only reading it anew tells.
-                self._failed = str(error)
-            raise translated(error, self._path) from error
+                self._failed = str(failure.facts["problem"])
+                failure = StoreFailed(path=self._path, problem=self._failed)
+            raise failure from error
+        self._check_file()  # What was written into a file that went away meanwhile is not acknowledged.
         head = Head(recorded[-1].position, recorded[-1].hash)
         self._sidecar.remember(head)
         self._wakes.ring(head)
@@ -166,8 +171,16 @@ class SqliteEventLog(SqliteReader):
                 problem="the file was deleted or replaced while the log was open",
                 hint="Put it back and restart.",
             )
+        wal = identity(self._beside_wal)
+        self._wal = self._wal or wal
+        if wal != self._wal:
+            raise StoreUnreadable(
+                path=self._beside_wal,
+                problem="the file was deleted or replaced while the log was open",
+                hint="Restart: the log is then read anew.",
+            )
         if self._failed is not None:
-            raise StoreError(path=self._path, problem=f"an earlier append failed ({self._failed}). Restart")
+            raise StoreFailed(path=self._path, problem=f"an earlier append failed: {self._failed}")
 
 
 def _create(path: Path, accept_rollback: bool) -> None:

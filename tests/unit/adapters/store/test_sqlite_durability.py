@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from claude_pool.adapters.store.chain import Row
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
+from claude_pool.adapters.store.sidecar import read_head
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.errors import StoreError, StoreFull, StoreUnreadable, VersionConflict
 from claude_pool.domain.ports import Head
@@ -168,6 +170,39 @@ def test_a_file_that_went_away_refuses_the_append(path: Path, replaced: bool) ->
             fill(log, 1, OTHER)
 
         assert log.read_stream(OTHER) == ()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_journal_that_went_away_refuses_the_append(path: Path, replaced: bool) -> None:
+    wal = path.with_name(path.name + "-wal")
+    with opened(path) as log:
+        fill(log, 2)
+        content = wal.read_bytes()
+        wal.unlink()
+        if replaced:
+            wal.write_bytes(content)
+
+        with pytest.raises(StoreUnreadable, match="deleted or replaced"):
+            fill(log, 1, OTHER)
+
+
+def test_a_file_that_goes_away_during_an_append_has_nothing_acknowledged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(path) as log:
+        fill(log, 1)
+        before = read_head(path)
+        insert = log.recorder.insert_events
+
+        def insert_while_it_goes(*given: Any, **more: Any) -> Any:
+            path.unlink()
+            return insert(*given, **more)
+
+        monkeypatch.setattr(log.recorder, "insert_events", insert_while_it_goes)
+        with pytest.raises(StoreUnreadable):
+            fill(log, 1, OTHER)
+
+        assert read_head(path) == before
 
 
 def test_a_second_writer_cannot_slip_in_between(path: Path) -> None:
