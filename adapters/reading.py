@@ -18,7 +18,7 @@ from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import TaskEvent
-from claude_pool.domain.values import is_chain_id, is_task_id, kind_of
+from claude_pool.domain.values import Text, is_chain_id, is_task_id, kind_of
 from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
@@ -172,6 +172,15 @@ class LogReader:
         if isinstance(state, chain.Absent):
             raise NotFound(kind="chain", id=chain_id, hint="`claude-pool chain list` lists what there is.")
         return chain_card(state, self._now(), self.world())
+
+    def chain_cards(self) -> Iterator[ChainCard]:
+        """All chains as their callers see them, in the order of their submission."""
+        for row in reversed(self._log.index.list_chains(limit=-1)):
+            yield self.chain_card(row.chain_id)
+
+    def text(self, text: Text) -> str:
+        """A text of an event, wherever it lies."""
+        return self._texts.get(text)
 
     def chains(self, state: str | None, limit: int) -> list[View]:
         """Chains of all times, the latest first."""

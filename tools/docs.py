@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VERBS = (
     "serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay",
     "why", "cost", "forecast", "doctor", "demo", "drain", "resume", "stop", "approve", "reject", "questions",
-    "answer", "skills", "budget", "budget set", "budget reset",
+    "answer", "skills", "report", "budget", "budget set", "budget reset",
 )  # fmt: skip
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 

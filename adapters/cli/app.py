@@ -22,6 +22,7 @@ from . import (
     looking,
     messages,
     replay,
+    report,
     reviewing,
     routing,
     skills,
@@ -74,16 +75,8 @@ def build() -> typer.Typer:
         forecast.forecast,
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
-        *(
-            backup.backup,
-            backup.restore,
-            replay.replay,
-            control.drain,
-            control.stop,
-            control.resume,
-            doctor.doctor,
-            demo,
-        ),
+        *(backup.backup, backup.restore, replay.replay, report.report),
+        *(control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)
     steps = typer.Typer(help=chains.__doc__, rich_markup_mode=None, no_args_is_help=True)

@@ -20,7 +20,7 @@ HEAVIER_THAN_TYPER = tuple(name for name in HEAVY if name != "pydantic")
 VERBS = (
     *("serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay"),
     *("why", "cost", "forecast", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send"),
-    *("messages", "chain", "skills", "questions", "answer", "auto", "route", "budget"),
+    *("messages", "chain", "skills", "questions", "answer", "auto", "route", "budget", "report"),
 )
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"}

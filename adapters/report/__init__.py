@@ -1,0 +1,1 @@
+"""`claude-pool report`: one self-contained page of what happened."""
