@@ -227,7 +227,16 @@ class ClaudeDriver:
             settings.environ,
             SlotEnvironment(cookie, str(folder), settings.depth, settings.pass_env, settings.silence_ms),
         )
-        return Spawn(launch.slot_id, cookie, argv, launch.cwd, environment, settings.python, self._secrets)
+        return Spawn(
+            launch.slot_id,
+            cookie,
+            argv,
+            launch.cwd,
+            environment,
+            settings.python,
+            self._secrets,
+            settings.limits.processes,
+        )
 
     def _knows_snapshot(self) -> bool:
         return SNAPSHOT_OPTION in locate.options(self._settings.cli, self._settings.environ)

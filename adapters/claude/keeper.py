@@ -1,6 +1,6 @@
 """The keeper of one slot: a small process that owns the slot's process tree and leaves nothing of it behind.
 
-Started by the owner as ``python -I -S keeper.py keeper <name> <life> <status> -- <program> <argument>…``
+Started by the owner as ``python -I -S keeper.py keeper <name> <life> <status> <most> -- <program> …``
 in a session of its own, with the program's three standard pipes as its own. The program inherits them
 directly; no byte of them passes through the keeper. It uses the standard library only and imports nothing
 of this package, so that it starts fast and keeps running while the package is being replaced.
@@ -8,11 +8,14 @@ of this package, so that it starts fast and keeps running while the package is b
 ``life`` is the read end of a pipe whose only write end the owner holds. Its end (the owner is gone) and any
 byte without another meaning: kill the whole tree at once. ``i`` and ``t``: send the program SIGINT or
 SIGTERM, which is free of races because only the keeper reaps it. ``o``: kill what the program's tools left
-behind (children of the keeper other than the program), the program stays.
+behind (children of the keeper other than the program), the program stays. ``w``: from now until the next
+``o``, look a few times a second how many processes there are; more than ``most`` are a fork bomb, and the
+whole tree is killed.
 
 ``status`` is written one line at a time: ``started <pid> <start time>`` or ``failed <errno> <text>``, then
-``swept <kills>`` for each ``o``, ``exit <code> maxrss <kilobytes>`` (a negative code is a signal), and at
-last ``empty after <kills> kills``. The end of the pipe without that line says the keeper itself was lost.
+``swept <kills>`` for each ``o``, ``crowded <most>`` where there were more, ``exit <code> maxrss <kilobytes>``
+(a negative code is a signal), and at last ``empty after <kills> kills``. The end of the pipe without that
+line says the keeper itself was lost.
 
 Why it is complete on Linux: the keeper is a subreaper, so whatever its descendants do (sessions of their
 own, double forks), each death hands the orphans to the keeper; killing its direct children again and again
@@ -36,14 +39,17 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SWEEP_STEP_SECONDS = 0.002
 ORPHAN_SWEEP_SECONDS = 2.0
+LOOK_SECONDS = 0.25
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT)
 
 
 class Keeper:
     """The tree of one program: starts it, waits for orders, reaps, kills."""
 
-    def __init__(self, life: int, status: int) -> None:
+    def __init__(self, life: int, status: int, most: int) -> None:
         """Take over the two descriptors and become the reaper of all descendants."""
+        self.most = most
+        self.watching = False
         self.life = life
         self.status = status
         self.program = 0
@@ -107,8 +113,14 @@ class Keeper:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self.reap()
+        look = 0.0
         while self.program:
-            ready, _, _ = select.select([self.life, wakeup], [], [])
+            ready, _, _ = select.select([self.life, wakeup], [], [], LOOK_SECONDS if self.watching else None)
+            if self.watching and time.monotonic() >= look:
+                look = time.monotonic() + LOOK_SECONDS
+                if self.crowded():
+                    self.tell(f"crowded {self.most}")
+                    break
             if wakeup in ready:
                 os.read(wakeup, 4096)
             self.reap()
@@ -121,7 +133,10 @@ class Keeper:
         if not orders:
             return False
         for order in orders:
-            if order == ord("o"):
+            if order == ord("w"):
+                self.watching = self.prctl is not None
+            elif order == ord("o"):
+                self.watching = False
                 self.tell(f"swept {self.sweep_orphans()}")
             elif order not in b"it":
                 return False
@@ -164,15 +179,21 @@ class Keeper:
             time.sleep(SWEEP_STEP_SECONDS)
         return len(self.killed) - before
 
+    def crowded(self) -> bool:
+        """Whether there are more processes below the keeper than allowed; counting ends there."""
+        found, layer = 0, [os.getpid()]
+        while layer and found <= self.most:
+            layer = [child for pid in layer for child in children_of(pid)]
+            found += len(layer)
+        return found > self.most
+
     def children(self) -> list[int]:
         """The direct children; where there is no subreaper, every descendant that `ps` shows."""
         if self.prctl is not None:
             me = os.getpid()
-            try:
-                with open(f"/proc/self/task/{me}/children", encoding="ascii") as listing:
-                    return [int(pid) for pid in listing.read().split()]
-            except OSError:  # a kernel built without this file
-                return descendants(me, direct=True)
+            if os.path.exists(f"/proc/self/task/{me}/children"):
+                return children_of(me)
+            return descendants(me, direct=True)  # a kernel built without this file
         return descendants(os.getpid(), direct=False)
 
     def kill(self, pid: int) -> None:
@@ -183,6 +204,16 @@ class Keeper:
         except OSError as error:
             if error.errno not in (errno.ESRCH, errno.EPERM):
                 raise
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that the threads of `pid` started; none where it is gone or the system does not tell."""
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as listing:
+                found += map(int, listing.read().split())
+    return found
 
 
 def start_time(pid: int) -> int:
@@ -223,13 +254,13 @@ def descendants(root: int, direct: bool) -> list[int]:
 
 def main(arguments: list[str]) -> int:
     """Keep the program that the command line names; 0 when its tree is gone, 2 for a wrong command line."""
-    if len(arguments) < 6 or arguments[0] != "keeper" or arguments[4] != "--":
-        print("usage: keeper.py keeper NAME LIFE_FD STATUS_FD -- PROGRAM [ARGUMENT…]", file=sys.stderr)
+    if len(arguments) < 7 or arguments[0] != "keeper" or arguments[5] != "--":
+        print("usage: keeper.py keeper NAME LIFE_FD STATUS_FD MOST -- PROGRAM [ARGUMENT…]", file=sys.stderr)
         return 2
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    keeper = Keeper(int(arguments[2]), int(arguments[3]))
-    if keeper.start(arguments[5:]):
+    keeper = Keeper(int(arguments[2]), int(arguments[3]), int(arguments[4]))
+    if keeper.start(arguments[6:]):
         keeper.serve()
     return 0
 

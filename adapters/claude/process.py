@@ -30,7 +30,7 @@ _ORPHANS_SECONDS = 3.0
 class Spawn:
     """What to start. `name` and `cookie` mark the keeper and all that is under it; `python` runs it.
 
-    `secrets` holds what must not get out of what it prints.
+    `secrets` holds what must not get out of what it prints. More than `most_processes` at once are killed.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Spawn:
     environment: Mapping[str, str]
     python: str
     secrets: Secrets
+    most_processes: int
 
 
 class _Reader(asyncio.Protocol):
@@ -66,10 +67,17 @@ class SlotProcess:
     """A running CLI. `pid` and `start` identify it; `ended` resolves when its tree is verified empty.
 
     `on_line` is called with every complete line of its standard output, in order, before `ended`.
-    `on_flood` is called once where a line passes the limit; nothing is read after that.
+    `on_flood` is called once where a line passes the limit; nothing is read after that. `on_crowd` is called
+    where it has too many processes, which are being killed.
     """
 
-    def __init__(self, spawn: Spawn, on_line: Callable[[bytes], None], on_flood: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        spawn: Spawn,
+        on_line: Callable[[bytes], None],
+        on_flood: Callable[[], None],
+        on_crowd: Callable[[], None],
+    ) -> None:
         """Nothing runs before `start`."""
         self.pid = 0
         self.start_ticks = 0
@@ -78,6 +86,7 @@ class SlotProcess:
         self._spawn = spawn
         self._on_line = on_line
         self._on_flood = on_flood
+        self._on_crowd = on_crowd
         self.redacting = Redacting(spawn.secrets)
         self._lines = LineSplitter()
         self._status = LineSplitter()
@@ -115,6 +124,7 @@ class SlotProcess:
             self._spawn.name,
             str(life_r),
             str(status_w),
+            str(self._spawn.most_processes),
         ]
         try:
             self._keeper = subprocess.Popen(
@@ -177,6 +187,10 @@ class SlotProcess:
         """Send the CLI SIGTERM."""
         self._order(b"t")
 
+    def watch(self) -> None:
+        """Count its processes from now until `sweep_orphans`."""
+        self._order(b"w")
+
     async def sweep_orphans(self) -> None:
         """Kill what finished tools left running; the CLI and its own children stay."""
         if self.ended.done() or self._swept is not None:
@@ -227,6 +241,8 @@ class SlotProcess:
                 self.pid, self.start_ticks = int(pid), int(ticks)
             elif word == "failed":
                 self._problem, self._empty = rest.partition(" ")[2] or rest, True
+            elif word == "crowded":
+                self._on_crowd()
             elif word == "exit":
                 self._exit_code = int(rest.split()[0])
             elif word == "empty":

@@ -36,12 +36,13 @@ _GARBAGE_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """Bounds of a slot: seconds for its start, a `/clear` and its exit; bytes a turn."""
+    """Bounds of a slot: seconds for its start, a `/clear` and its exit; bytes a turn; processes at once."""
 
     start_seconds: float = 30.0
     clear_seconds: float = 2.0
     exit_seconds: float = 3.0
     output_bytes: int = 64 * 2**20
+    processes: int = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class WarmSlot:
         self.session = launch.session if launch.resume is None or launch.fork else launch.resume
         self.version = ""
         self.busy = False
-        self.process = SlotProcess(spawn, self._on_line, self._on_flood)
+        self.process = SlotProcess(spawn, self._on_line, self._on_flood, self._on_crowd)
         self._listeners = listeners
         self._server = SlotServer(
             self._use_tool, lambda request_id, body: self._controls.reply(request_id, body)
@@ -153,6 +154,7 @@ class WarmSlot:
             await self._await_strays()  # one may have begun meanwhile
             if not self._over(running):
                 running.mark_sent()
+                self.process.watch()
                 self.process.write(prompt_line(shield_prompt(turn.prompt), running.uuid))
                 await self._watch(running)
             return await self._report(running)
@@ -381,6 +383,10 @@ class WarmSlot:
 
     def _on_flood(self) -> None:
         self._break(Failure("output_limit", "The slot printed a line that is too long.", retryable=False))
+
+    def _on_crowd(self) -> None:
+        problem = f"The slot had more than {self._limits.processes} processes at once, and was ended."
+        self._break(Failure("slot_failed", problem, retryable=False))
 
     def _on_permission(self, request_id: str, request: Message) -> None:
         running = self._turn if self._turn is not None and not self._over(self._turn) else None

@@ -82,11 +82,11 @@ class Kept:
 
 
 @contextmanager
-def kept(*argv: str, script: tuple[str, ...] = (_KEEPER,)) -> Generator[Kept]:
+def kept(*argv: str, script: tuple[str, ...] = (_KEEPER,), most: int = 512) -> Generator[Kept]:
     """A keeper with `argv` under it; both are gone afterwards. `script` is what the interpreter runs."""
     life_r, life = os.pipe()
     status, status_w = os.pipe()
-    words = [*script, "keeper", "test", str(life_r), str(status_w), "--", *argv]
+    words = [*script, "keeper", "test", str(life_r), str(status_w), str(most), "--", *argv]
     command = [sys.executable, "-I", "-S", *words]
     process = subprocess.Popen(
         command,
@@ -186,6 +186,24 @@ def test_a_sweep_of_orphans_spares_the_program_and_its_children(tmp_path: Path) 
         assert one.line() == "swept 3"
         assert gone(orphans)
         assert not gone([program]) and not gone([int((tmp_path / "child").read_text())])
+
+
+def test_more_processes_than_allowed_are_all_ended_while_somebody_watches(tmp_path: Path) -> None:
+    with kept(*hardy(tmp_path, count=12), most=10) as one:
+        one.started()
+        pids = noted(tmp_path, count=12)
+        one.order(b"w")
+        assert one.line() == "crowded 10"
+        assert one.rest()[-1].startswith("empty after ")
+        assert gone(pids)
+
+
+def test_nobody_counts_between_turns(tmp_path: Path) -> None:
+    with kept(*hardy(tmp_path, count=12), most=10) as one:
+        one.started()
+        noted(tmp_path, count=12)
+        one.order(b"wo")
+        assert one.line() == "swept 12"
 
 
 def test_a_sweep_with_nothing_to_do_says_so() -> None:

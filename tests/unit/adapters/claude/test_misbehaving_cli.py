@@ -170,6 +170,17 @@ def test_a_closed_stdin_does_not_lose_the_answer(tmp_path: Path) -> None:
     play(tmp_path, scene, "closestdin")
 
 
+def test_a_turn_that_starts_ever_more_processes_is_ended_with_all_of_them(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(f"[[persona: daemon 30]] {_SLOW_ANSWER}")
+        assert (report.outcome.code, report.outcome.retryable) == ("slot_failed", False)
+        assert "more than 20 processes" in (report.outcome.message or "")
+        assert not report.alive and tree.find(bench.settings.pool) == ()
+
+    play(tmp_path, scene, limits=replace(_LIMITS, processes=20))
+
+
 @pytest.mark.parametrize("flood", [100, 3_000_000])
 def test_a_flood_on_stderr_does_not_block_the_turn(tmp_path: Path, flood: int) -> None:
     async def scene(bench: Bench) -> None:
