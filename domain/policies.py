@@ -31,6 +31,7 @@ from .ledger import next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
+from .settling import settlements
 from .soft_limits import SOFT_LIMIT
 from .values import Options
 from .world import Rank, World
@@ -107,6 +108,7 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
         return
     yield from _expiries(world, at, now)
     yield from _endings(world, at, now)
+    yield from settlements(world, now)
     yield from _unparkings(world, now)
     if at.stopping is None:
         for scope in soft_limits.reached(at.budget, now):

@@ -163,7 +163,7 @@ def pool_status(world: World, version: str) -> PoolStatus:
         pending_tasks=len(world.pending),
         running_tasks=len(world.running),
         parked_tasks=len(world.parked),
-        sealed_tasks=world.sealed,
+        sealed_tasks=len(world.sealed),
         pending_review_tasks=world.in_review,
         completed_tasks=world.completed,
         failed_tasks=world.failed,

@@ -21,7 +21,7 @@ def canonical(world: World) -> str:
     lines += [f"contexts {list(world.contexts.items())!r}"]
     lines += [
         f"ranks {sorted(world.ranks.items())!r}",
-        f"sealed {world.sealed}",
+        f"sealed {sorted(world.sealed)!r}",
         f"in review {world.in_review}",
     ]
     lines += [f"finished {world.completed} {world.failed} {world.cancelled}"]

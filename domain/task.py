@@ -49,6 +49,9 @@ from .values import (
     parse_session,
 )
 
+SESSION_LOST = "session_not_found"
+"""The code of an attempt whose conversation the CLI does not know."""
+
 BACKOFF_FIRST_MS = 1_000
 BACKOFF_CAP_MS = 60_000
 
@@ -88,7 +91,10 @@ class LiveAttempt:
 
 @dataclass(frozen=True, slots=True)
 class EndedAttempt:
-    """An attempt that is over: where it ran, from when to when, and what came of it."""
+    """An attempt that is over: where it ran, from when to when, and what came of it.
+
+    `interrupt` is the code for which it was asked to end, whether or not that is why it ended.
+    """
 
     number: int
     slot_id: str
@@ -96,6 +102,7 @@ class EndedAttempt:
     started_at: int
     ended_at: int
     outcome: Outcome
+    interrupt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class Job:
     """What stays with a task through its states: its order, its ended attempts, and what was refused.
 
     `resume` is the conversation of an attempt that was cut off, which the next one is to go on with.
+    `reopened` counts how often the task's `on_interrupt` gave it another attempt.
     """
 
     task_id: str
@@ -121,6 +129,7 @@ class Job:
     attempts: tuple[EndedAttempt, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     resume: str | None = None
+    reopened: int = 0
 
     @property
     def failures(self) -> int:
@@ -184,7 +193,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The last attempt's outcome is unknown. A decision (resume, rerun, cancel) ends it; a crash does not."""
+    """What the last attempt did is unknown, or it could not take up one of which that is so.
+
+    A decision (resume, rerun, cancel) ends it, of a person or of `on_interrupt`; a crash does not.
+    """
 
     job: Job
 
@@ -323,7 +335,10 @@ class SealAttempt:
 
 @dataclass(frozen=True, slots=True)
 class FailTask:
-    """End a waiting task that cannot run any more."""
+    """End a waiting task that cannot run any more.
+
+    One that was to go on in a conversation that is out of reach is sealed again: somebody decides.
+    """
 
     task_id: str
     code: str
@@ -350,11 +365,15 @@ class RejectTask:
 
 @dataclass(frozen=True, slots=True)
 class ReopenTask:
-    """Give a sealed task another attempt: in its interrupted conversation (`resume`) or as ordered."""
+    """Give a sealed task another attempt: in its interrupted conversation (`resume`) or as ordered.
+
+    `automatic`: nobody was asked; the task's `on_interrupt` says so.
+    """
 
     task_id: str
     resume: bool
     now: int
+    automatic: bool = False
 
 
 TaskCommand = (
@@ -369,6 +388,8 @@ _INTERRUPTS = {
     "interrupted": "The pool was stopped while the attempt ran.",
     "timed_out_chain": "The chain ran out of its time.",
 }
+
+_TO_DO = "Look how far it came, then answer its question or cancel it."
 
 
 def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
@@ -404,7 +425,8 @@ def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
             return _seal(command, state, outcome, now)
         case FailTask(_, code, message):
             if isinstance(state, (Pending, Parked)):
-                return (TaskFailed(code, message),)
+                goes_on = code == SESSION_LOST and state.job.resume is not None
+                return (TaskSealed(len(state.job.attempts)) if goes_on else TaskFailed(code, message),)
             raise _refusal(command.task_id, state, "only a waiting task can be given up")
         case ApproveTask(task_id, now):
             if isinstance(state, PendingReview):
@@ -414,13 +436,8 @@ def decide(command: TaskCommand, state: Task) -> tuple[TaskEvent, ...]:
             if isinstance(state, PendingReview):
                 return _reject(state.job, feedback, now)
             raise _refusal(task_id, state, "only a result under review can be rejected")
-        case ReopenTask(task_id, resume, now):
-            if isinstance(state, Sealed):
-                if resume and not resumable(state.job):
-                    raise _refusal(task_id, state, "its conversation cannot be resumed; rerun or cancel it")
-                session = state.job.attempts[-1].session
-                return (TaskReopened("resume", session, now) if resume else TaskReopened("rerun", None, now),)
-            raise _refusal(task_id, state, "only a sealed task can get another attempt")
+        case ReopenTask():
+            return (_reopened(command, state),)
         case (
             questions.AskQuestion()
             | questions.AnswerQuestion()
@@ -475,6 +492,8 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         )
     if live.interrupt == "interrupted":
         return _sealing(live.number, outcome, now)
+    if live.resumed and live.interrupt is None and outcome.code == SESSION_LOST:
+        return _not_resumed(live.number, outcome, now)
     if live.interrupt is not None:
         outcome = replace(
             outcome, code=live.interrupt, message=_INTERRUPTS.get(live.interrupt), retryable=False
@@ -490,6 +509,13 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         wait = backoff_ms(failures + 1, state.job.spec.backoff_ms)
         return (failed, TaskParked("backoff", now + wait))
     return (failed, TaskFailed(code, message, outcome.retryable))
+
+
+def _not_resumed(number: int, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
+    """The conversation that was cut off is gone: what was done in it stays unknown, so somebody decides."""
+    found = outcome.message or "The CLI does not know it any more."
+    message = f"Its work was cut off, and the conversation cannot be taken up. {found} {_TO_DO}"
+    return (AttemptFailed(number, replace(outcome, message=message), now), TaskSealed(number))
 
 
 def _succeeded(state: Running, now: int) -> TaskEvent:
@@ -518,6 +544,17 @@ def backoff_ms(failures: int, first: int | None = None) -> int:
     return min(first << min(max(failures - 1, 0), 16), max(BACKOFF_CAP_MS, first))
 
 
+def _reopened(command: ReopenTask, state: Task) -> TaskReopened:
+    if not isinstance(state, Sealed):
+        raise _refusal(command.task_id, state, "only a sealed task can get another attempt")
+    if not command.resume:
+        return TaskReopened("rerun", None, command.now, command.automatic)
+    if not resumable(state.job):
+        problem = "its conversation cannot be resumed; rerun or cancel it"
+        raise _refusal(command.task_id, state, problem)
+    return TaskReopened("resume", state.job.attempts[-1].session, command.now, command.automatic)
+
+
 def _seal(command: SealAttempt, state: Task, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
     if not isinstance(state, Running):
         raise _refusal(command.task_id, state, "it has no live attempt")
@@ -528,7 +565,7 @@ def _seal(command: SealAttempt, state: Task, outcome: Outcome, now: int) -> tupl
 
 
 def _sealing(number: int, outcome: Outcome, now: int) -> tuple[TaskEvent, ...]:
-    message = "The pool's owner ended while this ran, so what it did is unknown. Look, then cancel it."
+    message = f"The pool's owner ended while this ran, so what it did is unknown. {_TO_DO}"
     sealed = replace(outcome, end=End.INTERRUPTED, code="interrupted", message=message, retryable=False)
     return (AttemptSealed(number, sealed, now), TaskSealed(number))
 
@@ -560,8 +597,10 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
             return Settling(state.job) if isinstance(state, PendingReview) else state
         case TaskRejected(_, feedback, at):
             return _on_rejected(state, feedback, at)
-        case TaskReopened(_, session):
-            return Pending(replace(state.job, resume=session)) if isinstance(state, Sealed) else state
+        case TaskReopened(_, session, _, automatic):
+            if not isinstance(state, Sealed):
+                return state
+            return Pending(replace(state.job, resume=session, reopened=state.job.reopened + automatic))
         case QuestionAsked() | QuestionAnswered() | QuestionExpired():
             if not isinstance(state, Running):
                 return state
@@ -576,7 +615,11 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
                 return state
             return Cancelled(state.job)
         case TaskSealed():
-            return Sealed(state.job) if isinstance(state, Settling) else state
+            if isinstance(state, Settling) or (
+                isinstance(state, (Pending, Parked)) and state.job.resume is not None
+            ):
+                return Sealed(replace(state.job, resume=None))
+            return state
         case TaskParked(reason, until):
             return Parked(state.job, reason, until) if isinstance(state, (Pending, Settling)) else state
         case TaskUnparked():
@@ -612,8 +655,13 @@ def _on_ended(
     if not isinstance(state, Running) or state.live.number != event.attempt:
         return state
     live = state.live
-    ended = EndedAttempt(live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome)
-    return Settling(replace(state.job, attempts=(*state.job.attempts, ended)))
+    ended = EndedAttempt(
+        live.number, live.slot_id, live.session, live.started_at, event.at, event.outcome, live.interrupt
+    )  # fmt: skip
+    # what failed while it went on with work that was cut off is tried again there, not from the beginning
+    goes_on = live.resumed and isinstance(event, AttemptFailed) and event.outcome.code != SESSION_LOST
+    resume = live.session if goes_on else None
+    return Settling(replace(state.job, attempts=(*state.job.attempts, ended), resume=resume))
 
 
 def _on_rejected(state: Known, feedback: Text, at: int) -> Task:

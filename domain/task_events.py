@@ -251,13 +251,17 @@ class QuestionExpired:
 
 @dataclass(frozen=True, slots=True)
 class TaskReopened:
-    """A sealed task gets another attempt, as somebody decided: `rerun`, or `resume` of `session`."""
+    """A sealed task gets another attempt: `rerun`, or `resume` of `session`.
+
+    Somebody decided so, or (`automatic`) the task's `on_interrupt` did.
+    """
 
     NAME: ClassVar[str] = "task.reopened"
     VERSION: ClassVar[int] = 1
     how: str
     session: str | None
     at: int
+    automatic: bool = False
 
 
 TaskEvent = (

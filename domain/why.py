@@ -105,8 +105,8 @@ def _sentence(event: object) -> str:
             return f"{question_id} answered: {choice}" + (f" ({message})" if message else "")
         case QuestionExpired(question_id, why):
             return f"{question_id} closed without an answer: {why}"
-        case TaskReopened(how):
-            return f"somebody decided: {how}"
+        case TaskReopened(how, _, _, automatic):
+            return f"{'its on_interrupt' if automatic else 'somebody'} decided: {how}"
         case TaskFailed(code, message):
             return f"failed: {code}: {message}"
         case SlotClaimed(attempt, session, launch, _, replaces):

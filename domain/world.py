@@ -62,7 +62,8 @@ class World:
         self.sessions: dict[str, str] = {}
         self.questions: dict[str, str] = {}
         self.completed = self.failed = self.cancelled = 0
-        self.sealed = self.in_review = 0
+        self.sealed: dict[str, None] = {}
+        self.in_review = 0
         self.shown: OrderedDict[str, int] = OrderedDict()
         self.homes: OrderedDict[str, Home] = OrderedDict()
         self.contexts: OrderedDict[str, int] = OrderedDict()
@@ -138,7 +139,7 @@ class World:
                 del self.running[stream]
                 self.sessions.pop(live.session, None)
             case task.Sealed():
-                self.sealed -= 1
+                del self.sealed[stream]
             case task.PendingReview():
                 self.in_review -= 1
             case _:
@@ -154,7 +155,7 @@ class World:
             case task.Running():
                 self.running[stream] = None
             case task.Sealed():
-                self.sealed += 1
+                self.sealed[stream] = None
             case task.PendingReview():
                 self.in_review += 1
             case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claude_pool.domain import chain
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceMade
 from claude_pool.domain.coordination import SubmitChain
@@ -32,9 +34,11 @@ def step(
     review: int | None = None,
     max_budget: int | None = None,
     session: str | None = None,
+    on_interrupt: str = "resume",
 ) -> Step:
     """A step as it was accepted."""
     spec = TaskSpec(text(prompt), Options(max_budget=max_budget), session, retries=retries, review=review)
+    spec = replace(spec, on_interrupt=on_interrupt)
     again = None if recovery is None else text(recovery)
     return Step(name, spec, needs, uses, again, recovery_uses, on_failure)
 

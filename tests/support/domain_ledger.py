@@ -34,6 +34,7 @@ from claude_pool.domain.task_events import (
     TaskCancelled,
     TaskCompleted,
     TaskFailed,
+    TaskReopened,
     TaskSubmitted,
 )
 from claude_pool.domain.world import World
@@ -69,6 +70,7 @@ class Ledger:
     asked: dict[str, str] = field(default_factory=dict[str, str])
     invariants: Invariants = field(default_factory=Invariants)
     versions: dict[str, int] = field(default_factory=dict[str, int])
+    cut_off: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     seen: int = 0
 
     def observe(self, facts: Sequence[Fact]) -> None:
@@ -179,6 +181,9 @@ class Ledger:
             case TaskSubmitted(_, spec):
                 assert stream not in self.attempts
                 self.tags[stream] = spec.tags
+                self.cut_off[stream] = {"resume": ["resume"], "rerun": ["rerun"] * 3}.get(
+                    spec.on_interrupt, []
+                )
                 self.attempts[stream] = 0
             case AttemptStarted(number, slot_id):
                 assert number == self.attempts[stream] + 1
@@ -203,6 +208,8 @@ class Ledger:
             case TaskCompleted() | TaskFailed() | TaskCancelled() as last:
                 assert stream not in self.finished
                 self.finished[stream] = last.code if isinstance(last, TaskFailed) else last.NAME
+            case TaskReopened(how, _, _, True):
+                self.cut_off[stream].remove(how)  # as ordered, and not oftener than it may by itself
             case QuestionAsked(question, number):
                 assert f"{stream}.{number}" in self.live
                 assert question not in self.asked
@@ -253,7 +260,7 @@ class Ledger:
         ]
         assert set(world.parked) == {name for name, kind in kinds.items() if kind is task.Parked}
         assert set(world.running) == {name for name, kind in kinds.items() if kind is task.Running}
-        assert world.sealed == sum(kind is task.Sealed for kind in kinds.values())
+        assert set(world.sealed) == {name for name, kind in kinds.items() if kind is task.Sealed}
         assert world.in_review == sum(kind is task.PendingReview for kind in kinds.values())
         assert task.Settling not in kinds.values()
         assert set(kinds) == set(self.attempts) - set(self.finished)

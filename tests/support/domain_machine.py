@@ -37,6 +37,7 @@ costs = st.sampled_from([0, 1, 7, 40, 100, 1_000])
 limits = st.sampled_from([None, None, None, 1, 100, 250, 1_000])
 picks = st.integers(0, 7)
 mostly = st.sampled_from([True, True, True, False])
+cut_offs = st.sampled_from(["resume", "resume", "rerun", "ask"])
 settings_drawn = st.builds(
     Settings,
     slots=st.integers(1, 3),
@@ -77,6 +78,7 @@ def plans_drawn(draw: st.DrawFn) -> Plan:
                 retries=draw(st.sampled_from([0, 0, 1])),
                 review=draw(st.sampled_from([None, None, None, 2])),
                 max_budget=draw(st.sampled_from([None, None, None, 30])),
+                on_interrupt=draw(cut_offs),
             )
         )
     return plan(
@@ -203,6 +205,7 @@ class CoreMachine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         review=st.sampled_from([None, None, 1, 2]),
         tags=st.sampled_from([(), (), ("a",), ("b", "a")]),
+        on_interrupt=cut_offs,
     )
     def a_caller_submits(
         self,
@@ -214,12 +217,13 @@ class CoreMachine(RuleBasedStateMachine):
         retries: int,
         review: int | None,
         tags: tuple[str, ...],
+        on_interrupt: str,
     ) -> None:
         """Any task."""
         if session in ("resume", "fork"):
             session = f"{session}:{self.model.sessions[-1 - which % len(self.model.sessions)]}"
         prompt = Text(inline="work", size=4)
-        spec = TaskSpec(prompt, options, session, where, priority, tags, retries=retries, review=review)
+        spec = TaskSpec(prompt, options, session, where, priority, tags, retries, on_interrupt, review)
         self.ask(self.submission(spec))
 
     @precondition(lambda self: self.submitted + 3 <= MOST_TASKS)

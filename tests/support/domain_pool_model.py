@@ -320,7 +320,10 @@ class PoolModel:
 
 
 def _is_unhurt(state: task.Known) -> bool:
-    """Neither sealed nor being interrupted: from here on it has to end well."""
+    """Neither sealed nor being interrupted: from here on it has to end well.
+
+    One that goes on where it was cut off may find its conversation gone, and ask.
+    """
     if isinstance(state, task.Running):
-        return state.live.interrupt is None
-    return not isinstance(state, task.Sealed)
+        return state.live.interrupt is None and not state.live.resumed
+    return not isinstance(state, task.Sealed) and state.job.resume is None

@@ -186,7 +186,7 @@ def sealed(transcript: bool = True) -> tuple[Story, str]:
 def run_again(story: Story, task_id: str, resume: bool) -> list[SessionOpened]:
     """The conversations of its attempts after somebody decided so."""
     story.do(ReopenTask(task_id, resume, NOW + 1))
-    assert story.world.sealed == 0
+    assert not story.world.sealed
     story.settle()
     answer_launches(story)
     story.settle()
