@@ -74,7 +74,8 @@ Feature: Who spent what adds up to the microdollar
     When the coordinator submits A, which answers "a" and uses 1000 and 100 tokens
     Then A is completed
     When the coordinator resets the budget
-    And the coordinator submits B, which works until it is released
+    And the coordinator submits B, which works until it is released, with
+      | on interrupt | ask |
     And B is at work
     And the owner dies and another one takes over
     Then B is sealed because of "sealed"

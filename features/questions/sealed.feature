@@ -1,13 +1,16 @@
 Feature: Somebody decides on a task whose outcome is unknown
 
-  A sealed task is a question, too: nobody knows how far its last attempt came. Whoever has looked can have it
-  run again from the beginning, take up the conversation that was cut off, or cancel it. A conversation is taken
-  up at most once, and only where something of it was seen; it is told that its work was cut off.
+  A sealed task is a question, too: nobody knows how far its last attempt came. One whose `on_interrupt` is `ask`
+  asks at once; others ask when they have gone on by themselves as often as they may, or cannot. Whoever has
+  looked can have it run again from the beginning, take up the conversation that was cut off, or cancel it. A
+  conversation is taken up at most once, and only where something of it was seen; it is told that its work was
+  cut off.
 
   Scenario: A sealed task runs again
     Given a pool of 1 slot with
       | log | file |
-    When the coordinator submits A, which works until it is released
+    When the coordinator submits A, which works until it is released, with
+      | on interrupt | ask |
     And A is at work
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
@@ -23,7 +26,8 @@ Feature: Somebody decides on a task whose outcome is unknown
   Scenario: A conversation that was cut off is taken up
     Given a pool of 1 slot with
       | log | file |
-    When the coordinator submits A, which works until it is released
+    When the coordinator submits A, which works until it is released, with
+      | on interrupt | ask |
     And A is at work
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
@@ -38,7 +42,8 @@ Feature: Somebody decides on a task whose outcome is unknown
   Scenario: A sealed task is cancelled
     Given a pool of 1 slot with
       | log | file |
-    When the coordinator submits A, which works until it is released
+    When the coordinator submits A, which works until it is released, with
+      | on interrupt | ask |
     And A is at work
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"

@@ -2,7 +2,8 @@ Feature: A new owner finds the pool as the old one left it
 
   Owners come and go with their coordinators; the pool is what the log says. Shared values, the names and
   roles of slots, slots that were given up, results and counters are all there again. An owner that is stopped
-  lets running attempts end and leaves waiting tasks in the log; one that is stopped at once seals what runs.
+  lets running attempts end and leaves waiting tasks in the log; one that is stopped at once seals what runs,
+  and the next owner does with it as after a crash.
 
   Scenario: Shared values, identities and results are kept
     Given a pool of 2 slots with
@@ -55,7 +56,8 @@ Feature: A new owner finds the pool as the old one left it
   Scenario: What runs when the owner is stopped at once is sealed
     Given a pool of 1 slot with
       | log | file |
-    When the coordinator submits A, which works until it is released
+    When the coordinator submits A, which works until it is released, with
+      | on interrupt | ask |
     And A is at work
     And the pool is stopped at once and started again
     Then A is sealed because of "sealed"

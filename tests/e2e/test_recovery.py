@@ -15,7 +15,8 @@ def until_state(shell: Shell, task_id: str, state: str) -> None:
 
 def test_a_crash_seals_what_ran_and_what_waited_runs_under_the_next_owner(tmp_path: Path) -> None:
     with a_shell(tmp_path) as shell:
-        running = shell.run("submit", "[[slow: 100ms x 600]] [[usage: input=1000 output=600]] long").strip()
+        long = "[[slow: 100ms x 600]] [[usage: input=1000 output=600]] long"
+        running = shell.run("submit", long, "--on-interrupt", "ask").strip()
         waiting = shell.run("submit", "[[reply: done]] short").strip()
         until_state(shell, running, "running")
         until_sync(lambda: b"content_block_delta" in transcript(shell, running))
@@ -37,7 +38,7 @@ def test_a_crash_seals_what_ran_and_what_waited_runs_under_the_next_owner(tmp_pa
 
 def test_cancelling_a_sealed_task_settles_it(tmp_path: Path) -> None:
     with a_shell(tmp_path) as shell:
-        task_id = shell.run("submit", "[[hang]] forever").strip()
+        task_id = shell.run("submit", "[[hang]] forever", "--on-interrupt", "ask").strip()
         until_state(shell, task_id, "running")
         shell.kill_owner()
         shell.run("submit", "[[reply: next]] another")  # the next owner recovers
