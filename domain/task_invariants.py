@@ -57,7 +57,7 @@ _MOVES: dict[type[TaskEvent], dict[str, str]] = {
     ReviewRequested: {"succeeded": "review"},
     TaskApproved: {"review": "approved"},
     TaskRejected: {"review": "pending"},
-    TaskSealed: {"lost": "sealed"},
+    TaskSealed: dict.fromkeys(("lost", "failed", "pending", "parked"), "sealed"),
     TaskReopened: {"sealed": "pending"},
     TaskCompleted: {"succeeded": "over", "approved": "over"},
     TaskFailed: {"failed": "over", "pending": "over", "parked": "over"},
@@ -66,12 +66,21 @@ _MOVES: dict[type[TaskEvent], dict[str, str]] = {
 """To which state each event takes a task from which one: no other way is open to it."""
 
 
+_ALONE = {"resume": ("resume",), "rerun": ("rerun",) * 3}
+"""How often a task that was cut off goes on, or runs again, without anybody's word."""
+
+
 @dataclass(slots=True)
 class _Life:
-    """A task: its state, its attempts so far, and how many of them failed in a way that uses up `retries`."""
+    """A task: its state, its attempts so far, and how many of them failed in a way that uses up `retries`.
+
+    `alone` is what it may still do by itself where it was cut off; `goes_on`: it was to take up that work.
+    """
 
     state: str = "pending"
     retries: int = 0
+    alone: list[str] = field(default_factory=list[str])
+    goes_on: bool = False
     attempts: int = 0
     failures: int = 0
     session: str = ""
@@ -102,9 +111,9 @@ class TaskInvariants:
             **dict.fromkeys((AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed), self._ended),
             TaskRejected: self._rejected,
             **dict.fromkeys((TaskCompleted, TaskFailed, TaskCancelled), self._over),
-            **dict.fromkeys(
-                (TaskParked, TaskUnparked, CancelRequested, TaskSealed, TaskReopened), self._moved
-            ),
+            **dict.fromkeys((TaskParked, TaskUnparked, CancelRequested), self._moved),
+            TaskSealed: self._sealed,
+            TaskReopened: self._reopened,
             **dict.fromkeys((ReviewRequested, TaskApproved), self._moved),
             FundsSettled: self._settled,
             **dict.fromkeys((PoolPaused, PoolResumed), self._paused),
@@ -129,7 +138,8 @@ class TaskInvariants:
         if stream in self._lives:
             self._object(position, "submitted_twice", f"{stream} was submitted before")
             return
-        self._lives[stream] = _Life(retries=event.spec.retries, position=position)
+        alone = _ALONE.get(event.spec.on_interrupt, ())
+        self._lives[stream] = _Life(retries=event.spec.retries, alone=list(alone), position=position)
 
     def _moved(self, position: int, stream: str, event: TaskEvent) -> _Life | None:
         """The task after `event`, or None where it could not happen to it."""
@@ -222,6 +232,24 @@ class TaskInvariants:
         self._sessions.pop(life.session, None)
         life.session = ""
         life.questions.clear()
+
+    def _sealed(self, position: int, stream: str, event: TaskSealed) -> None:
+        before = self._lives.get(stream, _OVER)
+        known = before.state == "lost" or before.goes_on
+        if self._moved(position, stream, event) is not None and not known:
+            text = f"{stream} is sealed, but nobody lost sight of it"
+            self._object(position, "sealed_in_sight", text)
+
+    def _reopened(self, position: int, stream: str, event: TaskReopened) -> None:
+        life = self._moved(position, stream, event)
+        if life is None:
+            return
+        life.goes_on = event.how == "resume"
+        if event.automatic and event.how not in life.alone:
+            text = f"{stream} may not {event.how} by itself any more, and nobody decided so"
+            self._object(position, "reopened_too_often", text)
+        elif event.automatic:
+            life.alone.remove(event.how)
 
     def _rejected(self, position: int, stream: str, event: TaskRejected) -> None:
         life = self._moved(position, stream, event)

@@ -127,7 +127,8 @@ class Timeline:
         world, known = self.world, self.world.pool
         money = known.budget if isinstance(known, pool.Open) else None
         sample = Sample(
-            at, len(world.pending), len(world.parked), len(world.running), world.sealed + world.in_review,
+            at, len(world.pending), len(world.parked), len(world.running),
+            len(world.sealed) + world.in_review,
             0 if money is None else money.spent,
             0 if money is None else money.reserved,
             None if money is None else money.limit,

@@ -217,6 +217,8 @@ RETRIED = [*OPENED, *launched(), *submitted(retries=1), *claimed(), *started()]
 LIMITED = replace(result(retryable=True), limit=Limit(LimitKind.RATE))
 ASKED = QuestionAsked("q", 1, "Bash", Text(), "t", 9, 0)
 SECOND = [*launched(NEXT), *submitted(OTHER)]
+CUT_OFF = ended_as(AttemptSealed(1, result(), 0), TaskSealed(1))
+GOES_ON = TaskReopened("resume", "s", 0, automatic=True)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +241,13 @@ SECOND = [*launched(NEXT), *submitted(OTHER)]
         (ended_as(DONE, ReviewRequested(1, 0), TaskApproved(0)), ["half_an_end"]),
         ([*READY, *task(TaskRejected(1, Text(), 0))], ["wrong_move"]),
         (ended_as(AttemptSealed(1, result(), 0), TaskSealed(1), TaskReopened("rerun", None, 0)), []),
+        ([*CUT_OFF, *task(TaskReopened("resume", "s", 0, automatic=True))], []),
+        ([*CUT_OFF, *task(TaskReopened("rerun", None, 0, automatic=True))], ["reopened_too_often"]),
+        ([*CUT_OFF, *task(GOES_ON, TaskSealed(1), GOES_ON)], ["reopened_too_often"]),
+        ([*CUT_OFF, *task(TaskReopened("rerun", None, 0), TaskSealed(1))], ["sealed_in_sight"]),
+        (ended_as(FAILS, TaskSealed(1)), ["sealed_in_sight"]),
+        ([*READY, *task(GOES_ON)], ["wrong_move"]),
+        ([*READY, *task(TaskSealed(1))], ["sealed_in_sight"]),
         (ended_as(AttemptSealed(1, result(), 0)), ["half_an_end"]),
         ([*WHOLE, *task(TaskCancelled())], ["after_the_end"]),
         ([*WHOLE, *task(AttemptStarted(2, SLOT, 0))], ["after_the_end", "attempt_without_claim"]),
