@@ -28,8 +28,6 @@ from .store.sidecar import read_head, sidecar_of, write_head
 from .store.sqlite import SqliteEventLog
 from .system import RealSystem
 
-SALVAGE = "`claude-pool backup --salvage` keeps what lies before it"
-
 
 class WouldLose(StoreError):
     """{path} has events up to {there} that the backup, which ends at {ends}, does not have. With
@@ -66,12 +64,12 @@ def back_up(places: Places, destination: str, step: Step, *, salvage: bool = Fal
         try:
             (salvage_log if salvage else copy_log)(source, there.log, step)
             copied = copy_named(_kept_of(places), there, default_codec(), step)
-        except LogBroken as error:
-            problem = f"{error.facts['problem']}; {SALVAGE}"
-            raise LogBroken(path=places.log, position=error.facts["position"], problem=problem) from error
+        except LogBroken as error:  # found in the copy, but it is the original's
+            facts = {**error.facts, "path": places.log}
+            raise LogBroken(**facts) from error
         if copied.problems and not salvage:
             position, problem = copied.problems[0]
-            raise LogBroken(path=places.log, position=position, problem=f"{problem}; {SALVAGE}")
+            raise LogBroken(path=places.log, position=position, problem=problem)
         os.rename(folder, target)
         sync_directory(target.parent)
     problems = tuple(problem for _, problem in copied.problems)

@@ -25,6 +25,7 @@ from .views import View, status_view
 
 FOLD_SECONDS = 600
 HASH_SEEDS = ("0", "4242")
+REBUILT = "every event is whole, and `claude-pool backup --salvage` copies them into a new file"
 
 
 def check_log(places: Places, live: View | None = None) -> list[str]:
@@ -43,6 +44,7 @@ def check_log(places: Places, live: View | None = None) -> list[str]:
             here = _folded(log, head.position)
             problems += _evidence(log, places, head.position)
             problems += [] if live is None else _compared(log, live)
+            problems += [f"[log_broken] {places.log}: {fault}; {REBUILT}" for fault in log.faults()]
         except PoolError as error:
             return [f"[{error.code}] {error.message}"]
     finally:

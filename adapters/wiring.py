@@ -228,11 +228,13 @@ async def running_pool(
 
 async def _end(service: Service, runtime: Runtime) -> None:
     """End what runs, on record where the store still takes it, and release everything."""
-    with contextlib.suppress(PoolError, TimeoutError):
+    with contextlib.suppress(PoolError):
         if not runtime.stopped.is_set():
             await service.handle(pool.StopOwner(now=True), RECOVERY)
-        if not service.failed:
-            await asyncio.wait_for(runtime.stopped.wait(), END_SECONDS)
+        ends = (asyncio.ensure_future(runtime.stopped.wait()), asyncio.ensure_future(service.failure()))
+        await asyncio.wait(ends, timeout=END_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
     service.policies_on = False
     await runtime.close()
     if not service.failed:

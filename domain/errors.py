@@ -6,6 +6,7 @@
 ├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`, `IsolationFailed`
 └── `StoreError`
     ├── `VersionConflict` (decide again), `StoreInUse`, `StoreUnreadable`, `StoreFull`
+    ├── `StoreBusy` (call again), `StoreFailed` (the owner ends)
     └── `LogBroken`, `LogNewer`
 """
 
@@ -173,7 +174,7 @@ class StoreFull(StoreError):
 
 class LogBroken(StoreError):
     """{path}: the log is damaged at position {position}: {problem}. Restore a backup, or look with
-    `claude-pool replay --check`."""
+    `claude-pool replay --check`; `claude-pool backup --salvage` keeps what lies before the damage."""
 
     code = "log_broken"
 

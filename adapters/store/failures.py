@@ -35,12 +35,18 @@ def told(path: Path | str) -> Generator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise translated(error, path) from error
 
 
-def translated(error: sqlite3.Error, path: Path | str) -> StoreError:
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What `sqlite3` raises; the second where SQLite's own message quotes a damaged name."""
+
+
+def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path | str) -> StoreError:
     """The domain's error for one of SQLite's."""
+    if isinstance(error, UnicodeDecodeError):
+        return LogBroken(path=path, position="unknown", problem="a name in the file is not text")
     code = result_code(error)
     problem = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
     if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:

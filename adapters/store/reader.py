@@ -14,7 +14,7 @@ from claude_pool.domain.records import Recorded
 
 from .chain import EMPTY, Row, check_chain, decoded, indexed, replayed, verified
 from .codec import Codec
-from .failures import told, translated
+from .failures import FAILURES, told, translated
 from .identity import Found, Identity, hold, identify, release
 from .index import Index
 from .sidecar import read_head
@@ -62,7 +62,7 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except sqlite3.Error:
+    except FAILURES:
         connection.close()
         # In a directory that may not be written SQLite cannot create its shared memory. Without a
         # WAL, there is nothing that only a writer could tell us: read the file as it lies there.
@@ -149,7 +149,10 @@ class SqliteReader:
             " ORDER BY originator_version"
         )
         with told(self._path):
-            rows = self._connection.execute(statement, (stream, after)).fetchall()
+            rows: list[Row] = self._connection.execute(statement, (stream, after)).fetchall()
+        for version, row in enumerate(rows, after + 1):
+            if row[2] != version:  # A damaged index of SQLite's passes over events without a word.
+                raise LogBroken(path=self._path, position=row[0], problem=f"{stream} lacks event {version}")
         return tuple(self._blamed(decoded(self._codec, rows, str(self._path))))
 
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
@@ -293,7 +296,7 @@ class SqliteReader:
             for row in self._connection.execute(statement, (after, until)):
                 yield row
                 position = row[0]
-        except sqlite3.Error as error:
+        except FAILURES as error:
             failure = translated(error, self._path)
             if isinstance(failure, LogBroken):
                 failure = LogBroken(path=self._path, position=position + 1, problem=str(error))

@@ -148,6 +148,11 @@ class ScriptedDriver:
         self._words: list[Callable[[str, str], None]] = []
         self._put: Callable[[Ask], Awaitable[Leave]] | None = None
 
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The slots that have a process."""
+        return tuple(self._processes)
+
     async def launch(self, launch: Launch) -> Launched:
         """See `SlotDriver.launch`. A conversation that never had a turn cannot be resumed."""
         await self.stop(launch.slot_id)
