@@ -26,19 +26,21 @@ _log = logging.getLogger(__name__)
 class Housing:
     """Makes and keeps slots' work trees."""
 
-    def __init__(self, workplaces: Workplaces) -> None:
-        """Nothing is made before it is asked for."""
+    def __init__(self, workplaces: Workplaces, now: Callable[[], int]) -> None:
+        """Nothing is made before it is asked for. `now` tells the pool's time."""
         self._workplaces = workplaces
+        self._now = now
 
     async def make(self, slot_id: str, source_dir: str) -> RecordWorkplaceMade | RecordWorkplaceFailed:
         """Make the slot's work tree of the repository that `source_dir` lies in, or find it again."""
         try:
             made = await asyncio.to_thread(self._workplaces.create, slot_id, Isolation.WORKTREE, source_dir)
         except PoolError as error:
-            return RecordWorkplaceFailed(slot_id, IsolationFailed.code, error.message)
+            return RecordWorkplaceFailed(slot_id, IsolationFailed.code, error.message, self._now())
         except Exception as fault:  # a fault of ours must not leave a slot between two states
             _log.exception("a work tree could not be made")
-            return RecordWorkplaceFailed(slot_id, "internal", f"{type(fault).__name__}: {fault}")
+            what = f"{type(fault).__name__}: {fault}"
+            return RecordWorkplaceFailed(slot_id, "internal", what, self._now())
         return RecordWorkplaceMade(slot_id, made)
 
     async def keep(

@@ -84,7 +84,7 @@ class Runtime:
         self._messages = messages
         self._isolation = ChainIsolation(service, workplaces, texts, system, self._record)
         self._progress = progress
-        self._housing = Housing(workplaces)
+        self._housing = Housing(workplaces, system.now)
         self._effects: set[asyncio.Task[None]] = set()
         self._asking = Asking(service, texts, system)
         self.stopped = asyncio.Event()

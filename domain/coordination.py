@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from . import chain, ledger, messaging, pool, provider, slot, soft_limits, task
+from . import chain, ledger, messaging, pool, provider, slot, soft_limits, standing, task
 from .chain_events import Plan
 from .chaining import follow
 from .claiming import (
@@ -148,6 +148,10 @@ _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
 SAID_LENGTH = 500
 """So many characters of what the provider said are kept with a limit."""
 
+QUARANTINE = "quarantine"
+DEGRADED = "degraded"
+"""Why a task waits: all of the slots that it could take, or most of the pool's, are out of service."""
+
 _NOT_THE_SLOTS_FAULT = frozenset({"session_not_found", "not_logged_in", "task_budget_reached"})
 
 
@@ -199,7 +203,7 @@ def _on(stream: str, events: Iterable[Event]) -> tuple[Fact, ...]:
 
 
 def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
-    _check_admission(world)
+    _check_admission(world, command.now)
     _check_spec(command.spec, world, command.session_dir, command.now)
     spec = command.spec
     state = world.tasks.get(command.task_id, task.ABSENT)
@@ -207,11 +211,11 @@ def _submit(command: Submit, world: World) -> tuple[Fact, ...]:
     return _on(command.task_id, task.decide(submitted, state))
 
 
-def _check_admission(world: World) -> None:
+def _check_admission(world: World, now: int) -> None:
     at = world.open_pool()
     if at.draining is not None or at.stopping is not None:
         raise Draining()
-    _check_health(world)
+    _check_health(world, now)
 
 
 def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int) -> None:
@@ -233,7 +237,7 @@ def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int)
 
 
 def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
-    _check_admission(world)
+    _check_admission(world, command.now)
     for step in command.plan.steps:
         policy = parse_session(step.spec.session or "")
         session = policy.session if policy is not None else None
@@ -285,17 +289,26 @@ def _check_slot(spec: TaskSpec, world: World) -> None:
         raise NotFound(kind="slot", id=spec.slot, hint="pool_status lists the slots in service.")
 
 
-def _check_health(world: World) -> None:
-    """Refuse what would wait for ever because no slot is left that could run it."""
-    serving = [at for at in world.slots.values() if not isinstance(at, slot.Stopped)]
+def _check_health(world: World, now: int) -> None:
+    """Refuse what would wait for long because no slot is left that could run it."""
+    serving = standing.in_service(world)
     failed = [at for at in serving if isinstance(at, slot.Failed)]
-    if not failed or len(failed) < len(serving):
+    if not serving or not all(standing.is_unfit(at) for at in serving):
         return
-    if failed[0].code == CliMissing.code:
-        raise CliMissing(problem=failed[0].problem)
-    if failed[0].code == IsolationFailed.code:
-        raise IsolationFailed(problem=failed[0].problem, hint="Then lift it with pool_resume.")
-    raise SlotsFailed(problem=failed[0].problem)
+    hint = f"{_next_trial(world, now)} pool_resume tries at once."
+    code, problem = (failed[0].code, failed[0].problem) if failed else ("", "a slot is being tried again")
+    if code == CliMissing.code:
+        raise CliMissing(problem=problem, hint=hint)
+    if code == IsolationFailed.code:
+        raise IsolationFailed(problem=problem, hint=hint)
+    raise SlotsFailed(problem=problem, hint=hint)
+
+
+def _next_trial(world: World, now: int) -> str:
+    due = standing.next_trial(world)
+    if due is None:
+        return "Slots are tried again once nothing holds the pool and no other slot is being tried."
+    return f"The next slot is tried again in {max(0, due - now + 999) // 1000} s."
 
 
 def _check_session(spec: TaskSpec, session_dir: str | None, world: World) -> None:
@@ -326,7 +339,7 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
         )
     if not isinstance(at, (slot.Idle, slot.Cold)):
         raise WrongState(subject=command.slot_id, state=type(at).__name__.lower(), problem="it is not free")
-    _check_claim(world, state.job.spec, at)
+    _check_claim(world, state.job.spec, at, command.now)
     plan = claim_plan(world, state.job, at, command.surroundings)
     if plan is None:
         session = wanted_session(world.open_pool(), state.job, at.card) or ""
@@ -358,7 +371,7 @@ def _claim(command: Claim, world: World) -> tuple[Fact, ...]:
     )
 
 
-def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> None:
+def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold, now: int) -> None:
     """Refuse what the policies would not ask for, whoever asks."""
     owned = world.open_pool()
     if owned.paused is not None:
@@ -369,6 +382,8 @@ def _check_claim(world: World, spec: TaskSpec, at: slot.Idle | slot.Cold) -> Non
         raise too_many(world)
     if isinstance(at, slot.Cold) and unhoused(owned, at.card):
         raise WrongState(subject=at.card.slot_id, state="free", problem="but its work tree is not ready")
+    if (problem := standing.objection(world, at, now)) is not None:
+        raise WrongState(subject=at.card.slot_id, state="free", problem=problem)
     if not eligible(spec, at.card):
         raise WrongState(subject=at.card.slot_id, state="free", problem=f"but the task is for {spec.slot}")
 
@@ -510,8 +525,9 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
 
 
 def waiting_for(world: World, state: task.Known) -> str | None:
-    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, what keeps the provider from
-    serving anybody, or what it is parked for."""
+    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, `quarantine` (all slots that may
+    run it are out of service), `degraded` (most are), what keeps the provider from serving anybody, or what
+    it is parked for."""
     match state:
         case task.Parked(job, reason, _):
             return short_of(world, job.spec) if reason in (BUDGET, SOFT_LIMIT) else reason
@@ -532,7 +548,11 @@ def waiting_for(world: World, state: task.Known) -> str | None:
                 return provider.SLOW
             if _waits_for_a_session(world, job):
                 return "session_busy"
-            return "slot" if job.spec.slot is None else f"slot {job.spec.slot}"
+            if _has_lost_its_slots(world, job):
+                return QUARANTINE
+            if job.spec.slot is None:
+                return "slot" if standing.degraded(world) is None else DEGRADED
+            return f"slot {job.spec.slot}"
         case _:
             return None
 
@@ -545,8 +565,16 @@ def waiting_until(world: World, state: task.Known) -> int | None:
             return until if pause is None or reason not in provider.HOLDS else pause.until
         case task.Pending() if pause is not None:
             return pause.until
+        case task.Pending() if waiting_for(world, state) == QUARANTINE:
+            return standing.next_trial(world)
         case _:
             return None
+
+
+def _has_lost_its_slots(world: World, job: task.Job) -> bool:
+    """Whether all slots in service that may run the task are out of work."""
+    able = [at for at in standing.in_service(world) if eligible(job.spec, at.card)]
+    return bool(able) and all(standing.is_unfit(at) for at in able)
 
 
 def _waits_for_a_session(world: World, job: task.Job) -> bool:

@@ -86,13 +86,13 @@ class Paused(PoolError):
 
 
 class SlotsFailed(PoolError):
-    """Every slot of the pool has failed ({problem}). Mend that, then lift it with pool_resume."""
+    """Every slot of the pool has failed ({problem}). Mend that. {hint}"""
 
     code = "slot_failed"
 
 
 class CliMissing(PoolError):
-    """{problem} Then lift it with pool_resume."""
+    """{problem} {hint}"""
 
     code = "cli_missing"
 

@@ -83,6 +83,7 @@ class RecordWorkplaceFailed:
     slot_id: str
     code: str
     problem: str
+    now: int
 
 
 @dataclass(frozen=True, slots=True)

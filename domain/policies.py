@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 
-from . import chain, pool, provider, slot, soft_limits, task
+from . import chain, pool, provider, slot, soft_limits, standing, task
 from .claiming import (
     ClaimPlan,
     Fit,
@@ -68,6 +68,8 @@ def claim_for(world: World, slot_id: str, surroundings: Surroundings, now: int) 
         raise Paused(reason=at.paused.reason)
     if slowed(world):
         raise too_many(world)
+    if (problem := standing.objection(world, state, now)) is not None:
+        raise WrongState(subject=slot_id, state="free", problem=problem)
     for _, _, task_id in world.pending:
         job = world.tasks[task_id].job
         quote = first_call(world, job, [state.card], surroundings.price)
@@ -98,6 +100,9 @@ def next_wake(world: World) -> int | None:
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     times += [until for _, until in _queue_ends(world, at)]
+    times += standing.rest_ends(world)
+    if (trial := standing.next_trial(world)) is not None:
+        times.append(trial)
     times += [end for state in world.chains.values() if (end := chain.deadline(state)) is not None]
     return min(times, default=None)
 
@@ -115,10 +120,12 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
             yield soft_limits.AskSoftLimit(scope, now)
         yield from _workplaces(world, at)
         yield from _capacity(world, at)
+        if (tried := standing.due_for_trial(world, now)) is not None:
+            yield slot.TrySlot(tried)
     yield from _housing(world, at)
     if at.stopping is None:
         yield from _claims(world, at, surroundings, now)
-    yield from _upkeep(world, at, surroundings)
+    yield from _upkeep(world, at, surroundings, now)
 
 
 def _deadline(state: task.Known) -> int | None:
@@ -306,10 +313,15 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         if not (
             unhoused(at, state.card) if isinstance(state, slot.Cold) else _worn(state.process, at.settings)
         )
+        if standing.objection(world, state, now) is None
     }
     if not free:
         return
-    soon = [state for state in world.slots.values() if isinstance(state, (slot.Clearing, slot.Starting))]
+    soon = [
+        state
+        for state in world.slots.values()
+        if isinstance(state, (slot.Clearing, slot.Starting)) and not state.card.health.on_trial
+    ]
     retired = {slot_id for slot_id, at in world.slots.items() if isinstance(at, slot.Stopped) and at.retired}
     targets = {None, *retired, *free, *(state.card.role for state in free.values())}
     cards = [state.card for state in free.values()]
@@ -395,7 +407,7 @@ def _claim_best(
     plans = _plans(world, job, free, surroundings)
     if not plans:
         return
-    best = min(plans, key=lambda plan: plan.fit.value)
+    best = min(plans, key=lambda plan: (free[plan.slot_id].card.health.on_trial, plan.fit.value))
     if best.fit is Fit.OTHER_KEY or best.fit is Fit.COLD:
         for nearly in soon:
             key = nearly.key if isinstance(nearly, slot.Starting) else nearly.process.key
@@ -413,7 +425,7 @@ def _directory(job: task.Job, state: slot.Idle | slot.Cold, default: str | None)
     return job.spec.options.working_dir or state.card.options.working_dir or default
 
 
-def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator[Command]:
+def _upkeep(world: World, at: pool.Open, surroundings: Surroundings, now: int) -> Iterator[Command]:
     """Launch, recycle, clear ahead, and stop what is not needed any more."""
     drained = _drained(world, at)
     for slot_id, state in world.slots.items():
@@ -424,7 +436,7 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
                 yield slot.StartStop(slot_id, "shutdown")
             case slot.Cold() if drained:
                 yield slot.StartStop(slot_id, "drain")
-            case slot.Cold(card) if at.draining is None and not unhoused(at, card):
+            case slot.Cold(card) if _to_launch(at, state, now):
                 options = resolve(Options(), card.options, pool_options(at)).options
                 key = launch_key(options, card.identity, surroundings.at(options.working_dir))
                 session = derived_session(at.owner or "", slot_id, str(card.launches + 1))
@@ -433,6 +445,13 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings) -> Iterator
                 yield from _idle(slot_id, card, process, at, drained)
             case _:
                 pass
+
+
+def _to_launch(at: pool.Open, state: slot.Cold, now: int) -> bool:
+    """Whether a slot gets a process before there is a task for it; in a drain only after it has rested."""
+    health = state.card.health
+    wanted = at.draining is None or health.on_trial or health.rests_until is not None
+    return wanted and not unhoused(at, state.card) and not standing.rests(state, now)
 
 
 def _drained(world: World, at: pool.Open) -> bool:

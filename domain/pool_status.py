@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from . import slot, task
 from .housing import Housing
 from .soft_limits import open_questions
+from .standing import Degraded, degraded
 from .world import World
 
 
@@ -28,8 +29,20 @@ class WorktreeStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotWait:
+    """Why a slot has no process: `backoff` after some that ended by themselves, or `quarantine`; and until
+    when (ms; None: not known)."""
+
+    reason: str
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SlotStatus:
-    """One slot. `state` is one of starting, idle, busy, draining, failed, stopped."""
+    """One slot. `state` is one of starting, idle, busy, draining, failed, stopped.
+
+    `on_trial`: it was out of service, and the next failure puts it out again.
+    """
 
     slot_id: str
     state: str
@@ -44,6 +57,8 @@ class SlotStatus:
     cost_microdollars: int
     problem: str | None = None
     worktree: WorktreeStatus | None = None
+    waits: SlotWait | None = None
+    on_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ class PoolStatus:
     """Counts of slots and tasks, money in microdollars, and every slot that is not retired.
 
     `waiting_messages` wait for the coordinator. `open_questions` are those of slots and of soft limits.
+    `degraded`: most slots are out of service.
     """
 
     total_slots: int
@@ -83,6 +99,7 @@ class PoolStatus:
     slots: tuple[SlotStatus, ...]
     waiting_messages: int = 0
     open_questions: int = 0
+    degraded: Degraded | None = None
 
 
 def slot_state(state: slot.Present) -> str:
@@ -127,7 +144,19 @@ def slot_status(world: World, state: slot.Present) -> SlotStatus:
         cost_microdollars=card.cost,
         problem=state.problem if isinstance(state, slot.Failed) else None,
         worktree=_worktree(card.housing),
+        waits=_wait(state),
+        on_trial=card.health.on_trial,
     )
+
+
+def _wait(state: slot.Present) -> SlotWait | None:
+    match state:
+        case slot.Failed(_, _, _, until):
+            return SlotWait("quarantine", until)
+        case slot.Cold(card) if card.health.rests_until is not None:
+            return SlotWait("backoff", card.health.rests_until)
+        case _:
+            return None
 
 
 def _worktree(at: Housing) -> WorktreeStatus | None:
@@ -179,4 +208,5 @@ def pool_status(world: World, version: str) -> PoolStatus:
         waiting_messages=len(pool.inbox.waiting),
         # no clock is at hand: a day counts until something is posted to the next one
         open_questions=len(world.questions) + len(open_questions(pool.budget, 0)),
+        degraded=degraded(world),
     )

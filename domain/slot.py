@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from . import housing, inbox
-from .errors import WrongState
+from . import housing, inbox, supervision
+from .errors import CliMissing, WrongState
 from .housing import (
     HousingCommand,
     KeepWork,
@@ -33,13 +33,16 @@ from .slot_events import (
     SlotConfigured,
     SlotDrainStarted,
     SlotEvent,
+    SlotMended,
     SlotQuarantined,
     SlotReleased,
     SlotRetired,
     SlotRevived,
     SlotStopped,
+    SlotTried,
     StopStarted,
 )
+from .supervision import WELL, Health
 from .values import Options
 from .workplace_events import (
     WorkKeepStarted,
@@ -51,9 +54,6 @@ from .workplace_events import (
     WorkplaceWanted,
 )
 
-RESTART_INTENSITY = 3
-"""So many unexpected process ends within `RESTART_PERIOD_MS` fail the slot (Erlang/OTP's intensity)."""
-RESTART_PERIOD_MS = 60_000
 OWNER_LOST = "owner_lost"
 """The reason of a slot that has no process because its owner died."""
 
@@ -62,8 +62,8 @@ OWNER_LOST = "owner_lost"
 class Card:
     """What stays with a slot whatever its process does.
 
-    `conversation` is the session of the last attempt that ran here; `failures` are the times (ms) of
-    recent unexpected process ends; `draining` says that the slot ends with its present attempt.
+    `conversation` is the session of the last attempt that ran here; `restarts` counts the processes that
+    ended by themselves or did not come up; `draining` says that the slot ends with its present attempt.
     """
 
     slot_id: str
@@ -73,7 +73,7 @@ class Card:
     options: Options = Options()
     launches: int = 0
     restarts: int = 0
-    failures: tuple[int, ...] = ()
+    health: Health = WELL
     tasks_completed: int = 0
     cost: int = 0
     conversation: str | None = None
@@ -110,7 +110,8 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """In service without a process. The launch policy or a claim ends it; a crash leaves it as it is."""
+    """In service without a process. The launch policy or a claim ends it, which waits while the slot rests;
+    a crash leaves it as it is."""
 
     card: Card
 
@@ -174,11 +175,13 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Its processes died too often, or cannot start. A person's `resume` revives it; a restart keeps it."""
+    """Its processes died too often, or cannot start. A trial from `until` (ms; None: any time) on ends it, or
+    a person's `resume`; a restart keeps it."""
 
     card: Card
     code: str
     problem: str
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,13 @@ class AddSlot:
 @dataclass(frozen=True, slots=True)
 class ReviveSlot:
     """Take a stopped or failed slot back into service."""
+
+    slot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrySlot:
+    """Give a failed slot its trial."""
 
     slot_id: str
 
@@ -333,9 +343,9 @@ class StopSlot:
 
 
 SlotCommand = (
-    AddSlot | ReviveSlot | ConfigureSlot | StartLaunch | RecordLaunched | RecordLaunchFailed | ClaimSlot
-    | ReleaseSlot | StartClear | RecordCleared | StartStop | RecordProcessEnded | DrainSlot | StopSlot
-    | HousingCommand
+    AddSlot | ReviveSlot | TrySlot | ConfigureSlot | StartLaunch | RecordLaunched | RecordLaunchFailed
+    | ClaimSlot | ReleaseSlot | StartClear | RecordCleared | StartStop | RecordProcessEnded | DrainSlot
+    | StopSlot | HousingCommand
 )  # fmt: skip
 
 
@@ -354,6 +364,10 @@ def decide(command: SlotCommand, state: Slot) -> tuple[SlotEvent, ...]:
             if isinstance(state, Failed) or (isinstance(state, Stopped) and not state.retired):
                 return (SlotRevived(),)
             raise _refusal(command.slot_id, state, "only a stopped or failed slot can be revived")
+        case TrySlot():
+            if not isinstance(state, Failed) or state.card.draining:
+                raise _refusal(command.slot_id, state, "only a failed slot gets a trial")
+            return (SlotTried(),)
         case ConfigureSlot():
             return _configure(command, state)
         case StartLaunch(_, key, session):
@@ -447,6 +461,8 @@ def _release(command: ReleaseSlot, state: Slot) -> tuple[SlotEvent, ...]:
             ProcessEnded(state.launch, not command.faulty, None, 0, command.problem, command.now),
             *(_quarantine(state.card, "slot_failed", command.problem, command.now) if command.faulty else ()),
         )
+    elif state.card.health.ailing:
+        ended = (SlotMended(),)
     retired: tuple[SlotEvent, ...] = (SlotRetired(),) if state.card.draining and not command.alive else ()
     returned = inbox.give_back(state.card.inbox, command.attempt) if command.unserved else ()
     return (*returned, released, *ended, *retired)
@@ -464,7 +480,8 @@ def _house(command: HousingCommand, state: Slot) -> tuple[SlotEvent, ...]:
         raise _refusal(command.slot_id, state, "there is no work to keep now")
     events = housing.decide(command, at)
     if isinstance(command, RecordWorkplaceFailed) and events:
-        return (*events, SlotQuarantined(command.code, command.problem))
+        until = command.now + supervision.cool_down(state.card.health.quarantines)
+        return (*events, SlotQuarantined(command.code, command.problem, until))
     return events
 
 
@@ -521,14 +538,10 @@ def _drain(command: DrainSlot, state: Slot) -> tuple[SlotEvent, ...]:
             raise _refusal(command.slot_id, state, "it is leaving already")
 
 
-def _recent(failures: tuple[int, ...], now: int) -> tuple[int, ...]:
-    return tuple(at for at in failures if now - at < RESTART_PERIOD_MS)
-
-
 def _quarantine(card: Card, code: str, problem: str, now: int) -> tuple[SlotEvent, ...]:
-    if len(_recent(card.failures, now)) + 1 < RESTART_INTENSITY:
+    if code != CliMissing.code and not supervision.is_too_much(card.health, now):
         return ()
-    return (SlotQuarantined(code, problem),)
+    return (SlotQuarantined(code, problem, now + supervision.cool_down(card.health.quarantines)),)
 
 
 def evolve(state: Slot, event: SlotEvent) -> Slot:
@@ -576,12 +589,20 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
             return replace(state, card=card)
         case SlotDrainStarted():
             return replace(state, card=replace(state.card, draining=True))
-        case SlotQuarantined(code, problem):
-            return Failed(state.card, code, problem) if isinstance(state, Cold) else state
+        case SlotQuarantined(code, problem, until):
+            card = replace(state.card, health=supervision.quarantined(state.card.health))
+            return Failed(card, code, problem, until) if isinstance(state, Cold) else state
+        case SlotTried():
+            if not isinstance(state, Failed):
+                return state
+            return _back(state.card, supervision.tried(state.card.health))
+        case SlotMended():
+            return replace(state, card=replace(state.card, health=supervision.mended(state.card.health)))
         case SlotRevived():
-            if isinstance(state, Failed) or (isinstance(state, Stopped) and not state.retired):
-                home = housing.revived(state.card.housing)
-                return Cold(replace(state.card, failures=(), housing=home))
+            if isinstance(state, Failed):
+                return _back(state.card, WELL)
+            if isinstance(state, Stopped) and not state.retired:
+                return _back(state.card, state.card.health)
             return state
         case SlotStopped(reason):
             card = state.card
@@ -625,8 +646,13 @@ def _on_housing(state: Present, event: WorkplaceEvent) -> Slot:
     return replace(state, card=card)
 
 
+def _back(card: Card, health: Health) -> Cold:
+    """In service again, with its work tree to be looked for."""
+    return Cold(replace(card, health=health, housing=housing.revived(card.housing)))
+
+
 def _failed(card: Card, at: int) -> Card:
-    return replace(card, restarts=card.restarts + 1, failures=(*_recent(card.failures, at), at))
+    return replace(card, restarts=card.restarts + 1, health=supervision.after_failure(card.health, at))
 
 
 def _on_claimed(state: Present, event: SlotClaimed) -> Slot:
@@ -643,7 +669,7 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     old = state.card
     card = Card(
         old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
-        old.failures, old.tasks_completed + event.succeeded, old.cost + event.cost,
+        old.health, old.tasks_completed + event.succeeded, old.cost + event.cost,
         _conversation_after(state, event), old.draining, inbox.settled(old.inbox), old.housing,
     )  # fmt: skip
     turns = 0 if state.process is None else state.process.turns

@@ -154,12 +154,32 @@ class ProcessEnded:
 
 @dataclass(frozen=True, slots=True)
 class SlotQuarantined:
-    """Too many processes of the slot died in too short a time; it takes no more work."""
+    """The slot takes no work: its processes died too often, or it has nowhere to work.
+
+    From `until` (ms) on it may be tried again; None, in logs of before there were trials: at once.
+    """
 
     NAME: ClassVar[str] = "slot.quarantined"
     VERSION: ClassVar[int] = 1
     code: str
     problem: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTried:
+    """The slot gets a trial: one launch and one attempt, and one failure puts it out of service again."""
+
+    NAME: ClassVar[str] = "slot.tried"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotMended:
+    """A process of the slot came through an attempt; the failures of before are over."""
+
+    NAME: ClassVar[str] = "slot.mended"
+    VERSION: ClassVar[int] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +210,13 @@ class SlotStopped:
 SlotEvent = (
     SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced
     | LaunchFailed | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
-    | SlotQuarantined | SlotDrainStarted | SlotRetired | SlotStopped | MessageEvent | WorkplaceEvent
+    | SlotQuarantined | SlotTried | SlotMended | SlotDrainStarted | SlotRetired | SlotStopped
+    | MessageEvent | WorkplaceEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[SlotEvent], ...] = (
     SlotAdded, SlotRevived, SlotConfigured, LaunchStarted, LaunchSucceeded, ProcessReplaced, LaunchFailed,
     SlotClaimed, SlotReleased, ClearStarted, SessionPrepared, StopStarted, ProcessEnded,
-    SlotQuarantined, SlotDrainStarted, SlotRetired, SlotStopped, *MESSAGE_EVENTS, *WORKPLACE_EVENTS,
+    SlotQuarantined, SlotTried, SlotMended, SlotDrainStarted, SlotRetired, SlotStopped,
+    *MESSAGE_EVENTS, *WORKPLACE_EVENTS,
 )  # fmt: skip

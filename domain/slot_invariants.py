@@ -9,7 +9,6 @@ from typing import Any
 
 from . import chain_events, workplace_events
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
-from .slot import RESTART_INTENSITY, RESTART_PERIOD_MS
 from .slot_events import (
     ClearStarted,
     LaunchFailed,
@@ -23,13 +22,16 @@ from .slot_events import (
     SlotConfigured,
     SlotDrainStarted,
     SlotEvent,
+    SlotMended,
     SlotQuarantined,
     SlotReleased,
     SlotRetired,
     SlotRevived,
     SlotStopped,
+    SlotTried,
     StopStarted,
 )
+from .supervision import INTENSITY, PERIOD_MS
 from .task_events import AttemptCancelled, AttemptFailed, AttemptSealed, AttemptStarted, AttemptSucceeded
 from .values import attempt_id
 from .violations import Rules, Violation
@@ -53,6 +55,8 @@ _KEPT = {
 
 _MOVES: dict[type[Any], dict[str, str]] = {
     SlotRevived: {"stopped": "cold", "failed": "cold"},
+    SlotTried: {"failed": "cold"},
+    SlotMended: _staying("idle"),
     SlotConfigured: _staying(*_STATES[:-1]),
     LaunchStarted: {"cold": "starting"},
     LaunchSucceeded: {"starting": "idle"},
@@ -116,6 +120,7 @@ class SlotInvariants:
             **dict.fromkeys(_MOVES, self._moved),
             SlotAdded: self._added,
             SlotRevived: self._revived,
+            SlotTried: self._revived,
             LaunchStarted: self._launching,
             LaunchSucceeded: self._of_a_launch,
             ProcessReplaced: self._of_a_launch,
@@ -173,7 +178,7 @@ class SlotInvariants:
 
     # Processes.
 
-    def _revived(self, position: int, stream: str, event: SlotRevived) -> None:
+    def _revived(self, position: int, stream: str, event: SlotRevived | SlotTried) -> None:
         place = self._moved(position, stream, event)
         if place is not None:
             place.failures = []
@@ -193,7 +198,7 @@ class SlotInvariants:
             text = f"process {launch} of {stream} follows process {place.launch}"
             self._object(position, "wrong_launch_number", text)
         place.launch = launch
-        if len(place.failures) >= RESTART_INTENSITY:
+        if len(place.failures) >= INTENSITY:
             text = f"{len(place.failures)} processes of {stream} failed, and it gets another one"
             self._object(position, "restarts_too_often", text)
 
@@ -219,7 +224,7 @@ class SlotInvariants:
 
     def _failed(self, place: _Place | None, at: int) -> None:
         if place is not None:
-            place.failures = [each for each in place.failures if at - each < RESTART_PERIOD_MS] + [at]
+            place.failures = [each for each in place.failures if at - each < PERIOD_MS] + [at]
 
     # Attempts.
 

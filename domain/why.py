@@ -20,7 +20,7 @@ from .chain_events import (
 )
 from .pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from .records import Recorded
-from .slot_events import SlotClaimed, SlotReleased
+from .slot_events import SlotClaimed, SlotMended, SlotQuarantined, SlotReleased, SlotTried
 from .task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -114,6 +114,13 @@ def _sentence(event: object) -> str:
             return f"claimed for {attempt} in session {session}, {how}"
         case SlotReleased(attempt):
             return f"released by {attempt}"
+        case SlotQuarantined(code, problem, until):
+            again = f", to be tried again from {until} on" if until is not None else ""
+            return f"out of service{again}: {code}: {problem}"
+        case SlotTried():
+            return "on trial: the next failure puts it out of service again"
+        case SlotMended():
+            return "a process came through an attempt: earlier failures are over"
         case FundsReserved(attempt, amount):
             return f"{amount} microdollars reserved for {attempt}"
         case FundsToppedUp(attempt, amount):

@@ -160,6 +160,8 @@ NEXT_STEPS = {
     "provider_slow": "it goes on by itself",
     "not_logged_in": "mend the login, then `claude-pool resume`",
     "provider_billing": "mend the account, then `claude-pool resume`",
+    "quarantine": "its slots are tried again by then, or at once by `claude-pool resume`",
+    "degraded": "most slots are out of service: see `claude-pool slots`",
     "soft_limit": "answer what `claude-pool questions` shows",
     "budget": "others hold its money, or today's is spent: see `claude-pool budget`",
     "question": "answer what `claude-pool questions` shows",
@@ -209,5 +211,15 @@ def _show_slots(views: list[View]) -> None:
             "DONE": lambda view: view.get("tasks_completed"),
             "COST": lambda view: output.dollars(view.get("cost_microdollars")),
             "RESTARTS": lambda view: view.get("restarts"),
+            "NOTE": _note,
         },
     )
+
+
+def _note(view: View) -> str:
+    """Why the slot has no process, and until when."""
+    waits, problem = view.get("waits"), view.get("problem")
+    if waits is None:
+        return "on trial" if view.get("on_trial") else ""
+    until = "" if waits["until"] is None else f" until {output.moment(waits['until'])}"
+    return f"{waits['reason']}{until}" + (f": {problem}" if problem else "")

@@ -40,8 +40,12 @@ Feature: A new owner finds the pool as the old one left it
       | task | which              | slot   |
       | A    | loses its process  | slot-0 |
       | B    | loses its process  | slot-0 |
+    Then A and B are failed
+    When 1 second passes
+    And the coordinator submits
+      | task | which              | slot   |
       | C    | loses its process  | slot-0 |
-    Then A, B and C are failed
+    Then C is failed
     When the pool is stopped and started again
     Then the slots are
       | slot   | state  |

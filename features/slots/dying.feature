@@ -1,9 +1,11 @@
 Feature: A process that dies is replaced, and one that keeps dying is given up
 
   Processes die: memory runs out, a machine is busy, a program has a fault. The slot then starts another one
-  and goes on. But three such ends within a minute are no accident. The slot is taken out of service instead
-  of burning time and money, and says why; once the cause is mended, resuming the pool brings it back. A pool
-  in which no slot is left refuses work rather than accept what it could not do.
+  and goes on. After a second such end in a row it rests for a second, then for two, then for four. But three
+  within a minute, or five in a row, are no accident. The slot is taken out of service instead of burning time
+  and money, and says why. It is tried again by itself, as quarantine.feature tells; once the cause is mended,
+  resuming the pool brings it back at once. A pool in which no slot is left refuses work rather than accept
+  what it could not do.
 
   Scenario: An idle process that dies is replaced
     Given a pool of 1 slot
@@ -22,8 +24,12 @@ Feature: A process that dies is replaced, and one that keeps dying is given up
       | task | which              | slot   |
       | A    | loses its process  | slot-0 |
       | B    | loses its process  | slot-0 |
+    Then A and B are failed
+    When 1 second passes
+    And the coordinator submits
+      | task | which              | slot   |
       | C    | loses its process  | slot-0 |
-    Then A, B and C are failed
+    Then C is failed
     And the slots are
       | slot   | state  | restarts |
       | slot-0 | failed | 3        |
@@ -39,19 +45,18 @@ Feature: A process that dies is replaced, and one that keeps dying is given up
     And the coordinator runs B, which loses its process
     And 60 seconds pass
     And the coordinator runs C, which loses its process
+    And 2 seconds pass
     Then the slots are
       | slot   | state | restarts |
       | slot-0 | idle  | 3        |
 
   Scenario: Resuming the pool brings the slot back
     Given a pool of 1 slot
-    When the coordinator submits
-      | task | which              |
-      | A    | loses its process  |
-      | B    | loses its process  |
-      | C    | loses its process  |
-    Then A, B and C are failed
-    When the coordinator submits D, which answers "d"
+    When the coordinator runs A, which loses its process
+    And the coordinator runs B, which loses its process
+    And 1 second passes
+    And the coordinator runs C, which loses its process
+    And the coordinator submits D, which answers "d"
     Then the coordinator is refused with slot_failed
     When the coordinator resumes the pool
     And the coordinator runs E, which answers "e"
@@ -60,7 +65,8 @@ Feature: A process that dies is replaced, and one that keeps dying is given up
   Scenario Outline: A pool that cannot start any slot says why
     Given a pool of 2 slots with
       | CLI | <is> |
-    When the coordinator submits A, which answers "a"
+    When 1 second passes
+    And the coordinator submits A, which answers "a"
     Then the coordinator is refused with <code>
     And the slots are
       | slot   | state  |

@@ -8,6 +8,7 @@ from claude_pool.domain.claiming import claim_plan, eligible, first_call, slowed
 from claude_pool.domain.funding import Unaffordable, funding
 from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.standing import objection
 from claude_pool.domain.task_board import task_card
 
 from .domain_story import Story
@@ -28,6 +29,7 @@ def check_rest(story: Story, now: int) -> None:
         if isinstance(s, FREE)
         and not s.card.draining
         and not (isinstance(s, slot.Cold) and unhoused(at, s.card))
+        and objection(world, s, now) is None
     ]
     coming = sum(isinstance(s, (slot.Clearing, slot.Starting)) for s in world.slots.values())
     kept_waiting: list[str] = []

@@ -186,11 +186,11 @@ class CliModel:
         process.holds, process.turns = session, 0
         return slot.RecordCleared(slot_id, session)
 
-    def housed(self, slot_id: str, works: bool = True) -> Command:
+    def housed(self, slot_id: str, now: int, works: bool = True) -> Command:
         """The slot's work tree is there, or cannot be made."""
         assert isinstance(self.effects.pop(slot_id), Housing)
         if not works:
-            return RecordWorkplaceFailed(slot_id, "isolation_failed", "There is no commit.")
+            return RecordWorkplaceFailed(slot_id, "isolation_failed", "There is no commit.", now)
         path = f"/state/{slot_id}"
         made = Workplace(
             slot_id, "worktree", path, path, "/project/.git", f"claude-pool/{slot_id}", "b", "main"

@@ -448,7 +448,7 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(which=picks, works=mostly)
     def a_work_tree_is_made(self, which: int, works: bool) -> None:
         """Or it cannot be made."""
-        self.tell(self.model.cli.housed(self._at(Housing, which), works))
+        self.tell(self.model.cli.housed(self._at(Housing, which), self.model.now, works))
 
     @precondition(lambda self: self.model.at_work(Keeping))
     @rule(which=picks, works=mostly)

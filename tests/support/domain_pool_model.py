@@ -18,7 +18,7 @@ from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
-from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared
+from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared, SlotTried
 from claude_pool.domain.task_events import SessionOpened
 from claude_pool.domain.values import End, Outcome, Text, Transcript
 from claude_pool.domain.world import World
@@ -80,6 +80,16 @@ class PoolModel:
             if isinstance(fact.event, (WorkplaceRequested, ClosingRequested)):
                 assert fact.stream not in self.copying, "two effects at once in one copy"
                 self.copying[fact.stream] = isinstance(fact.event, WorkplaceRequested)
+            if isinstance(fact.event, SlotTried):
+                self._check_trial(self.world.slots[fact.stream])
+
+    def _check_trial(self, tried: slot.Present) -> None:
+        """After its cool-down, while nothing holds the pool, and one slot at a time."""
+        assert isinstance(tried, slot.Failed) and tried.until is not None and tried.until <= self.now
+        assert not self.held() and self.world.open_pool().stopping is None
+        launching = (slot.Cold, slot.Preparing, slot.Starting)
+        others = [at for at in self.world.slots.values() if isinstance(at, launching)]
+        assert not any(at.card.health.on_trial for at in others), "two slots are tried out at once"
 
     def tell(self, command: Command) -> None:
         """Record what happened in the world: that is never refused. Then let the policies react."""
@@ -240,7 +250,7 @@ class PoolModel:
                 case Stopping():
                     self.tell(self.cli.gone(slot_id, expected=True, now=self.now))
                 case Housing():
-                    self.tell(self.cli.housed(slot_id))
+                    self.tell(self.cli.housed(slot_id, self.now))
                 case Keeping():
                     self.tell(self.cli.kept(slot_id))
         for chain_id in list(self.copying):
@@ -267,6 +277,7 @@ class PoolModel:
         waiting = [name for name, state in self.world.tasks.items() if _is_unhurt(state)]
         self._heal()
         self._bring_all_to_its_end()
+        self.work_until(lambda: not any(isinstance(at, slot.Failed) for at in self.world.slots.values()))
         ends = {name: self.ledger.finished[name] for name in waiting}
         unexplained = {name: last for name, last in ends.items() if last not in EXPLAINED}
         assert not unexplained, f"accepted work did not end well: {unexplained}"
@@ -296,9 +307,6 @@ class PoolModel:
     def _heal(self) -> None:
         for command in (pool.LiftDrain(), pool.ResumePool(), pool.SetTargetSlots(4)):
             self.ask(command)
-        for slot_id, at in list(self.world.slots.items()):
-            if isinstance(at, slot.Failed):
-                self.ask(slot.ReviveSlot(slot_id))
         self.work_until(lambda: not self.cli.effects)
         serving = [name for name, at in self.world.slots.items() if not isinstance(at, slot.Stopped)]
         for role, slot_id in zip(ROLES, reversed(serving), strict=False):

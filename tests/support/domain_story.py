@@ -193,3 +193,12 @@ def end(
     return story.do(
         RecordEnd(task_id, live.number, live.slot_id, what or outcome(), live.session, alive, rss_mb, now)
     )
+
+
+def wear_out(story: Story, slot_id: str = "slot-0", times: int = 3) -> int:
+    """The slot's process dies so often, a second after it was started again; the time after the last."""
+    for second in range(times):
+        story.do(slot.RecordProcessEnded(slot_id, False, -9, 0, "It died.", NOW + second * 1_000))
+        story.settle(NOW + (second + 1) * 1_000 - (second + 1 == times) * 1_000)
+        answer_launches(story)
+    return NOW + (times - 1) * 1_000

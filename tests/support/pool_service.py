@@ -28,7 +28,7 @@ from claude_pool.adapters.places import Places
 from claude_pool.adapters.service import Origin
 from claude_pool.adapters.skills.library import Folders, Library
 from claude_pool.adapters.views import View, status_view
-from claude_pool.domain import pool, slot, task
+from claude_pool.domain import pool, slot, standing, task
 from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.housing import Stage
@@ -169,9 +169,13 @@ class ServicePool:
         for _ in range(2):  # the first answers before policies have looked at what came before it
             await service.handle(_NOTHING, COORDINATOR)
         return not any(
-            isinstance(at, _ON_ITS_WAY) or at.card.housing.stage is Stage.KEEPING
+            (isinstance(at, _ON_ITS_WAY) and not self._rests(at)) or at.card.housing.stage is Stage.KEEPING
             for at in service.world.slots.values()
         )
+
+    def _rests(self, at: slot.Present) -> bool:
+        """Whether nothing happens to the slot before time passes."""
+        return isinstance(at, slot.Cold) and standing.rests(at, self._clock.now())
 
     def transcript(self, task_id: str) -> str:
         """See `Level.transcript`."""

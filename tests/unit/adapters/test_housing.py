@@ -220,9 +220,9 @@ def test_a_fault_of_ours_is_recorded_as_one(source: Repository, monkeypatch: pyt
     async def story() -> None:
         monkeypatch.setattr(places, "create", breaks)
         monkeypatch.setattr(places, "keep", breaks)
-        made = await Housing(places).make("slot-0", str(source.path))
-        assert made == RecordWorkplaceFailed("slot-0", "internal", "ZeroDivisionError: oops")
-        kept = await Housing(places).keep("slot-0", False, no_text)
+        made = await Housing(places, lambda: 7).make("slot-0", str(source.path))
+        assert made == RecordWorkplaceFailed("slot-0", "internal", "ZeroDivisionError: oops", 7)
+        kept = await Housing(places, lambda: 7).keep("slot-0", False, no_text)
         assert kept == RecordWorkNotKept("slot-0", "ZeroDivisionError: oops")
 
     alive(story)

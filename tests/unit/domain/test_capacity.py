@@ -9,7 +9,18 @@ from claude_pool.domain.slot_events import SlotAdded
 from claude_pool.domain.task_events import InterruptRequested
 from claude_pool.domain.values import End
 
-from tests.support.domain_story import NOW, Story, answer_launches, end, opened, outcome, spec, submit, warmed
+from tests.support.domain_story import (
+    NOW,
+    Story,
+    answer_launches,
+    end,
+    opened,
+    outcome,
+    spec,
+    submit,
+    warmed,
+    wear_out,
+)
 
 FOUR = Settings(slots=2, max_slots=4)
 
@@ -66,20 +77,14 @@ def test_a_starting_slot_leaves_before_a_busy_one() -> None:
 
 def test_a_failed_slot_leaves_first() -> None:
     story = warmed(Settings(slots=2))
-    for _ in range(3):
-        story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "", NOW))
-        story.settle()
-        answer_launches(story)
+    wear_out(story)
     assert isinstance(story.world.slots["slot-0"], slot.Failed)
     assert scale(story, 1) == [slot.DrainSlot("slot-0")]
 
 
 def test_a_failed_slot_is_not_replaced_behind_the_persons_back() -> None:
     story = warmed(Settings(slots=1))
-    for _ in range(3):
-        story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "", NOW))
-        story.settle()
-        answer_launches(story)
+    wear_out(story)
     assert story.settle() == []
     assert list(story.world.slots) == ["slot-0"]
 

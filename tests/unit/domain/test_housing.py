@@ -30,7 +30,17 @@ from claude_pool.domain.workplace_events import (
 )
 
 from tests.support.domain_decider import given_slot
-from tests.support.domain_story import NOW, Story, answer_launches, end, opened, spec, submit, task_name
+from tests.support.domain_story import (
+    NOW,
+    Story,
+    answer_launches,
+    end,
+    opened,
+    spec,
+    submit,
+    task_name,
+    wear_out,
+)
 
 OWN = Settings(slots=1, max_slots=2, working_dir="/project", worktree=True)
 COLD: tuple[SlotEvent, ...] = (SlotAdded("slot-0"),)
@@ -106,9 +116,11 @@ def test_a_directory_that_someone_chose_for_the_slot_stays() -> None:
 
 def test_a_work_tree_that_cannot_be_made_fails_the_slot() -> None:
     wanted = given_slot(*COLD, WorkplaceWanted())
-    command = RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit.")
+    command = RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit.", NOW)
     failed = WorkplaceFailed("isolation_failed", "There is no commit.")
-    after = wanted.when(command).then(failed, SlotQuarantined("isolation_failed", "There is no commit."))
+    after = wanted.when(command).then(
+        failed, SlotQuarantined("isolation_failed", "There is no commit.", NOW + 60_000)
+    )
     assert isinstance(after, slot.Failed) and after.code == "isolation_failed"
 
 
@@ -123,7 +135,7 @@ def test_only_a_slot_without_a_process_gets_a_work_tree(before: tuple[SlotEvent,
     "command",
     [
         RecordWorkplaceMade("slot-0", tree()),
-        RecordWorkplaceFailed("slot-0", "isolation_failed", ""),
+        RecordWorkplaceFailed("slot-0", "isolation_failed", "", NOW),
         RecordWorkKept("slot-0", kept()),
         RecordWorkNotKept("slot-0", "x"),
     ],
@@ -227,16 +239,16 @@ def test_a_claim_by_hand_waits_for_the_work_tree_too() -> None:
 def test_slots_that_all_failed_for_want_of_a_work_tree_say_so_to_who_submits() -> None:
     story = opened(OWN)
     story.settle()
-    story.do(RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit."))
+    story.do(RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit.", NOW))
     story.settle()
-    with pytest.raises(IsolationFailed, match=r"There is no commit\. Then lift it"):
+    with pytest.raises(IsolationFailed, match=r"There is no commit\. The next slot is tried again in 60 s"):
         submit(story, 0)
 
 
 def test_a_failed_slot_that_is_resumed_tries_again() -> None:
     story = opened(OWN)
     story.settle()
-    story.do(RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit."))
+    story.do(RecordWorkplaceFailed("slot-0", "isolation_failed", "There is no commit.", NOW))
     story.do(Resume())
     story.settle()
     assert isinstance(at(story), slot.Preparing)
@@ -313,10 +325,7 @@ def test_a_slot_that_is_taken_back_while_its_work_is_kept_waits_for_that() -> No
 
 def test_a_failed_slot_keeps_its_work_when_the_owner_stops() -> None:
     story = housed()
-    for _ in range(slot.RESTART_INTENSITY):
-        story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "", NOW))
-        story.settle()
-        answer_launches(story)
+    wear_out(story)
     assert isinstance(at(story), slot.Failed) and story.wanted() is None
     story.do(pool.StopOwner())
     story.settle()

@@ -122,11 +122,12 @@ def test_a_slot_that_left_for_good_is_not_shown() -> None:
 
 def test_a_failed_slot_says_why() -> None:
     story = opened(Settings(slots=1))
-    for _ in range(3):
-        story.settle()
+    for second in range(3):
+        story.settle(NOW + second * 1_000)
         starting = story.world.slots["slot-0"]
         assert isinstance(starting, slot.Starting)
-        story.do(slot.RecordLaunchFailed("slot-0", starting.launch, "cli_missing", "No CLI.", NOW))
+        failed = slot.RecordLaunchFailed("slot-0", starting.launch, "slot_failed", "No CLI.", NOW)
+        story.do(failed)
     status = pool_status(story.world, "0.1.0")
     assert (status.failed_slots, status.slots[0].state, status.slots[0].problem) == (1, "failed", "No CLI.")
 

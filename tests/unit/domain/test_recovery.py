@@ -17,6 +17,7 @@ from tests.support.domain_story import (
     spec,
     submit,
     warmed,
+    wear_out,
 )
 
 
@@ -128,12 +129,7 @@ def test_a_slot_on_its_way_out_has_left() -> None:
 
 def test_a_failed_slot_stays_failed() -> None:
     story = warmed(Settings(slots=1))
-    for _ in range(3):
-        story.do(slot.RecordProcessEnded("slot-0", False, 1, 0, "died", NOW))
-        story.settle()
-        starting = story.world.slots["slot-0"]
-        if isinstance(starting, slot.Starting):
-            story.do(slot.RecordLaunched("slot-0", starting.launch, 1, "2.1.330"))
+    wear_out(story)
     assert isinstance(story.world.slots["slot-0"], slot.Failed)
     assert story.do(Recover({}, NOW)) == ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.slot import (
-    RESTART_PERIOD_MS,
     AddSlot,
     Clearing,
     Cold,
@@ -44,6 +43,7 @@ from claude_pool.domain.slot_events import (
     SlotStopped,
     StopStarted,
 )
+from claude_pool.domain.supervision import PERIOD_MS, WELL
 from claude_pool.domain.values import Options
 
 from tests.support.domain_decider import given_slot
@@ -105,30 +105,30 @@ def test_a_launch_that_fails_leaves_the_slot_cold() -> None:
         .then(failed)
     )
     assert isinstance(after, Cold)
-    assert (after.card.restarts, after.card.failures) == (1, (50,))
+    assert (after.card.restarts, after.card.health.failures) == (1, (50,))
 
 
 def test_the_third_failure_within_a_minute_fails_the_slot() -> None:
-    quarantined = SlotQuarantined("cli_missing", "no answer")
+    quarantined = SlotQuarantined("slot_failed", "no answer", 59_999 + 60_000)
     after = (
         given_slot(*IDLE, died(0), LaunchStarted(2, "key", "s2"))
         .and_(LaunchFailed(2, "slot_failed", "", 10), LaunchStarted(3, "key", "s3"))
-        .when(RecordLaunchFailed("slot-0", 3, "cli_missing", "no answer", 59_999))
-        .then(LaunchFailed(3, "cli_missing", "no answer", 59_999), quarantined)
+        .when(RecordLaunchFailed("slot-0", 3, "slot_failed", "no answer", 59_999))
+        .then(LaunchFailed(3, "slot_failed", "no answer", 59_999), quarantined)
     )
     assert isinstance(after, Failed)
-    assert (after.code, after.problem, after.card.restarts) == ("cli_missing", "no answer", 3)
+    assert (after.code, after.problem, after.card.restarts) == ("slot_failed", "no answer", 3)
 
 
 def test_failures_a_minute_apart_do_not_add_up() -> None:
     after = (
         given_slot(*IDLE, died(0), LaunchStarted(2, "key", "s2"))
         .and_(LaunchFailed(2, "slot_failed", "", 10), LaunchStarted(3, "key", "s3"))
-        .when(RecordLaunchFailed("slot-0", 3, "slot_failed", "", RESTART_PERIOD_MS))
-        .then(LaunchFailed(3, "slot_failed", "", RESTART_PERIOD_MS))
+        .when(RecordLaunchFailed("slot-0", 3, "slot_failed", "", PERIOD_MS))
+        .then(LaunchFailed(3, "slot_failed", "", PERIOD_MS))
     )
     assert isinstance(after, Cold)
-    assert after.card.failures == (10, RESTART_PERIOD_MS)
+    assert after.card.health.failures == (10, PERIOD_MS)
 
 
 @pytest.mark.parametrize("before", [IDLE, (*USED, ClearStarted())])
@@ -143,7 +143,7 @@ def test_a_process_that_was_meant_to_end_is_no_failure() -> None:
     command = RecordProcessEnded("slot-0", True, 0, 0, "", 50)
     after = given_slot(*IDLE).when(command).then(ProcessEnded(1, True, 0, 0, "", 50))
     assert isinstance(after, Cold)
-    assert (after.card.restarts, after.card.failures) == (0, ())
+    assert (after.card.restarts, after.card.health.failures) == (0, ())
 
 
 @pytest.mark.parametrize("before", [(), (ADDED,), STARTING, (*IDLE, SlotClaimed("task-a.1", "s1", 1, "key"))])
@@ -159,7 +159,7 @@ def test_a_process_that_was_meant_to_end_does_not_fail_a_slot_that_had_its_failu
         .then(ProcessEnded(3, True, 0, 0, "", 50))
     )
     assert isinstance(after, Cold)
-    assert after.card.failures == (0, 1)
+    assert after.card.health.failures == (0, 1)
 
 
 def test_a_used_conversation_is_cleared() -> None:
@@ -241,13 +241,19 @@ def test_a_slot_that_is_out_of_service_needs_no_stop(before: tuple[SlotEvent, ..
     given_slot(*before).when(StopSlot("slot-0", "owner_lost")).then()
 
 
-@pytest.mark.parametrize(
-    "before", [(ADDED, SlotStopped("drain")), (*IDLE, died(5), SlotQuarantined("slot_failed", ""))]
-)
-def test_a_stopped_or_failed_slot_is_revived_with_a_clean_record(before: tuple[SlotEvent, ...]) -> None:
+def test_a_failed_slot_is_revived_with_a_clean_record() -> None:
+    before = (*IDLE, died(5), SlotQuarantined("slot_failed", ""))
     after = given_slot(*before).when(ReviveSlot("slot-0")).then(SlotRevived())
     assert isinstance(after, Cold)
-    assert after.card.failures == ()
+    assert after.card.health == WELL
+
+
+def test_a_stopped_slot_is_revived_with_the_failures_it_had() -> None:
+    after = (
+        given_slot(*IDLE, died(5), SlotStopped("owner_lost")).when(ReviveSlot("slot-0")).then(SlotRevived())
+    )
+    assert isinstance(after, Cold)
+    assert (after.card.health.failures, after.card.health.in_a_row) == ((5,), 1)
 
 
 @pytest.mark.parametrize("before", [(), (ADDED,), IDLE, (ADDED, SlotRetired())])

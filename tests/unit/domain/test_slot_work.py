@@ -154,14 +154,14 @@ def test_a_process_that_died_with_its_attempt_leaves_the_slot_cold() -> None:
     command = release(alive=False, faulty=True, succeeded=False)
     after = given_slot(*BUSY).when(command).then(released, ended)
     assert isinstance(after, Cold)
-    assert after.card.failures == (50,)
+    assert after.card.health.failures == (50,)
 
 
 def test_a_process_that_we_ended_is_no_failure() -> None:
     released, ended = SlotReleased("task-a.1", False, 7, 300, "s1"), ProcessEnded(1, True, None, 0, "why", 50)
     after = given_slot(*BUSY).when(release(alive=False, succeeded=False)).then(released, ended)
     assert isinstance(after, Cold)
-    assert after.card.failures == ()
+    assert after.card.health.failures == ()
 
 
 def test_a_process_that_dies_with_its_attempt_too_often_fails_the_slot() -> None:
@@ -171,7 +171,7 @@ def test_a_process_that_dies_with_its_attempt_too_often_fails_the_slot() -> None
     after = busy.when(release(alive=False, faulty=True)).then(
         SlotReleased("task-a.1", True, 7, 300, "s1"),
         ProcessEnded(3, False, None, 0, "why", 50),
-        SlotQuarantined("slot_failed", "why"),
+        SlotQuarantined("slot_failed", "why", 60_050),
     )
     assert isinstance(after, Failed)
 

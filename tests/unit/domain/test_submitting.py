@@ -162,7 +162,7 @@ def test_a_pool_whose_slots_have_all_failed_accepts_nothing() -> None:
 def test_a_missing_cli_is_named_as_such() -> None:
     story = warmed(Settings(slots=1))
     quarantine(story, "slot-0", "cli_missing", "There is no claude on the PATH.")
-    refused(story, spec(), CliMissing, "There is no claude on the PATH. Then lift it with pool_resume.")
+    refused(story, spec(), CliMissing, "There is no claude on the PATH. The next")
 
 
 def test_a_pool_without_slots_yet_accepts_work() -> None:

@@ -118,24 +118,24 @@ def test_three_launches_that_fail_within_a_minute_fail_the_slot() -> None:
         story.settle(NOW + second)
         starting = story.world.slots["slot-0"]
         assert isinstance(starting, slot.Starting)
-        story.do(slot.RecordLaunchFailed("slot-0", starting.launch, "cli_missing", "No CLI.", NOW + second))
+        story.do(slot.RecordLaunchFailed("slot-0", starting.launch, "slot_failed", "No CLI.", NOW + second))
     assert story.settle(NOW + 2_000) == []
     failed = story.world.slots["slot-0"]
     assert isinstance(failed, slot.Failed)
-    assert (failed.code, failed.problem) == ("cli_missing", "No CLI.")
+    assert (failed.code, failed.problem) == ("slot_failed", "No CLI.")
 
 
 def test_a_slot_that_fails_on_its_way_out_leaves_all_the_same() -> None:
     story = opened(Settings(slots=2))
     for second in range(3):
-        story.settle(NOW + second)
+        story.settle(NOW + second * 1_000)
         if second == 2:
             story.do(pool.SetTargetSlots(1))
-            story.settle(NOW + second)
+            story.settle(NOW + second * 1_000)
         starting = story.world.slots["slot-1"]
         assert isinstance(starting, slot.Starting)
-        story.do(slot.RecordLaunchFailed("slot-1", starting.launch, "slot_failed", "", NOW + second))
-    story.settle(NOW + 3)
+        story.do(slot.RecordLaunchFailed("slot-1", starting.launch, "slot_failed", "", NOW + second * 1_000))
+    story.settle(NOW + 2_000)
     after = story.world.slots["slot-1"]
     assert isinstance(after, slot.Stopped)
     assert after.retired

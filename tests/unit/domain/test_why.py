@@ -23,7 +23,14 @@ from claude_pool.domain.chain_events import (
 )
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from claude_pool.domain.records import Actor, Event, Meta, Recorded
-from claude_pool.domain.slot_events import SlotClaimed, SlotReleased, StopStarted
+from claude_pool.domain.slot_events import (
+    SlotClaimed,
+    SlotMended,
+    SlotQuarantined,
+    SlotReleased,
+    SlotTried,
+    StopStarted,
+)
 from claude_pool.domain.task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -137,6 +144,13 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         (FundsToppedUp(f"{ID}.1", 9), f"9 microdollars more reserved for {ID}.1"),
         (FundsSettled(f"{ID}.1", 7), f"{ID}.1 settled at 7 microdollars"),
         (FundsSettled(f"{ID}.1", 7, estimated=True), f"{ID}.1 settled at 7 microdollars (estimated)"),
+        (
+            SlotQuarantined("slot_failed", "It died.", 90),
+            "out of service, to be tried again from 90 on: slot_failed: It died.",
+        ),
+        (SlotQuarantined("slot_failed", "It died."), "out of service: slot_failed: It died."),
+        (SlotTried(), "on trial: the next failure puts it out of service again"),
+        (SlotMended(), "a process came through an attempt: earlier failures are over"),
         (StopStarted("recycle"), "stop started"),
     ],
 )

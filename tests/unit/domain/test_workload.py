@@ -17,7 +17,19 @@ from claude_pool.domain.values import End, Options
 from claude_pool.domain.workload import workload
 
 from tests.support.domain_chains import CHAIN, MADE, plan, step, step_task
-from tests.support.domain_story import NOW, Story, end, opened, outcome, spec, submit, task_name, warmed
+from tests.support.domain_story import (
+    NOW,
+    Story,
+    answer_launches,
+    end,
+    opened,
+    outcome,
+    spec,
+    submit,
+    task_name,
+    warmed,
+    wear_out,
+)
 
 TWO = Settings(slots=2, session="slot")
 
@@ -155,11 +167,8 @@ def test_slots_that_fail_or_leave_take_no_work_and_missing_ones_come() -> None:
 def test_a_failed_slot_is_missed_only_by_the_next_owner() -> None:
     story = opened(Settings(slots=1))
     story.settle()
-    for _ in range(9):
-        at = story.world.slots["slot-0"]
-        if isinstance(at, slot.Starting):
-            story.do(slot.RecordLaunchFailed("slot-0", at.launch, "slot_failed", "It did not answer.", NOW))
-            story.settle()
+    answer_launches(story)
+    wear_out(story)
     assert isinstance(story.world.slots["slot-0"], slot.Failed)
     assert seen(story).seats == ()
     assert seen(story, owned=False).seats == (Seat("slot-0"),)
