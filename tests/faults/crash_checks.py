@@ -13,8 +13,8 @@ from claude_pool.adapters.store.blobs import BlobStore
 from claude_pool.adapters.store.evidence import damage
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
-from claude_pool.domain.audit import Audit
 from claude_pool.domain.coordination import Recover, decide
+from claude_pool.domain.invariants import check
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.world import World
@@ -155,14 +155,14 @@ def doubles(home: Path, log: Log) -> list[str]:
 
 
 def violations(pool: CrashPool, log: Log) -> list[str]:
-    """What may not be true of any log: of its money, its texts and transcripts, and its recoveries."""
-    places, books = pool.settings.places, Audit()
+    """What may not be true of any log: of its events, its texts and transcripts, and its recoveries."""
+    places = pool.settings.places
     texts, transcripts = BlobStore(places.blobs), Path(places.transcripts)
     found: list[str] = []
     for each in log:
         found += damage(each.position, each.stream, each.event, texts, transcripts)
-        books.observe(each.position, each.stream, each.event)
-    found += [f"event {each.position}: {each.text} ({each.code})" for each in books.close()]
+    broken = check(((each.position, each.stream, each.version, each.event) for each in log), final=True)
+    found += [f"event {each.position}: {each.text} ({each.code})" for each in broken]
     return found + _recoveries(log)
 
 

@@ -49,7 +49,7 @@ class Player:
     def submit(self, name: str, prompt: str, tool: str = "pool_submit", **more: Any) -> str:
         """Submit a task; its id. `name` is its idempotency key and is found in its prompt."""
         text = f"task={name}; {prompt}"
-        more = {"on_interrupt": self.sealed if self.sealed != "ask" else "ask"} | more
+        more = {"on_interrupt": self.sealed} | more
         return str(self.do(tool, prompt=text, idempotency_key=name, **more)["task_id"])
 
     def view(self, task_id: str) -> View:
@@ -73,8 +73,8 @@ class Player:
         return found
 
     def _decide(self, task_id: str) -> None:
-        choice = "rerun" if self.sealed == "ask" else self.sealed
         for question in self.look("pool_list_questions", kind="sealed", task_id=task_id)["questions"]:
+            choice = self.sealed if self.sealed in question["choices"] else "rerun"
             self.do("pool_answer_question", question_id=question["question_id"], choice=choice)
 
     def happened(self, name: str, **where: str) -> int:
@@ -158,7 +158,8 @@ def budget(player: Player) -> None:
     tool = '[[tool: Bash {"command": "true"}]] '
     paid = player.ends(player.submit("a", (call + tool) * 3 + call + "[[reply: done]]"))
     assert paid["state"] == "completed", paid
-    stopped = player.ends(player.submit("b", (call + tool) * 9 + "[[reply: no]]", max_budget_usd=0.05))
+    slow = "[[delay: 100ms]] " + call  # so that it can be stopped in time
+    stopped = player.ends(player.submit("b", (slow + tool) * 9 + "[[reply: no]]", max_budget_usd=0.05))
     assert (stopped["state"], stopped["error"]["code"]) == ("failed", "task_budget_reached"), stopped
     player.do("pool_budget", set_usd=0.9)
 

@@ -213,15 +213,20 @@ def kill(scene: Scene, victim: str) -> Aftermath:
     }
     pids = victims[victim]()
     orphaned = set(scene.processes(slot) if victim in (KEEPER, CLI) else scene.processes())
+    assert len(orphaned) >= 4, "a keeper, its CLI, and what tools left"
+    died = time.monotonic()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    return _watch(orphaned, None if victim in (KEEPER, CLI) else scene.calls)
+    return _watch(died, orphaned, None if victim in (KEEPER, CLI) else scene.calls)
 
 
-def _watch(orphaned: set[tree.Identity], calls: Callable[[], int] | None) -> Aftermath:
-    died, gone, early = time.monotonic(), None, None
-    while (passed := time.monotonic() - died) < 2.5 * GONE_SECONDS:
-        if gone is None and not any(tree.alive(each) for each in orphaned):
+def _watch(died: float, orphaned: set[tree.Identity], calls: Callable[[], int] | None) -> Aftermath:
+    gone: float | None = None
+    early: int | None = None
+    while time.monotonic() - died < 2.5 * GONE_SECONDS:
+        left = any(tree.alive(each) for each in orphaned)
+        passed = time.monotonic() - died
+        if gone is None and not left:
             gone = passed
         if calls is not None and early is None and passed >= GONE_SECONDS:
             early = calls()
