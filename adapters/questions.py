@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Mapping
 
 from claude_pool.domain import task
 from claude_pool.domain.budgets import scope_status
 from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import InvalidArgument, NotFound, WrongState
-from claude_pool.domain.pool_events import SoftLimitAnswered, SoftLimitAsked
+from claude_pool.domain.pool_events import SoftLimitAnswered
 from claude_pool.domain.questions import ALLOW, DENY, AnswerQuestion, Question
-from claude_pool.domain.records import Recorded
 from claude_pool.domain.soft_limits import CHOICES, SOFT_LIMIT, AnswerSoftLimit, open_questions
 from claude_pool.domain.task_board import PERMISSION_CHOICES, question_text, sealed_choices
-from claude_pool.domain.task_events import QuestionAnswered, QuestionAsked, QuestionExpired
-from claude_pool.domain.values import Text, attempt_id, derived_id
+from claude_pool.domain.values import Text
 
 from .budgets import question_view, scope_view
 from .service import Origin, Service
@@ -28,8 +25,6 @@ from .views import View
 KINDS = ("permission", "sealed", "soft_limit")
 INPUT_SHOWN_BYTES = 20_000
 """Of a longer input of a tool the beginning is shown."""
-REMEMBERED = 1_000
-"""Of so many questions it is known what became of them; an older one is not found."""
 
 
 class Questions:
@@ -40,31 +35,6 @@ class Questions:
         self._service = service
         self._texts = texts
         self._system = system
-        self._asked: OrderedDict[str, str] = OrderedDict()
-        service.on_facts(self._on_facts)
-
-    def _on_facts(self, recorded: tuple[Recorded, ...]) -> None:
-        for r in recorded:
-            match r.event:
-                case QuestionAsked(question_id):
-                    self._remember(question_id, "its attempt has ended meanwhile")
-                case QuestionAnswered(question_id, choice):
-                    self._remember(question_id, f"it was answered already: {choice}")
-                case QuestionExpired(question_id, "deadline"):
-                    self._remember(question_id, "nobody answered in time, so it was denied")
-                case QuestionExpired(question_id):
-                    self._remember(question_id, "the slot wanted no answer any more")
-                case SoftLimitAsked(question_id):
-                    self._remember(question_id, "its limits have changed since, or its day is over")
-                case SoftLimitAnswered(question_id, _, _, choice):
-                    self._remember(question_id, f"it was answered already: {choice}")
-                case _:
-                    pass
-
-    def _remember(self, question_id: str, what: str) -> None:
-        self._asked[question_id] = what
-        if len(self._asked) > REMEMBERED:
-            self._asked.popitem(last=False)
 
     async def waiting(self, task_id: str | None, kind: str | None) -> list[View]:
         """The open questions, by kind and then in the order in which they were asked."""
@@ -161,8 +131,6 @@ class Questions:
             )
         except WrongState:
             raise self._closed(question_id) from None
-        if choices != PERMISSION_CHOICES:
-            self._remember(question_id, f"it was answered already: {choice}")
         return task_id
 
     def _find(self, question_id: str) -> tuple[str, tuple[str, ...]]:
@@ -171,7 +139,7 @@ class Questions:
         if question_id in world.questions:
             return world.questions[question_id], PERMISSION_CHOICES
         for task_id, state in world.tasks.items():
-            if isinstance(state, task.Sealed) and _sealed_id(state) == question_id:
+            if isinstance(state, task.Sealed) and task.sealed_question(state.job) == question_id:
                 return task_id, sealed_choices(state.job)
         if any(each["question_id"] == question_id for each in self.of_soft_limits()):
             problem = "is about a soft limit: answer it without message and updated_input"
@@ -179,7 +147,7 @@ class Questions:
         raise self._closed(question_id)
 
     def _closed(self, question_id: str) -> WrongState | NotFound:
-        what = self._asked.get(question_id)
+        what = self._service.world.closed.get(question_id)
         if what is None:
             return NotFound(
                 kind="question", id=question_id[:60], hint="pool_list_questions lists those that wait."
@@ -199,14 +167,10 @@ class Questions:
                 return AnswerQuestion(task_id, question_id, choice, message, changed, now)
 
 
-def _sealed_id(state: task.Sealed) -> str:
-    return derived_id("question", attempt_id(state.job.task_id, len(state.job.attempts)), "sealed")
-
-
 def _sealed_view(state: task.Sealed) -> View:
     job = state.job
     return {
-        "question_id": _sealed_id(state),
+        "question_id": task.sealed_question(job),
         "kind": "sealed",
         "task_id": job.task_id,
         "text": job.attempts[-1].outcome.message or "Its outcome is unknown.",

@@ -217,6 +217,12 @@ class Service:
         """Have the policies look at the present state and time."""
         self._queue.put_nowait(_Job(lambda: None, POLICY, asyncio.get_running_loop().create_future()))
 
+    async def reacted(self) -> None:
+        """Wait until the policies have looked at all that was queued before."""
+        turn = _Job(lambda: None, POLICY, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(turn)
+        await turn.done
+
     async def _work(self) -> None:
         while (job := await self._queue.get()) is not None:
             if self._timer is None and self.policies_on and not self.world.running:

@@ -9,6 +9,7 @@ The log
 Tasks and attempts
 * `submitted_twice`, `unknown_task`; `wrong_move`: not along the states that a task goes through.
 * `after_the_end`: something happened to a task or a chain that was over, such as a second end.
+* `sealed_in_sight`: sealed, but nobody lost sight of it; `reopened_too_often`: more than it may by itself.
 * `half_an_end`: an attempt ended and nothing says what this means for the task.
 * `wrong_attempt_number`, `too_many_attempts`, `not_the_live_attempt`: an end, a question or an interruption
   of another attempt than the live one.

@@ -46,6 +46,7 @@ from .values import (
     TaskSpec,
     Text,
     attempt_id,
+    derived_id,
     parse_session,
 )
 
@@ -678,6 +679,11 @@ def resumable(job: Job) -> bool:
     last = job.attempts[-1]
     seen = last.outcome.transcript.length > 0
     return seen and sum(attempt.session == last.session for attempt in job.attempts) == 1
+
+
+def sealed_question(job: Job) -> str:
+    """The id of what is asked about a sealed task: the same as long as it is sealed."""
+    return derived_id("question", attempt_id(job.task_id, len(job.attempts)), "sealed")
 
 
 def live_attempt_id(state: Running) -> str:

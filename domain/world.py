@@ -12,8 +12,11 @@ from typing import TypeVar, assert_never
 
 from . import chain, pool, slot, task
 from .chain_events import ChainEvent
+from .closing import what_became
+from .pool_events import SoftLimitAnswered, SoftLimitAsked
 from .records import Event
-from .task_events import TaskEvent
+from .task import sealed_question
+from .task_events import QuestionAnswered, QuestionExpired, TaskEvent
 from .values import Outcome
 
 T = TypeVar("T")
@@ -43,7 +46,7 @@ class World:
     `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
     it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last,
     `contexts` to how many tokens it held then.
-    `questions` maps an open question to the task that asks it.
+    `questions` maps an open question to the task that asks it, `closed` one of the last to what became of it.
     `versions` knows the streams of what is alive; a stream that is not in it is at 0 or finished.
     """
 
@@ -61,6 +64,7 @@ class World:
         self.running: dict[str, None] = {}
         self.sessions: dict[str, str] = {}
         self.questions: dict[str, str] = {}
+        self.closed: OrderedDict[str, str] = OrderedDict()
         self.completed = self.failed = self.cancelled = 0
         self.sealed: dict[str, None] = {}
         self.in_review = 0
@@ -82,6 +86,8 @@ class World:
             self._apply_chain(stream, event)  # type: ignore[arg-type]
         elif stream == POOL:
             self.pool = pool.evolve(self.pool, event)  # type: ignore[arg-type]
+            if isinstance(event, (SoftLimitAsked, SoftLimitAnswered)):
+                self._close_question(event.question_id, event)
 
     def _apply_task(self, position: int, stream: str, event: TaskEvent) -> None:
         before = self.tasks.get(stream)
@@ -94,6 +100,10 @@ class World:
             if isinstance(before, task.Running) and isinstance(after, task.Settling):
                 self._close_session(before.live, after.job.attempts[-1].outcome)
         self._note_questions(stream, before, after)
+        if isinstance(event, (QuestionAnswered, QuestionExpired)):
+            self._close_question(event.question_id, event)
+        elif isinstance(before, task.Sealed):
+            self._close_question(sealed_question(before.job), event)
         if isinstance(after, task.Running) and after.live.session:
             self._open_session(stream, after.live)
         if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
@@ -114,7 +124,12 @@ class World:
         if asks is not asked:
             for question in asked:
                 self.questions.pop(question.question_id, None)
+                if not isinstance(after, task.Running):
+                    self._close_question(question.question_id, None)
             self.questions.update((question.question_id, stream) for question in asks)
+
+    def _close_question(self, question_id: str, event: Event | None) -> None:
+        _remember(self.closed, question_id, what_became(event))
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream
