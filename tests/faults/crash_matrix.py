@@ -31,7 +31,7 @@ from tests.faults.crash_checks import (
 )
 from tests.faults.crash_pool import Breeder, CrashPool, Kill, OwnerGone, breeding, crash_pool
 from tests.faults.crash_scenarios import SCENARIOS, Player, Scenario, settled
-from tests.faults.dying_owner import PHASES
+from tests.faults.dying_owner import AFTER, BEFORE, PHASES
 
 DEEP = ("a simple task", "a chain of steps", "a review")
 """The scenarios in which the recovering owner dies as well."""
@@ -74,16 +74,18 @@ def boundaries(breeder: Breeder, name: str) -> int:
         return len(appends(read_log(pool)))
 
 
-def points(name: str, count: int, deep: bool = False) -> Iterator[Point]:
+def points(name: str, count: int) -> Iterator[Point]:
     """Every point of a scenario whose first owner makes `count` appends."""
     for number in range(1, count + 1):
-        for phase in PHASES:
-            first = Kill(phase, number)
-            if not deep:
-                yield Point(name, (first,))
-                continue
-            for second in range(1, RECOVERING + 1):
-                yield from (Point(name, (first, Kill(again, second))) for again in PHASES[:2])
+        yield from (Point(name, (Kill(phase, number),)) for phase in PHASES)
+
+
+def deep_points(name: str, count: int) -> Iterator[Point]:
+    """The same and a second death in the recovery from each log that the first one can leave."""
+    for number in range(1, count + 1):
+        yield Point(name, (Kill(AFTER, number), Kill(BEFORE, 1)))
+        for second in range(1, RECOVERING + 1):
+            yield Point(name, (Kill(AFTER, number), Kill(AFTER, second)))
 
 
 def sample(name: str, size: int, seed: str) -> list[Point]:
@@ -176,7 +178,8 @@ def main() -> int:
     with breeding() as breeder:
         wanted = [name for name in SCENARIOS if options.only in name and (not options.deep or name in DEEP)]
         counts = {name: boundaries(breeder, name) for name in wanted}
-    todo = [point for name, count in counts.items() for point in points(name, count, options.deep)]
+    which = deep_points if options.deep else points
+    todo = [point for name, count in counts.items() for point in which(name, count)]
     todo = todo[:: options.every]
     print(f"{len(todo)} points; appends: {json.dumps(counts)}", flush=True)
     reports: list[Report] = []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.crash_matrix import DEEP, Point, Report, boundaries, points, sample, try_point
+from tests.faults.crash_matrix import DEEP, Point, Report, boundaries, deep_points, points, sample, try_point
 from tests.faults.crash_pool import Breeder, Kill, breeding
 from tests.faults.crash_scenarios import SCENARIOS
 
@@ -60,4 +60,4 @@ def test_an_owner_may_be_killed_at_every_append_in_every_phase(breeder: Breeder,
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", DEEP)
 def test_a_recovering_owner_may_be_killed_at_every_append_as_well(breeder: Breeder, name: str) -> None:
-    trials(breeder, list(points(name, boundaries(breeder, name), deep=True)))
+    trials(breeder, list(deep_points(name, boundaries(breeder, name))))
