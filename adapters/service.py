@@ -372,6 +372,8 @@ class Service:
             if not await self._carry_out(command, cause):
                 raise RuntimeError(f"a policy asks for what changes nothing: {command}")
             await asyncio.sleep(0)  # so do the effects of these facts
+            if not self._queue.empty():
+                return  # whoever waits comes in between: they react again after it
         self._arm()
 
     def _arm(self) -> None:

@@ -203,11 +203,12 @@ def message_view(owner: str, message: Message, content: str | None = None) -> Vi
 
 def slot_view(status: SlotStatus) -> View:
     """One slot as `pool_status` shows it."""
-    return asdict(status)
+    view: View = msgspec.to_builtins(status)
+    return view
 
 
 def status_view(status: PoolStatus) -> View:
     """The pool as `pool_status` shows it."""
-    view = asdict(status)
-    view["slots"] = [slot_view(s) for s in status.slots]
+    view: View = msgspec.to_builtins(status)  # `asdict` takes twenty times as long, which 64 slots make felt
+    view["slots"] = list(view["slots"])
     return view

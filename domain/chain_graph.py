@@ -16,6 +16,9 @@ from .templates import ERROR, PREVIOUS, near_misses, placeholders
 MAX_STEPS = 1_000
 """A chain has no more steps."""
 
+_SHOWN = 100
+"""So many characters of what is no name are repeated."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -64,7 +67,8 @@ def places(drafts: Sequence[Draft]) -> tuple[Place, ...]:
         needs[draft.name] = usual if draft.needs is None else tuple(dict.fromkeys(draft.needs))
         for need in needs[draft.name]:
             if need not in known:
-                raise _wrong(number, "needs", f"there is no step {need!r}{_perhaps(need, names)}")
+                shown = need[:_SHOWN]
+                raise _wrong(number, "needs", f"there is no step {shown!r}{_perhaps(shown, names)}")
     before = _before(_in_order(names, needs), needs)
     seen = _Seen(before, {draft.name: draft.variables for draft in drafts})
     return tuple(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
+from itertools import islice
 
 from . import chain, pool, provider, slot, soft_limits, standing, task
 from .claiming import (
@@ -99,7 +100,7 @@ def next_wake(world: World) -> int | None:
     times += [question.deadline for _, question in _asked(world)]
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
-    times += [until for _, until in _queue_ends(world, at)]
+    times += [until for _, until in islice(_queue_ends(world, at), 1)]
     times += standing.rest_ends(world)
     if (trial := standing.next_trial(world)) is not None:
         times.append(trial)
@@ -144,13 +145,11 @@ def _asked(world: World) -> Iterator[tuple[str, Question]]:
 
 
 def _queue_ends(world: World, at: pool.Open) -> Iterator[tuple[str, int]]:
-    """The tasks that have never run, whatever they wait for, with the time at which each is given up."""
-    if at.settings.queue_timeout_ms is None:
-        return
-    for task_id in (*(task_id for _, _, task_id in world.pending), *world.parked):
-        job = world.tasks[task_id].job
-        if not job.attempts:
-            yield task_id, job.submitted_at + at.settings.queue_timeout_ms
+    """The tasks that have never run, whatever they wait for, with the time at which each is given up: the
+    earliest first, as time in the log does not go back."""
+    if at.settings.queue_timeout_ms is not None:
+        for task_id in world.unstarted:
+            yield task_id, world.tasks[task_id].job.submitted_at + at.settings.queue_timeout_ms
 
 
 def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
@@ -163,8 +162,9 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
         if question.deadline <= now:
             yield ExpireQuestion(task_id, question.question_id, now)
     for task_id, until in _queue_ends(world, at):
-        if until <= now:
-            yield task.FailTask(task_id, "timed_out_queue", _too_late(world.tasks[task_id]), now)
+        if until > now:
+            break
+        yield task.FailTask(task_id, "timed_out_queue", _too_late(world.tasks[task_id]), now)
     if at.paused is not None and provider.over(at.paused, at.provider, now):
         yield pool.ResumePool()
     for chain_id, going in world.chains.items():

@@ -15,6 +15,7 @@ def canonical(world: World) -> str:
     lines += [f"chain {chain_id} {state!r}" for chain_id, state in sorted(world.chains.items())]
     lines += [f"version {stream} {version}" for stream, version in sorted(world.versions.items())]
     lines += [f"pending {world.pending!r}", f"parked {sorted(world.parked)!r}"]
+    lines += [f"unstarted {list(world.unstarted)!r}"]
     lines += [f"running {sorted(world.running)!r}", f"sessions {sorted(world.sessions.items())!r}"]
     lines += [f"questions {sorted(world.questions.items())!r}", f"closed {list(world.closed.items())!r}"]
     lines += [f"shown {list(world.shown.items())!r}", f"homes {list(world.homes.items())!r}"]

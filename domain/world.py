@@ -43,7 +43,8 @@ class Home:
 class World:
     """All live aggregates at one position of the log.
 
-    `pending` is the queue in claim order. `sessions` maps a conversation to the task whose attempt runs in
+    `pending` is the queue in claim order, `unstarted` those of it (or parked) that never ran, in the order in
+    which they were submitted. `sessions` maps a conversation to the task whose attempt runs in
     it, `shown` to the version of the shared context that it saw last, `homes` to where it ran last,
     `contexts` to how many tokens it held then.
     `questions` maps an open question to the task that asks it, `closed` one of the last to what became of it.
@@ -60,6 +61,7 @@ class World:
         self.versions: dict[str, int] = {}
         self.pending: list[Rank] = []
         self.ranks: dict[str, Rank] = {}
+        self.unstarted: dict[str, None] = {}
         self.parked: dict[str, None] = {}
         self.running: dict[str, None] = {}
         self.sessions: dict[str, str] = {}
@@ -96,7 +98,7 @@ class World:
             return
         if type(after) is not type(before):
             self._leave(stream, before)
-            self._enter(position, stream, after)
+            self._enter(position, stream, before, after)
             if isinstance(before, task.Running) and isinstance(after, task.Settling):
                 self._close_session(before.live, after.job.attempts[-1].outcome)
         self._note_questions(stream, before, after)
@@ -160,15 +162,18 @@ class World:
             case _:
                 pass
 
-    def _enter(self, position: int, stream: str, after: task.Known) -> None:
+    def _enter(self, position: int, stream: str, before: task.Known | None, after: task.Known) -> None:
         match after:
             case task.Pending(job):
                 rank = self.ranks.setdefault(stream, (-job.spec.priority, position, stream))
                 insort(self.pending, rank)
+                if before is None:
+                    self.unstarted[stream] = None
             case task.Parked():
                 self.parked[stream] = None
             case task.Running():
                 self.running[stream] = None
+                self.unstarted.pop(stream, None)
             case task.Sealed():
                 self.sealed[stream] = None
             case task.PendingReview():
@@ -179,6 +184,7 @@ class World:
     def _finish(self, stream: str, after: task.Terminal) -> None:
         self.tasks.pop(stream, None)
         self.ranks.pop(stream, None)
+        self.unstarted.pop(stream, None)
         del self.versions[stream]
         match after:
             case task.Completed():

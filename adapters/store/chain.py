@@ -101,6 +101,9 @@ def verified(rows: Iterable[Row], start: Head, path: str) -> Iterator[Row]:
         yield row
 
 
+_UNDECODABLE = (KeyError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 def decoded(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Recorded]:
     """The events of `rows`.
 
@@ -140,7 +143,7 @@ def replayed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Replayed]
             if correlation is None:
                 correlation = sealed.c
             yield position, stream, version, sealed.d, sealed.t, correlation
-    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise _undecodable(codec, position, topic, error, path) from error
 
 
@@ -150,7 +153,7 @@ def _sealed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[tuple[Row,
     try:
         for row in rows:
             yield row, decoders[row[3]](row[4])
-    except (KeyError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNDECODABLE as error:
         raise _undecodable(codec, row[0], row[3], error, path) from error
 
 

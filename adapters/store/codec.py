@@ -118,7 +118,8 @@ class Codec:
 
         Raises:
             UnknownEvent: a newer program wrote it.
-            msgspec.MsgspecError: the bytes are not such an event. UnicodeDecodeError: nor text.
+            msgspec.MsgspecError: the bytes are not such an event. UnicodeDecodeError: they are no text.
+            RecursionError: they are nested without end.
         """
         decoder = self.decoders.get(topic)
         if decoder is None:

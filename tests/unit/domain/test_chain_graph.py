@@ -57,6 +57,10 @@ def test_an_unknown_need_is_refused_with_what_was_meant() -> None:
     assert "there is no step 'q'" in problem(Draft("build", "", ("q",)))
 
 
+def test_a_long_need_is_not_repeated_whole() -> None:
+    assert len(problem(Draft("build", "", ("q" * 5_000,)))) < 500
+
+
 @pytest.mark.parametrize(
     ("drafts", "path"),
     [

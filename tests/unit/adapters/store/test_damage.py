@@ -5,13 +5,13 @@ from __future__ import annotations
 import resource
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from claude_pool.adapters.store.chain import EMPTY
+from claude_pool.adapters.store.chain import EMPTY, decoded, replayed
 from claude_pool.adapters.store.codec import Codec
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import all_events, default_codec
@@ -270,3 +270,11 @@ def test_a_sidecar_is_not_written_through_a_link(path: Path) -> None:
         opened(path)
 
     assert elsewhere.read_bytes() == before
+
+
+@pytest.mark.parametrize("read", [decoded, replayed])
+def test_an_event_that_is_nested_without_end_is_a_broken_log(read: Callable[..., Iterator[object]]) -> None:
+    state = b'{"a":"policy","c":"c","t":1,"d":{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}}"
+    row = (1, "slot-0", 1, "slot.revived.v1", state, b"")
+    with pytest.raises(LogBroken, match="cannot be decoded"):
+        list(read(default_codec(), [row], "log"))
