@@ -51,6 +51,9 @@ SUBMIT_MS, STATUS_MS = 50.0, 20.0
 FLAT_MB_PER_MINUTE = 1.0
 """An owner whose queue stays as long as it is grows by no more."""
 
+SLOW_SECONDS = 0.25
+"""Calls that take longer are told with when they were made: a stall looks unlike a slow pool."""
+
 SEED = 1
 LINE_BYTES = 32 * 1024 * 1024
 ANSWER = "[[reply: The answer is forty-two.]] What is the answer?"
@@ -82,6 +85,7 @@ class Tally:
     seconds: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     late: list[float] = field(default_factory=list[float])
     refused: list[str] = field(default_factory=list[str])
+    slow: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
 
 
 class Client:
@@ -122,6 +126,8 @@ class Client:
         tally.late.append(time.perf_counter() - due)
         heard, message = await self.request("tools/call", {"name": tool, "arguments": given})
         tally.seconds.setdefault(tool, []).append(heard - due)
+        if heard - due > SLOW_SECONDS:
+            tally.slow.append((due, heard - due))
         result = cast("dict[str, Any]", message.get("result") or {"isError": True, "content": [message]})
         if result.get("isError"):
             tally.refused.append(str(result["content"][0]))
@@ -294,6 +300,12 @@ def _report(table: Table, phase: str, tally: Tally, baseline: dict[str, list[flo
             )  # fmt: skip
     if tally.refused:
         table.add(Row(f"{phase}: refused", str(len(tally.refused)), "", "", tally.refused[0][:80], False))
+    if tally.slow:
+        first, last = tally.slow[0][0], tally.slow[-1][0]
+        moments = sorted({int(due - first) for due, _ in tally.slow})
+        worst = ms(max(seconds for _, seconds in tally.slow))
+        note = f"in {len(moments)} different seconds of {last - first:.0f}"
+        table.add(Row(f"  {phase}: calls above {SLOW_SECONDS:g} s", str(len(tally.slow)), worst, "", note))
     if bound:
         table.add(Row("  the generator's own lateness, p99", ms(p99(tally.late))))
 
