@@ -38,6 +38,7 @@ from .claude.project_text import project_text
 from .claude.settlement import settle_transcript
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .config.credentials import account
+from .config.settings import pool_depth
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
@@ -118,6 +119,7 @@ class Workshop:
     trust_project: bool = False
     prices: PriceList = field(default_factory=price_list)
     secrets: Secrets | None = None
+    max_depth: int = 1
 
     def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
         """What a call to a model costs, at least and at worst."""
@@ -325,7 +327,8 @@ def make_driver(
         transcripts_dir=transcripts,
         prices=workshop.prices,
         pass_env=workshop.pass_env,
-        depth=int(workshop.environ.get("CLAUDE_POOL_DEPTH", "0")) + 1,
+        depth=pool_depth(workshop.environ) + 1,
+        max_depth=workshop.max_depth,
         trust_project=workshop.trust_project,
         silence_ms=silence_ms,
         secrets=secrets,

@@ -48,9 +48,9 @@ class DriverSettings:
     `pool` names the pool in cookies and must be the same each time the same pool runs. `runtime_dir` is a
     short private folder for sockets, temporary files and options; `transcripts_dir` gets one file an
     attempt. `environ` is the environment to choose from; `pass_env` names more of it to hand on. `depth`
-    counts pools inside pools. `trust_project` lets slots load the repository's settings, hooks and servers.
-    `silence_ms` is what the turns of this owner have; the CLI's own patience follows it. `secrets` are kept
-    out of what slots print; None: those of `environ`.
+    counts pools inside pools, and `max_depth` is how far they may go. `trust_project` lets slots load the
+    repository's settings, hooks and servers. `silence_ms` is what the turns of this owner have; the CLI's
+    own patience follows it. `secrets` are kept out of what slots print; None: those of `environ`.
     """
 
     cli: Cli
@@ -61,6 +61,7 @@ class DriverSettings:
     prices: PriceList
     pass_env: tuple[str, ...] = ()
     depth: int = 1
+    max_depth: int = 1
     trust_project: bool = False
     silence_ms: int = 300_000
     secrets: Secrets | None = None
@@ -225,7 +226,14 @@ class ClaudeDriver:
         )
         environment = slot_environment(
             settings.environ,
-            SlotEnvironment(cookie, str(folder), settings.depth, settings.pass_env, settings.silence_ms),
+            SlotEnvironment(
+                cookie,
+                str(folder),
+                settings.depth,
+                settings.pass_env,
+                settings.silence_ms,
+                settings.max_depth,
+            ),
         )
         return Spawn(
             launch.slot_id,

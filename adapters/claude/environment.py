@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 COOKIE = "CLAUDE_POOL_COOKIE"
 DEPTH = "CLAUDE_POOL_DEPTH"
+MAX_DEPTH = "CLAUDE_POOL_MAX_DEPTH"
 
 _NAMES = frozenset(
     (
@@ -46,7 +47,8 @@ class SlotEnvironment:
     """What one slot's environment is made from, beside the caller's own.
 
     `cookie` marks every process of the slot; `private_dir` is the slot's own short folder for temporary
-    files and sockets; `depth` counts pools inside pools (1: a slot of an outermost pool). `pass_env`
+    files and sockets; `depth` counts pools inside pools (1: a slot of an outermost pool), and where
+    `max_depth` is more the slot may have a pool of its own. `pass_env`
     names further variables to hand on. `silence_ms` is how long a turn may be silent: the CLI asks again for
     an answer that stalls well before, and holds no request for much longer.
     """
@@ -56,6 +58,7 @@ class SlotEnvironment:
     depth: int = 1
     pass_env: tuple[str, ...] = ()
     silence_ms: int = 300_000
+    max_depth: int = 1
 
     @property
     def stream_idle_ms(self) -> int:
@@ -87,6 +90,8 @@ def slot_environment(environ: Mapping[str, str], slot: SlotEnvironment) -> dict[
             "API_TIMEOUT_MS": str(slot.request_ms),
         }
     )
+    if slot.max_depth > slot.depth:
+        chosen[MAX_DEPTH] = str(slot.max_depth)
     return chosen
 
 

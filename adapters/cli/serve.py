@@ -11,7 +11,7 @@ from claude_pool.domain.errors import PoolError
 
 from ..config.argv import parse
 from ..config.layers import TOOLSETS_VARIABLE
-from ..config.settings import Settings, settle
+from ..config.settings import Settings, refuse_inside, settle
 from ..config.values import read_toolsets
 from ..handover import greeting, reach, refusal
 from ..relay import Relay
@@ -36,6 +36,7 @@ def serve(flags: Mapping[str, object], toolsets: str | None) -> int:
         signal.signal(number, _leave)
     try:
         settings = settle(flags, os.environ)
+        refuse_inside(settings, os.environ)
         asked = toolsets or os.environ.get(TOOLSETS_VARIABLE) or "default"
         chosen = read_toolsets(asked, "--toolsets" if toolsets else TOOLSETS_VARIABLE)
     except PoolError as error:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.errors import InvalidArgument, WrongState
 
 from ..client import Client
-from ..config.settings import Settings, settle
+from ..config.settings import Settings, refuse_inside, settle
 from ..handover import NoOwner, Unavailable, connect, greeting, reach
 from . import output
 
@@ -48,7 +48,9 @@ class Shell:
 
         Raises:
             Unavailable: no owner can be started or reached. NoOwner: there is none, and none shall start.
+            WrongState: this process runs in a slot.
         """
+        refuse_inside(self.settings, os.environ)
         explicit = self.settings.layers.explicit if insist else {}
         hello = greeting(
             "shell", toolsets="all", explicit=explicit, working_dir=self.settings.places.work_tree, **more
@@ -105,7 +107,7 @@ class Shell:
         try:
             with self.owner(start=False) as client:
                 return ask(client)
-        except NoOwner:
+        except (NoOwner, WrongState):
             pass
         except Unavailable as error:
             output.note(f"{error.message} What follows is read from the log.")

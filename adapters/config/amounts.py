@@ -73,6 +73,8 @@ IDLE_SECONDS = Range("seconds", 0.001, 31_622_400, zero=True)
 WAIT_SECONDS = Range("seconds", 0, 1_000_000_000)
 """How long a caller waits. Calls of the pool cap it far below."""
 
+DEPTH = Range("a whole number of pools", 1, 8, whole=True)
+
 SLOTS = Range("a whole number of slots", 1, 1_000, whole=True)
 
 

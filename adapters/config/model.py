@@ -21,6 +21,7 @@ from pydantic import (
 from ..places import Places
 from .amounts import (
     ATTEMPT_SECONDS,
+    DEPTH,
     DOLLARS,
     IDLE_SECONDS,
     QUESTION_SECONDS,
@@ -87,6 +88,7 @@ class PoolOptions(BaseModel):
     claude: str | None = None
     trust_project: bool = False
     pass_env: tuple[_Variable, ...] = ()
+    max_depth: Annotated[int, _in(DEPTH)] = 1
     embedded: bool = False
     on_disconnect: Literal["finish", "stop"] = "finish"
     idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from .amounts import (
     ATTEMPT_SECONDS,
+    DEPTH,
     DOLLARS,
     IDLE_SECONDS,
     QUESTION_SECONDS,
@@ -143,6 +144,10 @@ OPTIONS = (
         trusted=True,
     ),
     Option("pass_env", "list", "Further variables that slots are handed, by comma.", (), trusted=True),
+    Option(
+        "max_depth", "number", "So many pools inside of one another, with the outermost.", 1,
+        trusted=True, range=DEPTH,
+    ),
     Option("embedded", "switch", "Be the owner, for as long as standard input is open.", False),
     Option(
         "on_disconnect", "disconnect",

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
+from claude_pool.domain.errors import WrongState
+
 from ..places import Places, find
 from .credentials import digests
 from .layers import Files, Layers, combine, user_file
@@ -14,6 +16,10 @@ _NOT_COMPARED = (
     "state_dir", "working_dir", "embedded", "accept_rollback", "allow_project_keys", "on_disconnect",
 )  # fmt: skip
 """Options that place a pool, or concern one start or one connection: two callers may differ in them."""
+
+
+DEPTH_VARIABLE = "CLAUDE_POOL_DEPTH"
+"""How slots and what they start are marked: a number, 1 in the slots of an outermost pool."""
 
 
 class Settings(NamedTuple):
@@ -56,6 +62,28 @@ def settle(flags: Mapping[str, object], environ: Mapping[str, str], base: str | 
         layers = combine(flags, environ, files._replace(project=places.project_file), base)
         places = places._replace(**_moved(layers, environ, base, places))
     return Settings(places, layers, digests(environ))
+
+
+def pool_depth(environ: Mapping[str, str]) -> int:
+    """In how many pools' slots this process runs; a mark that is no number counts as one."""
+    mark = environ.get(DEPTH_VARIABLE, "0").strip()
+    return int(mark) if mark.isascii() and mark.isdigit() and len(mark) < 4 else 1
+
+
+def refuse_inside(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Keep what a slot runs from using pools, which could go on without end.
+
+    Raises:
+        WrongState: this process runs in a slot, and the pools around it allow no further one.
+    """
+    depth = pool_depth(environ)
+    if depth >= cast("int", settings.layers.values["max_depth"]):
+        raise WrongState(
+            subject="this process",
+            state=f"in a slot of a pool ({DEPTH_VARIABLE}={depth})",
+            problem="slots neither start nor use a pool, unless the outermost one was started with a "
+            f"--max-depth above {depth}",
+        )
 
 
 def differences(

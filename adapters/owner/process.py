@@ -53,6 +53,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             chosen.trust_project,
             prices,
             secrets,
+            chosen.max_depth,
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)

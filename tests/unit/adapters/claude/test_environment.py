@@ -91,3 +91,11 @@ def test_nothing_is_invented(environ: dict[str, str], passed: list[str]) -> None
     slot = made(environ, SlotEnvironment(_SLOT.cookie, _SLOT.private_dir, 2, tuple(passed)))
     assert {name: slot[name] for name in ours} == ours
     assert all(slot[name] == environ[name] for name in slot.keys() - ours.keys())
+
+
+@pytest.mark.parametrize(("depth", "most", "told"), [(1, 1, None), (1, 3, "3"), (2, 2, None), (2, 3, "3")])
+def test_a_slot_that_may_have_a_pool_is_told_how_far_they_may_go(
+    depth: int, most: int, told: str | None
+) -> None:
+    slot = made({}, SlotEnvironment("c", "/run/x", depth, max_depth=most))
+    assert (slot["CLAUDE_POOL_DEPTH"], slot.get("CLAUDE_POOL_MAX_DEPTH")) == (str(depth), told)

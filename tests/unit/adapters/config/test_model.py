@@ -10,7 +10,7 @@ from claude_pool.adapters.config.credentials import credentials, digests
 from claude_pool.adapters.config.layers import Files
 from claude_pool.adapters.config.model import Effective, PoolOptions, resolve, resolve_files
 from claude_pool.adapters.config.options import OPTIONS
-from claude_pool.adapters.config.settings import differences, settle
+from claude_pool.adapters.config.settings import differences, pool_depth, settle
 from claude_pool.domain.errors import InvalidArgument
 
 
@@ -200,3 +200,10 @@ def test_places_and_the_way_of_starting_are_not_differences() -> None:
     explicit = {"state_dir": "/a", "working_dir": "/b", "embedded": True, "allow_project_keys": ["claude"]}
 
     assert differences(PoolOptions().model_dump(mode="json"), {}, explicit, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("mark", "depth"), [(None, 0), ("0", 0), ("1", 1), (" 2 ", 2), ("x", 1), ("-1", 1), ("", 1)]
+)
+def test_a_mark_of_a_slot_that_is_no_number_counts_as_one(mark: str | None, depth: int) -> None:
+    assert pool_depth({} if mark is None else {"CLAUDE_POOL_DEPTH": mark}) == depth
