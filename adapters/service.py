@@ -366,6 +366,8 @@ class Service:
     async def _let_policies_react(self) -> None:
         if not self.policies_on:
             return
+        if self.out_of_room is not None and self.world.open_pool().stopping is None:
+            return  # Nothing more begins; the order to stop is in the queue.
         surroundings = self.surroundings()
         while (command := next_command(self.world, surroundings, self._system.now())) is not None:
             cause = Origin(Actor.POLICY, None, self.world.position)

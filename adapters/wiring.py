@@ -57,6 +57,7 @@ from .store.index import Index
 from .store.memory import MemoryEventLog
 from .store.registry import default_codec
 from .store.sqlite import SqliteEventLog
+from .store.surface import network_file_system
 from .surroundings import ProjectTexts
 from .system import RealSystem, System, new_uuid, wall_ms
 
@@ -136,6 +137,8 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         StoreError: the log cannot be used; nothing was changed.
     """
     log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
+    if kind := network_file_system(places.state_dir):
+        _log.warning("the log lies on a network file system (%s), where its locks do not hold", kind)
     ballast = Ballast(Path(places.log))
     try:
         ballast.take()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from claude_pool.domain.errors import PoolError
 
 from ..config.layers import home
 from ..handover import Unavailable, connect, greeting
+from ..store.surface import network_file_system, resets_safely
 from . import exits, output
 from .shell import Shell
 
@@ -56,6 +58,7 @@ def examine(shell: Shell) -> Iterator[Finding]:
     yield _git()
     if options.state != "fail":
         yield _store(shell)
+        yield _sqlite()
         yield _space(shell)
         yield _owner(shell)
     yield _files()
@@ -127,6 +130,9 @@ def _store(shell: Shell) -> Finding:
     if not os.access(_existing(places.state_dir), os.W_OK | os.X_OK):
         fix = "Make it writable, or name another place with --state-dir."
         return Finding("store", "fail", f"{places.state_dir} cannot be written", fix)
+    if kind := network_file_system(_existing(places.state_dir)):
+        fix = "Name a place on a local disk with --state-dir: the log's locks do not hold on this one."
+        return Finding("store", "warn", f"{places.state_dir} lies on a network file system ({kind})", fix)
     if not os.path.exists(places.log):
         return Finding("store", "ok", f"{places.state_dir} (no log yet)")
     try:
@@ -140,6 +146,13 @@ def _store(shell: Shell) -> Finding:
             "store", "fail", f"[{error.code}] {error.message}", "Look with `claude-pool replay --check`."
         )
     return Finding("store", "ok", f"{places.log} ({position} events)")
+
+
+def _sqlite() -> Finding:
+    if resets_safely():
+        return Finding("sqlite", "ok", sqlite3.sqlite_version)
+    held = "before 3.51.3 it may lose data where several connections checkpoint; here only the owner's does"
+    return Finding("sqlite", "ok", f"{sqlite3.sqlite_version} ({held})")
 
 
 def _space(shell: Shell) -> Finding:

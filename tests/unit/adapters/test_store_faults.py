@@ -24,7 +24,7 @@ from claude_pool.domain.errors import PoolError
 from claude_pool.domain.invariants import check
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Event as DomainEvent
-from claude_pool.domain.slot_events import LaunchStarted
+from claude_pool.domain.slot_events import LaunchStarted, SlotClaimed
 from claude_pool.domain.task_events import AttemptStarted
 from claude_pool.domain.values import Outcome, attempt_id
 
@@ -141,10 +141,14 @@ def judge(state: Path, trial: Trial, fault: Fault) -> None:
     started = {attempt_id(stream, e.attempt) for _, stream, _, e in events if isinstance(e, AttemptStarted)}
     assert trial.acknowledged <= streams, where
     assert {turn.attempt for _, turn in trial.driver.turns} <= started, where
-    assert len(trial.driver.launches) <= sum(isinstance(e, LaunchStarted) for *_, e in events), where
+    assert len(trial.driver.launches) <= sum(intends_a_process(e) for *_, e in events), where
     assert trial.ended or trial.answers_again, where
     asyncio.run(live(state, Trial(ScriptedDriver(answer)), calls=0))
     assert read(state, where)[: len(events)] == events, where
+
+
+def intends_a_process(event: DomainEvent) -> bool:
+    return isinstance(event, LaunchStarted) or (isinstance(event, SlotClaimed) and event.replaces)
 
 
 def read(state: Path, where: object) -> list[Event]:
