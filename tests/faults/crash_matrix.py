@@ -15,8 +15,9 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.faults.crash_checks import (
     Faults,
@@ -166,31 +167,22 @@ def _users_repository(pool: CrashPool) -> tuple[str, str, str]:
 # ---------------------------------------------------------------------------- the whole of it
 
 
-def run_part(part: list[Point]) -> list[Report]:
-    """Some points, one after the other."""
-    with breeding() as breeder:
-        return [try_point(breeder, point) for point in part]
-
-
 def main() -> int:
     """Run what the command line asks for."""
     options = _options()
-    with breeding() as breeder:
+    reports: list[Report] = []
+    with breeding() as breeder, ThreadPoolExecutor(options.jobs) as workers:
         wanted = [name for name in SCENARIOS if options.only in name and (not options.deep or name in DEEP)]
         counts = {name: boundaries(breeder, name) for name in wanted}
-    which = deep_points if options.deep else points
-    todo = [point for name, count in counts.items() for point in which(name, count)]
-    todo = todo[:: options.every]
-    print(f"{len(todo)} points; appends: {json.dumps(counts)}", flush=True)
-    reports: list[Report] = []
-    started = time.monotonic()
-    with ProcessPoolExecutor(options.jobs) as workers:
-        parts = [workers.submit(run_part, todo[at : at + 20]) for at in range(0, len(todo), 20)]
-        for done in as_completed(parts):
-            for report in done.result():
-                reports.append(report)
-                _tell(report)
-            print(f"{len(reports)}/{len(todo)} after {time.monotonic() - started:.0f} s", flush=True)
+        which = deep_points if options.deep else points
+        todo = [point for name, count in counts.items() for point in which(name, count)][:: options.every]
+        print(f"{len(todo)} points; appends: {json.dumps(counts)}", flush=True)
+        started = time.monotonic()
+        for report in workers.map(partial(try_point, breeder), todo):
+            reports.append(report)
+            _tell(report)
+            if len(reports) % 20 == 0:
+                print(f"{len(reports)}/{len(todo)} after {time.monotonic() - started:.0f} s", flush=True)
     return _summary(reports)
 
 
