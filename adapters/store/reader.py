@@ -86,8 +86,16 @@ def connect(path: Path, mode: str, busy_timeout_ms: int) -> sqlite3.Connection:
 
 
 def last(cursor: sqlite3.Cursor | sqlite3.Connection) -> Head:
-    """The end of the log that `cursor` reads."""
+    """The end of the log that `cursor` reads.
+
+    Raises:
+        sqlite3.DatabaseError: the row there is none that was ever written.
+    """
     row = cursor.execute(f"SELECT rowid, hash FROM {EVENTS} ORDER BY rowid DESC LIMIT 1").fetchone()
+    if row and not (isinstance(row[0], int) and isinstance(row[1], bytes)):
+        damage = sqlite3.DatabaseError("the last event has no position or no hash")
+        damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damage
     return Head(*row) if row else EMPTY
 
 

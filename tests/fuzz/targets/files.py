@@ -110,7 +110,8 @@ def workflow_ground(_folder: Path) -> Generator[Probe]:
         try:
             assert parse_workflow(said, "w").steps
         except Fault as fault:
-            assert fault.problem and 0 <= fault.line <= said.count("\n") + 2, (fault.line, fault.problem)
+            lines = len(said.splitlines()) + 2
+            assert fault.problem and 0 <= fault.line <= lines, (fault.line, fault.problem)
 
     yield probe
 

@@ -26,7 +26,7 @@ _DEFINITIONS = {
     for name, tool in sorted(BY_NAME.items())
 }
 _PATIENT = ("wait_seconds", "timeout_seconds")
-_ERROR = re.compile(r"\[([a-z_]+)\] \S")
+_ERROR = re.compile(r"\[([a-z_]+)\] ")
 _POOL_LASTS = 250
 """So many calls are made to one pool: what they leave behind makes each later one slower."""
 
