@@ -87,6 +87,7 @@ class CliModel:
         self.disk: dict[str, int] = {}
         self.asked: set[str] = set()
         self.trees: dict[str, Workplace] = {}
+        self.removed: dict[str, Workplace] = {}
         self.cleared = 0
 
     def observe(self, facts: Sequence[Fact]) -> None:
@@ -199,12 +200,14 @@ class CliModel:
 
     def kept(self, slot_id: str, works: bool = True) -> Command:
         """The slot's work is in commits, or cannot be committed."""
-        effect, tree = self.effects.pop(slot_id), self.trees[slot_id]
+        effect = self.effects.pop(slot_id)
+        tree = self.trees.get(slot_id) or self.removed[slot_id]  # an owner may die before it says so
         assert isinstance(effect, Keeping)
         if not works:
             return RecordWorkNotKept(slot_id, "There is a repository inside.")
         if effect.remove:
-            del self.trees[slot_id]
+            self.removed[slot_id] = tree
+            self.trees.pop(slot_id, None)
         return RecordWorkKept(slot_id, WorkKept(tree.branch, tree.base, "h", 1, Text(), effect.remove))
 
     def gone(self, slot_id: str, *, expected: bool, now: int) -> Command:

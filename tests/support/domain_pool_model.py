@@ -14,7 +14,6 @@ from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkplaceRequested
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
-from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
@@ -29,6 +28,7 @@ from .domain_claims import check_rest, check_views, check_wake
 from .domain_cli_model import Clearing, CliModel, Effect, Housing, Keeping, Launching, Stopping, Turning
 from .domain_ledger import Ledger
 from .domain_messages import Post
+from .domain_processes import check_processes
 from .domain_story import NOW, Story, outcome, session_name
 
 HEALING_ROUNDS = 400
@@ -113,44 +113,10 @@ class PoolModel:
         self.ledger.check(self.world)
         self.chains.check(self.world, self.now)
         self.post.check(self.world)
-        self._check_processes()
+        check_processes(self.world, self.cli)
         check_rest(self.story, self.now)
         check_wake(self.story, self.now)
         check_views(self.story, self.now)
-
-    def _check_processes(self) -> None:
-        at_most = self.world.open_pool().settings.max_slots
-        without = {*self.at_work(Housing), *self.at_work(Keeping)}
-        assert len({*self.cli.processes, *self.cli.effects} - without) <= at_most, "too many processes"
-        for slot_id, at in self.world.slots.items():
-            process, effect = self.cli.processes.get(slot_id), self.cli.effects.get(slot_id)
-            self._check_housing(at)
-            match at:
-                case slot.Idle(_, believed):
-                    assert process is not None and effect is None
-                    assert (process.launch, process.holds) == (believed.launch, believed.holds)
-                case slot.Clearing():
-                    assert isinstance(effect, Clearing)
-                case slot.Stopping():
-                    assert isinstance(effect, Stopping)
-                case slot.Starting():
-                    assert isinstance(effect, Launching)
-                case slot.Busy():
-                    assert isinstance(effect, Turning if at.process is not None else Launching)
-                case slot.Preparing():
-                    assert process is None and isinstance(effect, (Housing, Keeping))
-                case slot.Cold() | slot.Failed() | slot.Stopped():
-                    assert process is None, f"{slot_id} has a process nobody knows of"
-                    assert (effect is None) == (at.card.housing.stage is not Stage.KEEPING)
-
-    def _check_housing(self, at: slot.Present) -> None:
-        """Who works has a work tree of its own, or none, as the pool is set; and nothing works elsewhere."""
-        home, own = at.card.housing.workplace, self.world.open_pool().settings.worktree
-        assert at.card.options.working_dir == (None if home is None else home.directory)
-        if isinstance(at, (slot.Starting, slot.Idle, slot.Clearing, slot.Busy)):
-            assert (home is not None) == own and (not own or at.card.housing.stage is Stage.MADE)
-        if isinstance(at, slot.Stopped) and at.retired and at.card.slot_id in self.cli.trees:
-            assert at.card.housing.problem or at.card.housing.unkept
 
     # Owners.
 
