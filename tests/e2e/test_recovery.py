@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from claude_pool.adapters.demo.scripted_api import running_api
+
 from tests.support.commands import Shell, a_shell
+from tests.support.real_cli import bundled_cli, cli_environment
 from tests.support.waiting import until_sync
+
+CUT_OFF = "Your work on the task below was cut off."
 
 
 def until_state(shell: Shell, task_id: str, state: str) -> None:
@@ -74,3 +80,27 @@ def transcript(shell: Shell, task_id: str) -> bytes:
     """What the slot has printed for a task so far."""
     path = shell.state / "transcripts" / f"{task_id}.1.jsonl"
     return path.read_bytes() if path.exists() else b""
+
+
+@pytest.mark.real
+def test_a_conversation_of_the_real_cli_is_taken_up_once_after_its_owner_was_killed(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with running_api() as api:
+        environment = cli_environment(tmp_path / "home", api.url)
+        with a_shell(tmp_path, environment=environment, CLAUDE_POOL_CLAUDE=str(bundled_cli())) as shell:
+            task_id = shell.run("submit", f"[[until: {gate}]] [[reply: done]] work").strip()
+            until_sync(lambda: b"content_block_delta" in transcript(shell, task_id), 60)
+
+            shell.kill_owner()
+            gate.touch()
+            shell.run("wait", task_id)
+
+            view = shell.json("task", task_id)
+            assert (view["state"], view["output"], view["attempts"]) == ("completed", "done", 2)
+            status = shell.json("status")
+            assert status["spent_microdollars"] == view["cost_microdollars"] > 0
+            assert status["reserved_microdollars"] == 0
+            assert "its on_interrupt decided: resume" in shell.run("why", task_id)
+            shell.run("replay", "--check")
+    prompts = [call.prompt for call in api.calls if "work" in call.prompt]
+    assert [CUT_OFF in prompt for prompt in prompts] == [False, True], "it ran once more, and was told so"

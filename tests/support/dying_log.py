@@ -58,6 +58,6 @@ async def owner(
     store, workshop = open_store(places), Workshop(None, {}, folder)
     log = DyingLog(store.log, appends, before)
     dying = replace(store, log=cast("EventLog", log))
-    chosen = Settings(**{"slots": 1, "working_dir": str(folder), **settings})
+    chosen = Settings(slots=1, working_dir=str(folder), **settings)
     async with running_pool(dying, workshop, chosen, None, False, driver=driver) as running:
         yield running, log

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from claude_pool.adapters.chains import ChainRequest, StepRequest
-from claude_pool.adapters.requests import TaskRequest
+from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
 from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.views import View
 from claude_pool.adapters.wiring import Running
@@ -27,7 +26,7 @@ from tests.support.scripted_pool import WAIT_SECONDS
 from tests.support.waiting import until
 
 CUT_OFF = "Your work on the task below was cut off."
-SPOKEN = {
+SPOKEN: dict[str, object] = {
     "type": "assistant",
     "message": {
         "id": "msg_1", "model": "claude-haiku-4-5", "role": "assistant", "content": [],
@@ -67,9 +66,9 @@ class Slots:
 Scene = Callable[[Running], Awaitable[str]]
 
 
-async def crashed(slots: Slots, scene: Scene, **settings: object) -> str:
+async def crashed(slots: Slots, scene: Scene, **settings: int) -> str:
     """What the scene came to; its owner died when it was over."""
-    async with owner(slots.folder, slots.driver(), **settings) as (running, log):
+    async with owner(slots.folder, slots.driver(), FOR_EVER, "", **settings) as (running, log):
         found = await scene(running)
         log.left = 0
     slots.hangs = False
