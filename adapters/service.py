@@ -35,11 +35,12 @@ from claude_pool.domain.errors import (
     VersionConflict,
 )
 from claude_pool.domain.funding import Price
-from claude_pool.domain.policies import Surroundings, next_command, next_wake
+from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
 from claude_pool.domain.pool_events import PoolPaused
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
+from claude_pool.domain.room import Disk
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
     QuestionAsked,
@@ -147,6 +148,7 @@ class Service:
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
+        self.look_at_disk: Callable[[], Disk | None] = lambda: None
         self.make_room: Callable[[], bool] = lambda: False
         """Gives up what is kept for a full disk; whether there was any."""
         self.out_of_room: StoreFull | None = None
@@ -382,14 +384,15 @@ class Service:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        wake = next_wake(self.world)
-        if wake is not None:
-            delay = min(max(wake - self._system.now(), 0), LONGEST_TIMER_MS) / 1000
+        wake, look = next_wake(self.world), looks_again_after(self.world)
+        if wake is not None or look is not None:
+            waits = LONGEST_TIMER_MS if wake is None else max(wake - self._system.now(), 0)
+            delay = min(waits, LONGEST_TIMER_MS if look is None else look, LONGEST_TIMER_MS) / 1000
             self._timer = asyncio.get_running_loop().call_later(delay, self.react)
 
     def surroundings(self) -> Surroundings:
         """What processes are told of their directories beside their options, as digests, read now."""
-        return Surroundings(self.refresh_surroundings(), self.price)
+        return Surroundings(self.refresh_surroundings(), self.price, self.look_at_disk())
 
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""

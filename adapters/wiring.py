@@ -39,6 +39,7 @@ from .claude.settlement import settle_transcript
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .config.credentials import account
 from .config.settings import pool_depth
+from .disk import DiskWatch
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .messages import Messages
@@ -110,7 +111,8 @@ class Running:
 class Workshop:
     """How slots are made: which CLI and environment, what they may load of a project, what tokens cost.
 
-    `secrets` are kept out of what the pool writes down; None: those of `environ`.
+    `secrets` are kept out of what the pool writes down; None: those of `environ`. No attempt starts while
+    less than `min_free_disk_mb` is free beside the transcripts.
     """
 
     claude: str | None
@@ -121,6 +123,7 @@ class Workshop:
     prices: PriceList = field(default_factory=price_list)
     secrets: Secrets | None = None
     max_depth: int = 1
+    min_free_disk_mb: int = 0
 
     def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
         """What a call to a model costs, at least and at worst."""
@@ -198,6 +201,7 @@ async def running_pool(
     service.refresh_surroundings = texts.digests
     service.price = workshop.quote
     service.make_room = store.make_room
+    service.look_at_disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb).look
     messages, progress = Messages(service, store.texts, system), Progress(system)
     driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)
@@ -321,7 +325,7 @@ def make_driver(
     try:
         cli = locate.locate(workshop.claude, workshop.environ)
     except SlotFailure as failure:
-        return NoCliDriver(failure), None
+        return NoCliDriver(failure, lambda: locate.locate(workshop.claude, workshop.environ)), None
     settings = DriverSettings(
         cli=cli,
         pool=pool_id,

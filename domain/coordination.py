@@ -48,6 +48,7 @@ from .funding import (
 )
 from .pool_events import ProviderServed
 from .records import Event, Fact
+from .room import DISK_SPACE
 from .slot_events import SlotEvent
 from .soft_limits import SOFT_LIMIT
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
@@ -540,7 +541,7 @@ def waiting_for(world: World, state: task.Known) -> str | None:
         case task.Pending(job):
             at = world.open_pool()
             if at.paused is not None:
-                held = at.paused.reason in provider.HOLDS
+                held = at.paused.reason in (*provider.HOLDS, DISK_SPACE)
                 return at.paused.reason if held else f"paused: {at.paused.reason}"
             if at.stopping is not None:
                 return "stopping"

@@ -32,6 +32,7 @@ from .ledger import next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
+from .room import DISK_SPACE, LOOKS_AGAIN_MS, Disk
 from .settling import settlements
 from .soft_limits import SOFT_LIMIT
 from .values import Options
@@ -41,10 +42,12 @@ from .world import Rank, World
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an adapter knows that the log does not: what it adds to the launch of a process, as a digest by
-    working directory, and what an API call costs (None: any share of the budget will do)."""
+    working directory, what an API call costs (None: any share of the budget will do), and how much room the
+    disk has (None: there is no floor)."""
 
     by_directory: Mapping[str, str]
     price: Price | None = None
+    disk: Disk | None = None
 
     def at(self, directory: str | None) -> str:
         """The digest for one directory; empty where nothing is known of it."""
@@ -108,11 +111,18 @@ def next_wake(world: World) -> int | None:
     return min(times, default=None)
 
 
+def looks_again_after(world: World) -> int | None:
+    """How long (ms) the surroundings may go unseen though nothing happens; None: until something does."""
+    pause = world.open_pool().paused
+    return LOOKS_AGAIN_MS if pause is not None and pause.reason == DISK_SPACE else None
+
+
 def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Command]:
     at = world.pool
     if isinstance(at, pool.Unopened) or at.owner is None:
         return
     yield from _expiries(world, at, now)
+    yield from _for_room(at, surroundings.disk)
     yield from _endings(world, at, now)
     yield from settlements(world, now)
     yield from _unparkings(world, now)
@@ -172,6 +182,15 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
         if deadline is not None and deadline <= now:
             yield chain.ExpireChain(chain_id, now)
     yield from _overdue(world, now)
+
+
+def _for_room(at: pool.Open, disk: Disk | None) -> Iterator[Command]:
+    """Start nothing while the disk is nearly full. A pause of others is neither overwritten nor lifted."""
+    if at.paused is None:
+        if disk is not None and disk.short:
+            yield pool.PausePool(DISK_SPACE)
+    elif at.paused.reason == DISK_SPACE and (disk is None or disk.roomy):
+        yield pool.ResumePool()
 
 
 def _too_late(state: task.Known) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from claude_pool.domain.ports import (
@@ -21,13 +22,19 @@ from claude_pool.domain.values import End, Outcome
 class NoCliDriver:
     """Implements `SlotDriver` where there is nothing to drive."""
 
-    def __init__(self, failure: SlotFailure) -> None:
-        """`failure` is what the search for the CLI ended with."""
+    def __init__(self, failure: SlotFailure, search: Callable[[], object]) -> None:
+        """`failure` is what the search for the CLI ended with; `search` searches again, raising the like."""
         self._failure = failure
+        self._search = search
 
     async def launch(self, launch: Launch) -> Launched:
-        """Always fails."""
-        raise SlotFailure(self._failure.code, self._failure.message)
+        """Always fails. Where there is a CLI by now, the failure says how to come by a driver of it."""
+        try:
+            await asyncio.to_thread(self._search)
+        except SlotFailure as failure:
+            raise SlotFailure(failure.code, failure.message) from None
+        problem = "Claude Code was found only after this pool had started. Run `claude-pool stop`; the next"
+        raise SlotFailure(self._failure.code, f"{problem} start uses it.")
 
     async def run(self, slot_id: str, turn: Turn, on_spend: Callable[[str, int], None]) -> TurnReport:
         """Never reached through a launch; fails like one."""

@@ -158,7 +158,10 @@ def _sqlite() -> Finding:
 def _space(shell: Shell) -> Finding:
     free = shutil.disk_usage(_existing(shell.settings.places.state_dir)).free
     fix = "Free some, or name another place with --state-dir."
-    return _bounded("space", free, f"{free >> 20} MiB free", _LITTLE_SPACE, _TOO_LITTLE_SPACE, fix)
+    floor = int(str(shell.settings.layers.values["min_free_disk_mb"]))
+    said = f"{free >> 20} MiB free" + (f"; below {floor} no attempt starts" if floor else "")
+    too_little = max(floor << 20, _TOO_LITTLE_SPACE)
+    return _bounded("space", free, said, max(_LITTLE_SPACE, too_little), too_little, fix)
 
 
 def _files() -> Finding:

@@ -77,6 +77,8 @@ DEPTH = Range("a whole number of pools", 1, 8, whole=True)
 
 SLOTS = Range("a whole number of slots", 1, 1_000, whole=True)
 
+MEGABYTES = Range("a whole number of MB", 1, 100_000_000, zero=True, whole=True)
+
 
 def given(raw: object, allowed: Range, where: str) -> float:
     """The number that `raw` means, for who has to tell a caller where a wrong one stands.

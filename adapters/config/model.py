@@ -24,6 +24,7 @@ from .amounts import (
     DEPTH,
     DOLLARS,
     IDLE_SECONDS,
+    MEGABYTES,
     QUESTION_SECONDS,
     SILENCE_SECONDS,
     SLOTS,
@@ -92,6 +93,7 @@ class PoolOptions(BaseModel):
     embedded: bool = False
     on_disconnect: Literal["finish", "stop"] = "finish"
     idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0
+    min_free_disk_mb: Annotated[int, _in(MEGABYTES)] = 200
     accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()
 

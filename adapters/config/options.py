@@ -9,6 +9,7 @@ from .amounts import (
     DEPTH,
     DOLLARS,
     IDLE_SECONDS,
+    MEGABYTES,
     QUESTION_SECONDS,
     SILENCE_SECONDS,
     SLOTS,
@@ -154,6 +155,11 @@ OPTIONS = (
         "The unfinished work of a coordinator that went away: finish it, or stop (cancel) it.", "finish",
     ),
     Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0, range=IDLE_SECONDS),
+    Option(
+        "min_free_disk_mb", "number",
+        "No attempt starts while less is free on the disk of the state directory; 0: no floor.", 200,
+        range=MEGABYTES,
+    ),
     Option(
         "accept_rollback", "switch", "Start on a log that was cut, or restored from an older backup.", False,
         trusted=True,

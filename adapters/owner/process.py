@@ -54,6 +54,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
             prices,
             secrets,
             chosen.max_depth,
+            chosen.min_free_disk_mb,
         )
         given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
         library = library_of(effective, environ)
