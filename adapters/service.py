@@ -35,6 +35,7 @@ from claude_pool.domain.errors import (
     VersionConflict,
 )
 from claude_pool.domain.funding import Price
+from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
 from claude_pool.domain.pool_events import PoolPaused
 from claude_pool.domain.ports import EventLog
@@ -157,12 +158,26 @@ class Service:
         self.world = World()
 
     def load(self) -> World:
-        """Fold the whole log into a fresh view. Blocks; for the start only."""
-        last = 0
+        """Fold the whole log into a fresh view. Blocks; for the start only.
+
+        What may be true of no log is told, and is no reason to refuse the pool.
+        """
+        last, invariants = 0, Invariants()
         for position, stream, version, event, at, correlation in self._log.read_events():
             last = at
             self.world.apply(position, stream, version, event)
+            invariants.observe(position, stream, version, event)
             self._correlate(stream, correlation)
+        if problems := invariants.close():
+            first = problems[0]
+            _log.error(
+                "the log holds %d things that cannot be; the first is event %d: %s (%s). "
+                "`claude-pool replay --check` shows all",
+                len(problems),
+                first.position,
+                first.text,
+                first.code,
+            )
         if ahead := self._system.begin_after(last):
             _log.warning(
                 "the log's last time is %.1f days ahead of this machine's clock; from here this clock counts",
