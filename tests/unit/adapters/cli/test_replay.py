@@ -173,11 +173,23 @@ def test_following_ends_at_a_position(logged: Logged) -> None:
     assert positions(logged.bench, "--follow", "--until", "4") == [1, 2, 3, 4]
 
 
-def test_a_whole_log_passes_the_check(logged: Logged) -> None:
-    ended = logged.bench.run("replay", "--check")
+def test_a_whole_log_passes_the_check(tmp_path: Path) -> None:
+    made = Logged(tmp_path)
+    made.submit(TASK, "say hi")
+    made.append(TASK, TaskParked("provider_limit", NOON + 60_000))
+
+    ended = made.bench.run("replay", "--check")
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert json.loads(logged.bench.run("replay", "--check", "--json").stdout) == {"ok": True, "problems": []}
+    assert json.loads(made.bench.run("replay", "--check", "--json").stdout) == {"ok": True, "problems": []}
+    made.close()
+
+
+def test_what_cannot_have_happened_fails_the_check(logged: Logged) -> None:
+    ended = logged.bench.run("replay", "--check")
+
+    assert ended.returncode == 5
+    assert "event 4" in ended.stderr  # an attempt that no slot was claimed for
 
 
 def test_a_damaged_log_fails_the_check(logged: Logged) -> None:
