@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from claude_pool.domain import ledger, pool, task
 from claude_pool.domain.coordination import Resume, Submit
+from claude_pool.domain.draining import held_up, unfinished
 from claude_pool.domain.errors import (
     InvalidArgument,
     NotFound,
@@ -96,6 +97,7 @@ class Application:
         self.chains = Chains(service, texts, index, system, progress)
         self._progress = progress
         self.routing = Routing(self, self.chains, system)
+        self.leave_safe_mode: Callable[[], None] | None = None
 
     @property
     def secrets(self) -> Secrets:
@@ -389,7 +391,9 @@ class Application:
 
     def status(self) -> View:
         """The pool now."""
-        return status_view(pool_status(self._service.world, self._version))
+        view = status_view(pool_status(self._service.world, self._version))
+        refusal = self._service.refusal
+        return view if refusal is None else {**view, "safe_mode": refusal.message}
 
     async def metrics(self, since: int | None, until: int | None, model: str | None, tag: str | None) -> View:
         """Counts of the tasks submitted in a period, and what their attempts cost, in all and by model.
@@ -406,33 +410,41 @@ class Application:
         return session_metrics(tasks, attempts)
 
     async def drain(self, mode: str, timeout_seconds: float, origin: Origin = CALLER) -> View:
-        """Start or undo a drain. `finish` and `cancel` wait until nothing is left, at most so long."""
+        """Start or undo a drain. `finish` and `cancel` wait until nothing is left, at most so long.
+
+        They come back earlier where somebody undoes the drain, and where all that is left waits for a
+        person: `waits_for` says for what. A task that is sealed or under review is not left.
+
+        Raises:
+            InvalidArgument: a negative wait; nothing changes.
+        """
+        seconds, cap = capped(timeout_seconds)
         if mode == "undo":
             await self._service.handle(pool.LiftDrain(), origin)
             return {"draining": False, "drained": False, **_left(self._service)}
         await self._service.handle(pool.StartDrain(mode), origin)
-        seconds, cap = capped(timeout_seconds)
-        watch = self._service.watch(None)
+        watch, world = self._service.watch(None), self._service.world
         try:
             async with asyncio.timeout(seconds):
-                while self._anything_going():
+                while world.open_pool().draining is not None and not held_up(world) and unfinished(world):
                     await watch.rang.wait()
                     watch.rang.clear()
         except TimeoutError:
             pass
         finally:
             self._service.unwatch(watch)
-        left = _left(self._service)
-        drained = not any(left.values()) and not self._service.world.isolating
-        answer: View = {"draining": True, "drained": drained, **left, **_sum(self._service)}
+        draining = world.open_pool().draining is not None
+        answer: View = {"draining": draining, "drained": draining and not unfinished(world)}
+        answer |= {**_left(self._service), **_sum(self._service)}
+        if draining and (reasons := held_up(world)):
+            answer["waits_for"] = list(reasons)
         return answer if cap is None else {**answer, "waited_cap": cap}
 
-    def _anything_going(self) -> bool:
-        world = self._service.world
-        return world.isolating or any(self._still_going(task_id) for task_id in list(world.tasks))
-
     async def resume(self, origin: Origin = CALLER) -> View:
-        """Lift a pause, and take failed slots back into service."""
+        """Lift a pause, and take failed slots back into service; in safe mode, have the pool start anew."""
+        if self.leave_safe_mode is not None:
+            self.leave_safe_mode()
+            return self.status()
         await self._service.handle(Resume(), origin)
         return self.status()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, cast
 
-from .handover import VERSION, Link
+from .calling import VERSION, Link
 
 PROTOCOL = "2025-11-25"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from claude_pool.domain.errors import PoolError
 
-from .handover import Link, Unavailable, refusal
+from .calling import Link, Unavailable, refusal
 from .lines import LINE_BYTES, Lines
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from claude_pool.domain import ledger, slot, task
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
 from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend
-from claude_pool.domain.errors import StoreError, StoreFull
+from claude_pool.domain.errors import PoolError, StoreError, StoreFull
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import resolve
 from claude_pool.domain.pool_events import FundsToppedUp
@@ -112,6 +112,14 @@ class Runtime:
             await asyncio.wait(set(self._effects))
 
     def _on_facts(self, recorded: tuple[Recorded, ...]) -> None:
+        try:
+            self._begin_effects(recorded)
+        except Exception:
+            # What was intended would never happen, and nobody would know: rather end the owner.
+            _log.exception("effects could not begin")
+            self._service.fail(PoolError())
+
+    def _begin_effects(self, recorded: tuple[Recorded, ...]) -> None:
         for r in recorded:
             match r.event:
                 case LaunchStarted(launch, _, session):
@@ -154,6 +162,10 @@ class Runtime:
         self._effects.discard(effect)
         if not effect.cancelled() and (fault := effect.exception()) is not None:
             _log.error("an effect could not be recorded: %s", fault)
+            if not isinstance(fault, PoolError):
+                self._service.fail(
+                    PoolError()
+                )  # what it was to record is open for ever: rather end the owner
 
     def _on_exit(self, slot_id: str, end: ProcessEnd) -> None:
         self._begin(self._record_exit(slot_id, end, None))
@@ -181,6 +193,10 @@ class Runtime:
         except SlotFailure as failure:
             now = self._system.now()
             command: Command = slot.RecordLaunchFailed(slot_id, number, failure.code, failure.message, now)
+        except Exception as fault:  # a fault of ours must not leave a launch open
+            _log.exception("a launch failed")
+            problem = f"{type(fault).__name__}: {fault}"
+            command = slot.RecordLaunchFailed(slot_id, number, "internal", problem, self._system.now())
         else:
             command = slot.RecordLaunched(slot_id, number, launched.pid, launched.cli_version)
         await self._record(command, cause)

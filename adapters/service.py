@@ -37,11 +37,12 @@ from claude_pool.domain.errors import (
 from claude_pool.domain.funding import Price
 from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
-from claude_pool.domain.pool_events import PoolPaused
+from claude_pool.domain.pool_events import DrainLifted, PoolPaused
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
 from claude_pool.domain.room import Disk
+from claude_pool.domain.soft_limits import SOFT_LIMIT
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
     QuestionAsked,
@@ -155,6 +156,7 @@ class Service:
         self.out_of_room: StoreFull | None = None
         """Why the owner ends in order, on room that was kept for that."""
         self.policies_on = False
+        self.refusal: PoolError | None = None  # why no command is taken at all
         self.world = World()
 
     def load(self) -> World:
@@ -223,7 +225,10 @@ class Service:
         """
         done: asyncio.Future[tuple[Recorded, ...]] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_retrieve)
-        self._queue.put_nowait(_Job(lambda: command() if callable(command) else command, origin, done))
+        if self.refusal is not None:
+            done.set_exception(self.refusal)
+        else:
+            self._queue.put_nowait(_Job(lambda: command() if callable(command) else command, origin, done))
         return done
 
     async def handle(self, command: Command | Callable[[], Command], origin: Origin) -> tuple[Recorded, ...]:
@@ -242,9 +247,9 @@ class Service:
 
     async def _work(self) -> None:
         while (job := await self._queue.get()) is not None:
-            if self._timer is None and self.policies_on and not self.world.running:
-                self._system.catch_up()
             try:
+                if self._timer is None and self.policies_on and not self.world.running:
+                    self._system.catch_up()
                 recorded = await self._carry_out(job.make(), job.origin)
                 if not job.done.done():
                     job.done.set_result(recorded)
@@ -348,7 +353,10 @@ class Service:
             self.world.apply(r.position, r.stream, r.version, r.event)
             self._correlate(r.stream, correlation)
         for listener in self._listeners:
-            listener(recorded)
+            try:
+                listener(recorded)
+            except Exception:  # a fault of one listener must not keep the others, or who waits, from hearing
+                _log.exception("a listener failed")
         self._ring(recorded)
 
     def _remember(self, task_id: str, event: TaskEvent) -> None:
@@ -374,10 +382,10 @@ class Service:
 
     def _ring(self, recorded: tuple[Recorded, ...]) -> None:
         called = {r.stream for r in recorded if _calls(r.event)}
-        held = any(isinstance(r.event, PoolPaused) and r.event.reason in ENDLESS for r in recorded)
-        if called or held:
+        everybody = any(_concerns_everybody(r.event) for r in recorded)
+        if called or everybody:
             for watch in self._watches:
-                if held or watch.ids is None or not watch.ids.isdisjoint(called):
+                if everybody or watch.ids is None or not watch.ids.isdisjoint(called):
                     watch.rang.set()
 
     async def _let_policies_react(self) -> None:
@@ -486,6 +494,15 @@ class Service:
     def unwatch(self, watch: Watch) -> None:
         """Stop watching."""
         self._watches.discard(watch)
+
+
+def _concerns_everybody(event: Event) -> bool:
+    """Whether all who wait look again, whatever they wait for."""
+    match event:
+        case PoolPaused(reason) | TaskParked(reason):
+            return reason in ENDLESS or reason == SOFT_LIMIT
+        case _:
+            return isinstance(event, DrainLifted)
 
 
 def _calls(event: Event) -> bool:

@@ -237,6 +237,28 @@ async def running_pool(
         await _end(service, runtime)
 
 
+@contextlib.asynccontextmanager
+async def resting_pool(store: Store, refusal: PoolError, library: Library) -> AsyncGenerator[Running]:
+    """A pool that is only read: nothing is recovered, no slot starts, every command gets `refusal`."""
+    system = RealSystem()
+    await asyncio.to_thread(library.refresh)
+    service = Service(store.log, system)
+    service.load()
+    service.refusal = refusal
+    service.start()
+    messages, progress = Messages(service, store.texts, system), Progress(system)
+    driver = NoCliDriver(SlotFailure("slot_failed", refusal.message), lambda: None)
+    workplaces = GitWorkplaces(str(store.worktrees), {})
+    runtime = Runtime(service, driver, store.texts, system, _untold, messages, workplaces, progress)
+    application = Application(
+        service, store.texts, store.index, system, VERSION, messages, library, progress
+    )  # fmt: skip
+    try:
+        yield Running(application, service, runtime, store, system)
+    finally:
+        await service.close()
+
+
 async def _end(service: Service, runtime: Runtime) -> None:
     """End what runs, on record where the store still takes it, and release everything."""
     with contextlib.suppress(PoolError):
@@ -404,7 +426,7 @@ async def open_pool(
             store = memory_store(folder)
         else:
             prepare(places)
-            stack.enter_context(owner_lock(places))
+            stack.enter_context(owner_lock(places, callers=False))
             store = open_store(places)
         base = settings or Settings()
         chosen = replace(

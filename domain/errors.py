@@ -3,7 +3,8 @@
 `PoolError`
 ├── `InvalidArgument`, `NotFound`, `WrongState`
 ├── `BudgetExceeded`, `Draining`, `Paused`, `SlotsFailed`, `CliMissing`
-├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`, `IsolationFailed`
+├── `SessionBusy`, `InboxFull`, `IdempotencyConflict`, `ConfigConflict`, `SafeMode`,
+│   `IsolationFailed`
 └── `StoreError`
     ├── `VersionConflict` (decide again), `StoreInUse`, `StoreUnreadable`, `StoreFull`
     ├── `StoreBusy` (call again), `StoreFailed` (the owner ends)
@@ -117,10 +118,17 @@ class IdempotencyConflict(PoolError):
 
 
 class ConfigConflict(PoolError):
-    """The pool's owner runs with other options: {differences}. Stop it with `claude-pool stop`, or start
-    this server with the same options."""
+    """The pool's owner runs otherwise: {differences}. Reading works. To change something, stop the owner with
+    `claude-pool stop`, or come with the same version and options."""
 
     code = "config_conflict"
+
+
+class SafeMode(PoolError):
+    """The pool is in safe mode, because its last starts came to nothing ({problem}). Reading works and
+    nothing runs. Mend the cause, then `claude-pool resume` (or pool_resume) starts it normally."""
+
+    code = "wrong_state"
 
 
 class IsolationFailed(PoolError):

@@ -25,6 +25,7 @@ from .claiming import (
     unhoused,
 )
 from .coordination import Claim, Command, too_many
+from .draining import unfinished
 from .errors import Paused, WrongState
 from .funding import BUDGET, Funding, Price, Quote, Unaffordable, funding, nobody_starts
 from .housing import KeepWork, Stage, WantWorkplace
@@ -270,8 +271,8 @@ def _short_of_money(world: World) -> list[Rank]:
 
 def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
     """Bring the number of slots in service to the target: revive in number order, add, or drain the last."""
-    if at.draining is not None:
-        return
+    if at.draining is not None and not world.pending:
+        return  # accepted work may come back after the slots have ended: a rejected result, a sealed task
     present = [s for s in world.slots.values() if not isinstance(s, slot.Stopped)]
     serving = [s for s in present if not _leaving(s)]
     if len(serving) < at.target:
@@ -475,8 +476,7 @@ def _to_launch(at: pool.Open, state: slot.Cold, now: int) -> bool:
 
 def _drained(world: World, at: pool.Open) -> bool:
     """Whether the pool takes nothing new, and has finished what it had taken."""
-    live = world.pending or world.parked or world.running or world.isolating
-    return at.draining is not None and not live
+    return at.draining is not None and not unfinished(world)
 
 
 def _idle(

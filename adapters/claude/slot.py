@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,9 +255,10 @@ class WarmSlot:
                 self._break(failure)
                 return
             # The bound may shrink meanwhile, so it is looked at again after the shortest one.
-            await first_of(
-                running.done, self.process.ended, timeout=min(left, running.turn.silence_ms / 1000)
-            )
+            wait = min(left, running.turn.silence_ms / 1000)
+            began = time.monotonic()
+            await first_of(running.done, self.process.ended, timeout=wait)
+            running.forgive(time.monotonic() - began - wait)
 
     async def _make_stop(self, running: RunningTurn) -> None:
         """Ask for the turn's end ever less kindly until it is there; at most 8 s."""

@@ -125,6 +125,10 @@ class RunningTurn:
         self._heard = self._heard or message is None or not _trails(message, self.uuid)
         self._last = self._loop.time()
 
+    def forgive(self, seconds: float) -> None:
+        """We did not look for so long (we were stopped, or kept waiting): that is not the slot's silence."""
+        self._last += max(0.0, seconds)
+
     def patience_left(self) -> tuple[float, Failure]:
         """Seconds until the present silence is too long, and what it is then."""
         if not self._heard:

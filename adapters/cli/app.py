@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..calling import VERSION
 from ..config.options import OPTIONS
-from ..handover import VERSION
 from . import (
     answering,
     backup,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, cast
 
 import typer
 
+from ..calling import NoOwner
 from ..config.credentials import credentials
-from ..handover import NoOwner
 from . import exits, output
 from .shell import Shell
 
@@ -28,7 +29,7 @@ _LOOK_SECONDS = 0.01
 
 
 def drain(shell: Shell, mode: Mode = "finish", timeout: Timeout = None) -> int:
-    """Accept nothing new and wait until nothing is left to do."""
+    """Accept nothing new and wait until nothing is left to do, or until only you can go on."""
     deadline = None if timeout is None else time.monotonic() + timeout
     with shell.owner(start=False) as client, output.progress("draining"):
         while True:
@@ -41,16 +42,31 @@ def drain(shell: Shell, mode: Mode = "finish", timeout: Timeout = None) -> int:
             if (
                 mode == "undo"
                 or view.get("drained")
+                or not view.get("draining")
+                or view.get("waits_for")
                 or (deadline is not None and time.monotonic() >= deadline)
             ):
                 break
+    said, code = _drained(mode, view)
     if shell.json:
         output.as_json(view)
-    elif mode == "undo":
-        output.result("the drain is lifted")
     else:
-        output.result("drained" if view.get("drained") else "still draining")
-    return exits.DONE if mode == "undo" or view.get("drained") else exits.TIMED_OUT
+        output.result(said)
+    return code
+
+
+def _drained(mode: str, view: Mapping[str, object]) -> tuple[str, int]:
+    """What came of a drain, for a person and for a script."""
+    if mode == "undo":
+        return "the drain is lifted", exits.DONE
+    if view.get("drained"):
+        return "drained", exits.DONE
+    if not view.get("draining"):
+        return "the drain was undone meanwhile", exits.FAILED
+    if reasons := cast("list[str]", view.get("waits_for") or []):
+        help = "Mend that (`claude-pool resume`, `claude-pool questions`), or cancel with --mode cancel."
+        return f"still draining: what is left waits for {', '.join(reasons)}. {help}", exits.NEEDS_SOMEONE
+    return "still draining", exits.TIMED_OUT
 
 
 def stop(

@@ -16,11 +16,12 @@ from typing import Any, cast
 from claude_pool.domain.costs import By
 from claude_pool.domain.ports import SlotFailure
 
+from ..calling import greeting
 from ..claude import locate
 from ..client import Client
 from ..config.settings import settle
 from ..demo.scripted_api import running_api
-from ..handover import greeting, reach
+from ..handover import reach
 from ..places import Places
 from ..wiring import check_log, open_reader
 

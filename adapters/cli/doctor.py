@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from claude_pool.domain.errors import PoolError
 
+from ..calling import Unavailable, connect, greeting
 from ..config.layers import home
-from ..handover import Unavailable, connect, greeting
 from ..store.surface import network_file_system, resets_safely
 from . import exits, output
 from .shell import Shell
@@ -181,6 +181,8 @@ def _owner(shell: Shell) -> Finding:
     if link is None:
         return Finding("owner", "ok", "none runs; one starts when it is needed")
     link.socket.close()
+    if safe := link.welcome.get("safe_mode"):
+        return Finding("owner", "fail", str(safe), f"See {shell.settings.places.owner_log}.")
     return Finding(
         "owner", "ok", f"runs (pid {link.welcome.get('pid')}, version {link.welcome.get('version')})"
     )

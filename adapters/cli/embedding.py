@@ -9,19 +9,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import cast
 
+from ..calling import START_SECONDS, Link, Unavailable, connect, greeting
 from ..client import Client
 from ..config.options import BY_NAME
 from ..config.settings import Settings
-from ..handover import (
-    START_SECONDS,
-    Link,
-    Unavailable,
-    begin_log,
-    connect,
-    greeting,
-    open_log,
-    why_it_ended,
-)
+from ..handover import begin_log, open_log, why_it_ended
 from ..places import prepare
 
 COMMAND = (sys.executable, "-P", "-m", "claude_pool.adapters.cli", "serve", "--embedded")

@@ -14,10 +14,10 @@ import typer
 from claude_pool.domain.errors import PoolError
 from typer.models import OptionInfo
 
+from ..calling import NoOwner, Unavailable
 from ..client import ToolError
 from ..config.amounts import Range
 from ..config.options import OPTIONS, PLACING, Option
-from ..handover import NoOwner, Unavailable
 from . import exits, output
 from .shell import Shell
 

@@ -8,8 +8,8 @@ from typing import Annotated, cast
 
 import typer
 
+from ..calling import NoOwner, Unavailable
 from ..config.amounts import DOLLARS, given, microdollars
-from ..handover import NoOwner, Unavailable
 from . import output
 from .shell import Shell, View
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ..calling import NoOwner, Unavailable
 from ..client import ToolError
-from ..handover import NoOwner, Unavailable
 from . import exits, output
 from .reading import Reader
 from .shell import Shell

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from claude_pool.domain.errors import PoolError
 
+from ..calling import Link, greeting, refusal, remarks
 from ..config.argv import parse
 from ..config.layers import TOOLSETS_VARIABLE
 from ..config.settings import Settings, refuse_inside, settle
 from ..config.values import read_toolsets
-from ..handover import greeting, reach, refusal
+from ..handover import reach
 from ..relay import Relay
 
 
@@ -51,7 +52,14 @@ def serve(flags: Mapping[str, object], toolsets: str | None) -> int:
         working_dir=settings.places.work_tree,
         on_disconnect=str(settings.layers.values["on_disconnect"]),
     )
-    relay = Relay(lambda: reach(settings.places, hello, settings.document()))
+
+    def reached() -> Link:
+        link = reach(settings.places, hello, settings.document())
+        for remark in remarks(link.welcome):
+            sys.stderr.write(remark + "\n")
+        return link
+
+    relay = Relay(reached)
     if problem := relay.open():
         _report(problem, 3)
         if problem.startswith("[invalid_argument]"):

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from claude_pool.domain.errors import InvalidArgument, WrongState
 
+from ..calling import NoOwner, Unavailable, connect, greeting, remarks
 from ..client import Client
 from ..config.settings import Settings, refuse_inside, settle
-from ..handover import NoOwner, Unavailable, connect, greeting, reach
+from ..handover import reach
 from . import output
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Shell:
             raise NoOwner(
                 "wrong_state", f"The pool is not running (state: {self.settings.places.state_dir})."
             )
+        for remark in remarks(link.welcome):
+            output.note(remark)
         with Client(link) as client:
             if "stop" not in more:
                 client.initialize()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ..handover import NoOwner, Unavailable
+from ..calling import NoOwner, Unavailable
 from . import exits, output
 from .shell import Shell, View
 

@@ -68,6 +68,8 @@ SILENCE_SECONDS = Range("seconds", 0.001, 604_800)
 
 QUESTION_SECONDS = Range("seconds", 0.001, 3_600, zero=True)
 
+DRAIN_SECONDS = Range("seconds", 0.001, 86_400, zero=True)
+
 IDLE_SECONDS = Range("seconds", 0.001, 31_622_400, zero=True)
 
 WAIT_SECONDS = Range("seconds", 0, 1_000_000_000)

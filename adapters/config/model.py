@@ -23,6 +23,7 @@ from .amounts import (
     ATTEMPT_SECONDS,
     DEPTH,
     DOLLARS,
+    DRAIN_SECONDS,
     IDLE_SECONDS,
     MEGABYTES,
     QUESTION_SECONDS,
@@ -92,6 +93,7 @@ class PoolOptions(BaseModel):
     max_depth: Annotated[int, _in(DEPTH)] = 1
     embedded: bool = False
     on_disconnect: Literal["finish", "stop"] = "finish"
+    drain_seconds: Annotated[float, _in(DRAIN_SECONDS)] = 0.0
     idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0
     min_free_disk_mb: Annotated[int, _in(MEGABYTES)] = 200
     accept_rollback: bool = False

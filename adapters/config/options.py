@@ -8,6 +8,7 @@ from .amounts import (
     ATTEMPT_SECONDS,
     DEPTH,
     DOLLARS,
+    DRAIN_SECONDS,
     IDLE_SECONDS,
     MEGABYTES,
     QUESTION_SECONDS,
@@ -153,6 +154,10 @@ OPTIONS = (
     Option(
         "on_disconnect", "disconnect",
         "The unfinished work of a coordinator that went away: finish it, or stop (cancel) it.", "finish",
+    ),
+    Option(
+        "drain_seconds", "seconds", "After SIGTERM what runs may go on for so many seconds.", 0.0,
+        range=DRAIN_SECONDS,
     ),
     Option("idle_exit", "seconds", "The owner ends after so many idle seconds.", 60.0, range=IDLE_SECONDS),
     Option(

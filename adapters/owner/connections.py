@@ -13,10 +13,11 @@ from typing import Any, cast
 
 from claude_pool.domain import pool
 from claude_pool.domain.coordination import Abandon, waiting_until
-from claude_pool.domain.errors import PoolError
+from claude_pool.domain.errors import PoolError, StoreUnreadable
 from claude_pool.domain.records import Actor
 
 from ..callers import Caller, Serve
+from ..calling import PROTOCOL
 from ..config.credentials import account, credentials, digests
 from ..config.model import Effective
 from ..config.settings import differences
@@ -24,10 +25,19 @@ from ..places import publish
 from ..service import Origin
 from ..wiring import VERSION, Running
 from .greeting import GREETING_SECONDS, Greeting
+from .starts import Starts
 
 LINE_BYTES = 32 * 1024 * 1024
 """The longest line that a connection may send."""
 
+
+CALLERS_AT_ONCE = 1024
+"""So many callers may wait to be let in, as when many start at once."""
+
+CALM_SECONDS = 300.0
+"""An owner in safe mode makes room for a normal start after so long."""
+
+LAST_WORDS_SECONDS = 0.5
 
 WENT_AWAY = "its coordinator went away (on_disconnect = stop)"
 """Why work was cancelled, as the log tells it."""
@@ -36,8 +46,10 @@ WENT_AWAY = "its coordinator went away (on_disconnect = stop)"
 class Owner:
     """One run of a pool: its connections, and the reasons for which it ends."""
 
-    def __init__(self, effective: Effective, running: Running, environ: dict[str, str]) -> None:
-        """`running` is at work already; connections come with `listen` and `attach`.
+    def __init__(
+        self, effective: Effective, running: Running, environ: dict[str, str], starts: Starts
+    ) -> None:
+        """`running` is at work already, or in safe mode; connections come with `listen` and `attach`.
 
         `environ` is what slots are started from; a caller's new credentials are written into it.
         """
@@ -50,16 +62,31 @@ class Owner:
         self._server: asyncio.Server | None = None
         self._mcp: asyncio.Task[Serve] = asyncio.create_task(self._load_server())
         self._idle: asyncio.TimerHandle | None = None
+        self.failure: PoolError | None = None
+        self._starts = starts
+        self._safe = running.service.refusal
         running.service.on_facts(lambda _: self._consider_idle())
+        if self._safe is not None:
+            running.application.leave_safe_mode = self._leave_safe_mode
+            asyncio.get_running_loop().call_later(CALM_SECONDS, self._leave_safe_mode)
 
     async def listen(self) -> None:
-        """Answer on the pool's socket."""
+        """Answer on the pool's socket.
+
+        Raises:
+            StoreUnreadable: it cannot be made.
+        """
         path = self._effective.places.socket
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)  # We hold the lock, so nobody listens there any more.
         before = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._on_connection, path, limit=LINE_BYTES)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)  # We hold the lock, so nobody listens there any more.
+            self._server = await asyncio.start_unix_server(
+                self._on_connection, path, limit=LINE_BYTES, backlog=CALLERS_AT_ONCE
+            )
+        except OSError as error:
+            hint = "Look at what is in its place, and remove it."
+            raise StoreUnreadable(path=path, problem=error.strerror or str(error), hint=hint) from error
         finally:
             os.umask(before)
         publish(self._effective.places)
@@ -72,7 +99,8 @@ class Owner:
         await asyncio.wait((failure, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if failure.done():
-            return failure.result()
+            self.failure = failure.result()
+            return self.failure
         failure.cancel()
         return self._running.service.out_of_room
 
@@ -97,7 +125,15 @@ class Owner:
 
     def stop(self, now: bool) -> None:
         """End the owner: at once, or when what runs has ended."""
+        if self._safe is not None:
+            self._running.runtime.stopped.set()
+            return
         self._running.service.submit(pool.StopOwner(now), Origin(Actor.SHELL))
+
+    def _leave_safe_mode(self) -> None:
+        """Have the next owner start normally, and make room for it once this call is answered."""
+        self._starts.went_well()
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self.stop, True)
 
     async def attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolsets: str) -> None:
         """Serve one connection that needs no greeting, until its input ends."""
@@ -131,25 +167,40 @@ class Owner:
             return
         greeting = Greeting.parse(line)
         if greeting is None:
-            _say(writer, {"claude_pool": 1, "code": "invalid_argument", "message": "This is no greeting."})
+            _say(writer, _misunderstood(line))
             return
-        if greeting.stop is not None:
+        if self._safe is not None:
+            if greeting.stop is not None:
+                self.stop(True)
+            elif greeting.credentials is not None:  # `claude-pool resume`
+                self._starts.went_well()
+                await self._make_room(writer)
+        elif greeting.stop is not None:
             await self._running.service.handle(pool.StopOwner(greeting.stop == "now"), Origin(Actor.SHELL))
-        if greeting.credentials is not None:
+        elif greeting.credentials is not None:
             self._take_credentials(greeting.credentials)
         options = cast("dict[str, object]", self._effective.options.model_dump(mode="json"))
         conflict = differences(options, self._environment, greeting.explicit, greeting.environment)
+        if greeting.stop is None and greeting.version not in ("", VERSION):
+            conflict = [f"version (the owner has {VERSION}, this caller {greeting.version})", *conflict]
         alone = len(self._connections) == 1 and not self._has_work()
         leaving = self._running.world.open_pool().stopping is not None and greeting.stop is None
-        if alone and (conflict or leaving):
-            _say(writer, {"claude_pool": 1, "replace": True})
-            await writer.drain()
-            self.stop(False)
-            await asyncio.Event().wait()  # The connection closes when the owner is gone.
-        welcome = {"claude_pool": 1, "ok": True, "pid": os.getpid(), "version": VERSION, "conflict": conflict}
+        if alone and (conflict or (leaving and self._safe is None)):
+            await self._make_room(writer)
+        welcome: dict[str, Any] = {"claude_pool": PROTOCOL, "ok": True, "pid": os.getpid()}
+        welcome |= {"version": VERSION, "conflict": conflict}
+        if self._safe is not None:
+            welcome["safe_mode"] = self._safe.message
         _say(writer, welcome)
         await writer.drain()
         await self._speak(reader, writer, greeting, conflict)
+
+    async def _make_room(self, writer: asyncio.StreamWriter) -> None:
+        """Tell a caller to start another owner, and end. Never returns: the connection ends with us."""
+        _say(writer, {"claude_pool": PROTOCOL, "replace": True})
+        await writer.drain()
+        self.stop(False)
+        await asyncio.Event().wait()
 
     def _take_credentials(self, given: Mapping[str, str]) -> None:
         """Use another account from now on: processes of the old one are replaced when they are needed."""
@@ -202,6 +253,8 @@ class Owner:
         return mounted
 
     def _has_work(self) -> bool:
+        if self._safe is not None:
+            return False
         world = self._running.world
         if world.pending or world.running or world.isolating:
             return True
@@ -221,6 +274,21 @@ class Owner:
         self._idle = None
         if not self._connections and not self._has_work():
             self.stop(False)
+
+
+def _misunderstood(line: bytes) -> dict[str, Any]:
+    """The answer to a first line that is no greeting, or one of another kind than ours."""
+    try:
+        said = json.loads(line)
+        protocol, version = said["claude_pool"], said.get("version", "of another version")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {"claude_pool": PROTOCOL, "code": "invalid_argument", "message": "This is no greeting."}
+    message = (
+        f"The pool's owner (pid {os.getpid()}) is claude-pool {VERSION} and greets by protocol {PROTOCOL}; "
+        f"this caller is {str(version)[:40]} and greets by protocol {str(protocol)[:40]}. "
+        "Use the same version."
+    )
+    return {"claude_pool": PROTOCOL, "version": VERSION, "code": "config_conflict", "message": message}
 
 
 def _say(writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:

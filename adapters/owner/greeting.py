@@ -1,4 +1,4 @@
-"""What a connection to an owner says of itself in its first line; see `handover.greeting`."""
+"""What a connection to an owner says of itself in its first line; see `calling.greeting`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GREETING_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a connection said of itself; see `handover.greeting`."""
+    """What a connection said of itself; see `calling.greeting`."""
 
     actor: Actor
     toolsets: str
@@ -25,6 +25,7 @@ class Greeting:
     working_dir: str | None = None
     credentials: Mapping[str, str] | None = None
     on_disconnect: str = "finish"
+    version: str = ""
 
     @classmethod
     def parse(cls, line: bytes) -> Greeting | None:
@@ -42,6 +43,7 @@ class Greeting:
                 said.get("working_dir") or None,
                 said.get("credentials"),
                 str(said.get("on_disconnect") or "finish"),
+                str(said.get("version") or ""),
             )
         except (ValueError, KeyError, TypeError):
             return None

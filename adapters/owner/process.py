@@ -10,10 +10,12 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from pathlib import Path
 
-from claude_pool.domain.errors import InvalidArgument, LogBroken, LogNewer, PoolError
+from claude_pool.domain.errors import InvalidArgument, LogBroken, LogNewer, PoolError, SafeMode
+from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.prices import PriceList
 
 from ..claude.price_file import price_list
 from ..config.model import Effective
@@ -21,9 +23,11 @@ from ..locking import owner_lock
 from ..places import prepare
 from ..redaction import CleanStream, Secrets
 from ..skills.choosing import library_of
-from ..wiring import Workshop, open_store, running_pool
+from ..wiring import Running, Workshop, open_store, resting_pool, running_pool
 from .connections import LINE_BYTES, Owner
 from .settings import pool_settings
+from .signals import Signals
+from .starts import BAD_STARTS, LIVED_SECONDS, Starts, why_safe
 
 SWITCH_SECONDS = 0.0005
 """How long the loop may keep the log's thread waiting, and the other way round: a durable write is short."""
@@ -32,6 +36,8 @@ SWITCH_SECONDS = 0.0005
 @contextlib.asynccontextmanager
 async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerator[Owner]:
     """Be the owner of a pool: its lock, log and slots are held inside.
+
+    After starts that came to nothing (see `starts`) it is in safe mode: the log is held, and only read.
 
     Raises:
         StoreInUse: there is an owner. StoreError: the log cannot be used. InvalidArgument: the settings.
@@ -44,39 +50,85 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
     prepare(places)
     # What is said there ends in the owner's log.
     with owner_lock(places), contextlib.redirect_stderr(CleanStream(sys.stderr, secrets)):
-        store = open_store(places, chosen.accept_rollback)
-        workshop = Workshop(
-            chosen.claude,
-            environ,
-            Path(places.slots_dir),
-            tuple(chosen.pass_env),
-            chosen.trust_project,
-            prices,
-            secrets,
-            chosen.max_depth,
-            chosen.min_free_disk_mb,
-        )
-        given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
-        library = library_of(effective, environ)
-        async with running_pool(
-            store, workshop, settings, chosen.budget, given, library=library, soft=chosen.soft_budget
-        ) as running:
-            owner = Owner(effective, running, environ)
-            try:
-                yield owner
-            finally:
-                await owner.close()
-        await owner.drop_connections()
+        starts = Starts(places, secrets.clean)
+        bad = starts.bad()
+        with contextlib.ExitStack() as stack:
+            if len(bad) < BAD_STARTS:
+                stack.enter_context(_noted(starts))
+                opened = _at_work(effective, environ, settings, prices, secrets)
+            else:
+                opened = _at_rest(effective, environ, SafeMode(problem=why_safe(bad)))
+            async with opened as running:
+                owner = Owner(effective, running, environ, starts)
+                try:
+                    yield owner
+                finally:
+                    await owner.close()
+                    if owner.failure is not None:
+                        starts.failed(owner.failure.message)
+            await owner.drop_connections()
+
+
+def _at_work(
+    effective: Effective,
+    environ: dict[str, str],
+    settings: Settings,
+    prices: PriceList,
+    secrets: Secrets,
+) -> contextlib.AbstractAsyncContextManager[Running]:
+    places, chosen = effective.places, effective.options
+    store = open_store(places, chosen.accept_rollback)
+    workshop = Workshop(
+        chosen.claude,
+        environ,
+        Path(places.slots_dir),
+        tuple(chosen.pass_env),
+        chosen.trust_project,
+        prices,
+        secrets,
+        chosen.max_depth,
+        chosen.min_free_disk_mb,
+    )
+    given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
+    library = library_of(effective, environ)
+    return running_pool(
+        store, workshop, settings, chosen.budget, given, library=library, soft=chosen.soft_budget
+    )
+
+
+def _at_rest(
+    effective: Effective, environ: dict[str, str], refusal: SafeMode
+) -> contextlib.AbstractAsyncContextManager[Running]:
+    _report(refusal)
+    store = open_store(effective.places, effective.options.accept_rollback)
+    return resting_pool(store, refusal, library_of(effective, environ))
+
+
+@contextlib.contextmanager
+def _noted(starts: Starts) -> Generator[None]:
+    """Have this start on record until it has lived for long enough, or ended in order."""
+    starts.begin()
+    lived = asyncio.get_running_loop().call_later(LIVED_SECONDS, starts.went_well)
+    try:
+        yield
+    except Exception as error:
+        starts.failed(error.message if isinstance(error, PoolError) else f"{type(error).__name__}: {error}")
+        raise
+    else:
+        if not starts.has_failed:
+            starts.went_well()
+    finally:
+        lived.cancel()
 
 
 async def _own(effective: Effective, environ: dict[str, str]) -> int:
     async with owning(effective, environ) as owner:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, owner.stop, True)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: None)
+        signals = Signals(owner.stop, effective.options.drain_seconds)
+        signals.listen(signal.SIGTERM, signal.SIGINT)
         await owner.listen()
         failure = await owner.until_done()
+    signals.close()
     if failure is not None:
         _report(failure)
         return exit_code(failure)
@@ -85,11 +137,10 @@ async def _own(effective: Effective, environ: dict[str, str]) -> int:
 
 async def _embed(effective: Effective, toolsets: str) -> int:
     """Be an owner whose life is its standard input, which is one of its connections."""
-    loop = asyncio.get_running_loop()
     reader, writer = await _standard_streams()
     async with owning(effective, dict(os.environ)) as owner:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, owner.stop, True)
+        signals = Signals(owner.stop, effective.options.drain_seconds)
+        signals.listen(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         await owner.listen()
         serving = asyncio.create_task(owner.attach(reader, writer, toolsets))
         ending = asyncio.create_task(owner.until_done())
@@ -97,6 +148,7 @@ async def _embed(effective: Effective, toolsets: str) -> int:
         owner.stop(True)
         failure = await ending
         serving.cancel()
+    signals.close()
     if failure is not None:
         _report(failure)
         return exit_code(failure)

@@ -59,3 +59,13 @@ Feature: A drain lets the pool run empty
     And the pool is stopped and started again
     And the coordinator runs A, which answers "a"
     Then A is completed
+
+  Scenario: Undone after a cancel, it takes new work, and what was cancelled stays cancelled
+    Given a pool of 1 slot
+    When the coordinator submits A, which works until it is released
+    And the coordinator drains the pool to cancel
+    Then A is cancelled
+    When the coordinator drains the pool to undo
+    And the coordinator runs B, which answers "b"
+    Then B is completed
+    And A is cancelled

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Shell, a_shell
+from tests.support.past import state_of
 from tests.support.relays import relay, view
 from tests.support.stand_in import until
 
@@ -21,10 +22,6 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         yield made
 
 
-def state_of(shell: Shell, task_id: str) -> str:
-    return str(shell.json("task", task_id)["state"])
-
-
 def test_by_default_the_work_goes_on_and_its_result_waits(shell: Shell) -> None:
     with relay(shell) as coordinator:
         running = view(coordinator.call("pool_submit", prompt="[[slow: 20ms x 20]] [[reply: done]]"))
@@ -33,7 +30,7 @@ def test_by_default_the_work_goes_on_and_its_result_waits(shell: Shell) -> None:
 
     shell.run("wait", running["task_id"])
 
-    assert shell.json("task", running["task_id"])["state"] == "completed"
+    assert state_of(shell, running["task_id"]) == "completed"
 
 
 def test_with_stop_its_unfinished_work_is_cancelled_with_the_reason_and_others_is_not(shell: Shell) -> None:

@@ -4,9 +4,9 @@ Settings come as JSON on standard input. The environment variable STAND_IN holds
 `fail` {"exit", "log"} ends at once; `delay` waits that many seconds before it listens; `results` maps a
 tool to a list of structured results, given out in turn, the last one again and again; `errors` maps a tool
 to the text of its error; `replace` leaves on the first greeting of a pool; `refuse` answers greetings with
-that welcome; `dies` and `silent` name tools. The tool `die` ends the process, `slow` never answers, any
-other returns its arguments. What is heard goes to `heard.jsonl` in the state directory, one JSON array
-[pid, message] a line.
+that welcome (`hang`: not at all); `version` is what it says it is; `dies` and `silent` name tools. The
+tool `die` ends the process, `slow` never answers, any other returns its arguments. What is heard goes to
+`heard.jsonl` in the state directory, one JSON array [pid, message] a line.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+VERSION = "0.1.0"
+"""The version of callers, unless the script says another."""
 
 SCRIPT: dict[str, Any] = json.loads(os.environ.get("STAND_IN", "{}"))
 
@@ -62,9 +65,11 @@ class StandIn:
             "claude_pool": 1,
             "ok": True,
             "pid": os.getpid(),
-            "version": "0",
+            "version": SCRIPT.get("version", VERSION),
             "conflict": [],
         }
+        if SCRIPT.get("refuse") == "hang":
+            await asyncio.Event().wait()
         await self.send(writer, SCRIPT.get("refuse", welcome))
         if "stop" in hello:
             self.leave.set()

@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from claude_pool.adapters.calling import Unavailable, connect, greeting
 from claude_pool.adapters.client import Client, ToolError
 from claude_pool.adapters.config.settings import Settings, settle
-from claude_pool.adapters.handover import Unavailable, connect, greeting
 from claude_pool.adapters.places import prepare
 
 from tests.support.fake_cli import fake_cli, fake_environment

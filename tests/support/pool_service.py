@@ -14,10 +14,10 @@ from pathlib import Path
 
 from claude_pool.adapters import wiring
 from claude_pool.adapters.callers import Caller
+from claude_pool.adapters.calling import Link
 from claude_pool.adapters.check import check_log
 from claude_pool.adapters.client import Client
 from claude_pool.adapters.costs import costs_view
-from claude_pool.adapters.handover import Link
 from claude_pool.adapters.mcp.arguments import read_arguments
 from claude_pool.adapters.mcp.fields import DEFAULT_HIGHEST_MODE
 from claude_pool.adapters.mcp.lines import LINE_BYTES

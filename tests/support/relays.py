@@ -16,11 +16,7 @@ HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"na
 @contextmanager
 def relay(shell: Shell, *flags: str) -> Generator[Coordinator]:
     """A coordinator of the shell's pool that has shaken hands; its relay is killed in the end."""
-    process = subprocess.Popen(
-        [str(COMMAND), "serve", *flags], cwd=shell.folder, env=shell.environment,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    coordinator = Coordinator(process)
+    coordinator = Coordinator(relay_process(shell, *flags))
     try:
         coordinator.request("initialize", HELLO)
         coordinator.receive()
@@ -28,6 +24,14 @@ def relay(shell: Shell, *flags: str) -> Generator[Coordinator]:
         yield coordinator
     finally:
         coordinator.close()
+
+
+def relay_process(shell: Shell, *flags: str) -> subprocess.Popen[bytes]:
+    """A relay of the shell's pool, with pipes for its three streams."""
+    return subprocess.Popen(
+        [str(COMMAND), "serve", *flags], cwd=shell.folder, env=shell.environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def view(answer: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, cast
 
-from claude_pool.adapters.handover import greeting
+from claude_pool.adapters.calling import greeting
 from claude_pool.adapters.places import Places, listening
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
+from claude_pool.adapters.calling import connect, greeting
 from claude_pool.adapters.claude.locate import bundled
 from claude_pool.adapters.client import Client
-from claude_pool.adapters.handover import connect, greeting
 from claude_pool.adapters.places import Places, find
 from tables import Unfit
 

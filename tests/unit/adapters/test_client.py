@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from claude_pool.adapters import calling, handover
 from claude_pool.adapters import client as module
-from claude_pool.adapters import handover
+from claude_pool.adapters.calling import Link, Unavailable, connect, greeting
 from claude_pool.adapters.cli.flags import guarded
 from claude_pool.adapters.client import Client, ToolError
 from claude_pool.adapters.config.settings import settle
-from claude_pool.adapters.handover import Link, Unavailable, connect, greeting, reach
+from claude_pool.adapters.handover import reach
 from claude_pool.domain.errors import StoreUnreadable
 
 from tests.support.stand_in import OWNER, PATIENCE, Bench, gone, until
@@ -151,7 +152,7 @@ def test_something_else_on_the_socket_is_not_taken_for_an_owner(
 ) -> None:
     bench.script(refuse={"jsonrpc": "2.0"})
 
-    with pytest.raises(Unavailable, match="not an owner of this version"):
+    with pytest.raises(Unavailable, match="is not an owner of a pool"):
         linked(bench, monkeypatch)
 
 
@@ -203,4 +204,4 @@ def test_a_state_directory_that_cannot_be_made_is_reported(bench: Bench) -> None
 def test_the_version_is_that_of_the_package() -> None:
     from importlib.metadata import version
 
-    assert version("claude-pool") == handover.VERSION
+    assert version("claude-pool") == calling.VERSION

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_pool.adapters.calling import Unavailable
 from claude_pool.adapters.cli.forecast import forecast, moment
 from claude_pool.adapters.cli.shell import Shell
-from claude_pool.adapters.handover import Unavailable
 from claude_pool.adapters.places import prepare
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
