@@ -37,7 +37,8 @@ __all__ = ["Call", "ScriptedApi", "running_api"]
 class ScriptedApi:
     """The server. `calls` lists the model calls in the order of their arrival.
 
-    Where `key` is set, calls with another API key are refused with status 401.
+    Where `key` is set, calls with another API key are refused with status 401. Where `bodies` is a list, the
+    body of every request is appended to it, whatever was asked.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ScriptedApi:
         """`port` 0 takes a free one; `calls_file` is appended to."""
         self.script = script or Script()
         self.key: str | None = None
+        self.bodies: list[bytes] | None = None
         self.calls: list[Call] = []
         self.count_tokens_calls = 0
         self._port = port
@@ -128,6 +130,8 @@ class ScriptedApi:
     async def _serve(self, connection: Connection) -> None:
         try:
             while (request := await connection.request()) is not None:
+                if self.bodies is not None:
+                    self.bodies.append(request.body)
                 await self._route(connection, request)
         except Disconnected:
             pass
