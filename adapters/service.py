@@ -143,6 +143,7 @@ class Service:
         self._watches: set[Watch] = set()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
         self._correlations: dict[str, str] = {}
+        self._resting: list[asyncio.Future[None]] = []
         self._finished: dict[str, task.Known] = {}
         self._finished_chains: dict[str, chain.Known] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -240,10 +241,17 @@ class Service:
         self._queue.put_nowait(_Job(lambda: None, POLICY, asyncio.get_running_loop().create_future()))
 
     async def reacted(self) -> None:
-        """Wait until the policies have looked at all that was queued before."""
-        turn = _Job(lambda: None, POLICY, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(turn)
-        await turn.done
+        """Wait until the policies ask for nothing more at present, or are switched off."""
+        rest: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._resting.append(rest)
+        self.react()
+        await rest
+
+    def _rest(self) -> None:
+        for waiter in self._resting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._resting.clear()
 
     async def _work(self) -> None:
         while (job := await self._queue.get()) is not None:
@@ -279,6 +287,7 @@ class Service:
     def fail(self, error: PoolError) -> None:
         """End the owner: what happened cannot be recorded, or what must happen cannot be decided."""
         self.policies_on = False
+        self._rest()
         if self._failed is not None and not self._failed.done():
             self._failed.set_result(error)
 
@@ -390,8 +399,10 @@ class Service:
 
     async def _let_policies_react(self) -> None:
         if not self.policies_on:
+            self._rest()
             return
         if self.out_of_room is not None and self.world.open_pool().stopping is None:
+            self._rest()
             return  # Nothing more begins; the order to stop is in the queue.
         surroundings = self.surroundings()
         while (command := next_command(self.world, surroundings, self._system.now())) is not None:
@@ -401,6 +412,7 @@ class Service:
             await asyncio.sleep(0)  # so do the effects of these facts
             if not self._queue.empty():
                 return  # whoever waits comes in between: they react again after it
+        self._rest()
         self._arm()
 
     def _arm(self) -> None:

@@ -224,8 +224,9 @@ async def running_pool(
             await _note_rollback(service, store, system)
         await _sweep(service, workplaces)
         runtime.start()
-        if service.world.sealed:
-            await service.reacted()  # nobody is told that a task asks which goes on by itself
+        await (
+            service.reacted()
+        )  # the first caller finds all slots, and no question about what goes on by itself
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
         application = Application(
             service, store.texts, store.index, system, VERSION, messages, library, progress

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from claude_pool.domain.errors import PoolError
 
 from ..calling import Unavailable, connect, greeting
 from ..config.layers import home
-from ..store.surface import network_file_system, resets_safely
 from . import exits, output
 from .shell import Shell
 
@@ -126,6 +124,8 @@ def _git() -> Finding:
 
 
 def _store(shell: Shell) -> Finding:
+    from ..store.surface import network_file_system
+
     places = shell.settings.places
     if not os.access(_existing(places.state_dir), os.W_OK | os.X_OK):
         fix = "Make it writable, or name another place with --state-dir."
@@ -149,6 +149,10 @@ def _store(shell: Shell) -> Finding:
 
 
 def _sqlite() -> Finding:
+    import sqlite3
+
+    from ..store.surface import resets_safely
+
     if resets_safely():
         return Finding("sqlite", "ok", sqlite3.sqlite_version)
     held = "before 3.51.3 it may lose data where several connections checkpoint; here only the owner's does"

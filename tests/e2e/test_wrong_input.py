@@ -154,7 +154,7 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
 def test_a_full_disk_refuses_new_work_and_takes_it_again_once_there_is_room(
     small_disk: Path, tmp_path: Path
 ) -> None:
-    with a_shell(tmp_path) as shell:
+    with a_shell(tmp_path, CLAUDE_POOL_MIN_FREE_DISK_MB="0") as shell:
         at = ("--state-dir", str(small_disk / "state"))
         shell.run(*at, "run", "[[reply: before]] hi")
         ballast = small_disk / "ballast"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from claude_pool.adapters.service import CALLER
+from claude_pool.domain.pool import SetTargetSlots
 from claude_pool.domain.pool_events import ContextValueSet
 from claude_pool.domain.slot_events import LaunchStarted
 
@@ -16,7 +18,8 @@ SLOTS = 12
 
 def test_a_command_comes_in_between_what_the_policies_ask_for(tmp_path: Path) -> None:
     async def positions() -> tuple[int, list[int]]:
-        async with scripted_pool(tmp_path, slots=SLOTS) as running:
+        async with scripted_pool(tmp_path, slots=1) as running:
+            running.service.submit(SetTargetSlots(SLOTS), CALLER)
             await running.application.context_set("key", "value")
             await until(lambda: running.application.status()["idle_slots"] == SLOTS)
             events = await running.service.recorded(None, 0, None, 1_000)

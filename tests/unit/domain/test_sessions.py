@@ -5,6 +5,7 @@ from __future__ import annotations
 from claude_pool.domain import slot
 from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.task_events import SessionOpened
 from claude_pool.domain.values import End, Options, TaskSpec
@@ -39,6 +40,7 @@ def spare(story: Story, slot_id: str) -> str:
 def test_an_empty_conversation_that_someone_resumes_elsewhere_is_not_given_to_a_fresh_task() -> None:
     story = warmed()
     ledger = Ledger()
+    ledger.observe([Fact(r.stream, r.event) for r in story.log])
     story.watchers.append(ledger.observe)
     submit(story, 0, spec(session=f"resume:{spare(story, 'slot-1')}", slot="slot-0"))
     submit(story, 1, spec(slot="slot-1"))
