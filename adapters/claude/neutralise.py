@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 
 _ZERO_WIDTH_SPACE = "\u200b"
-# The CLI attaches at the start of the text and after white space only (to it, a byte order mark is some).
-_MENTION = re.compile(r"(?<![^\s\ufeff])@(?=\S)")
+# The CLI attaches at the start of the text, after white space (to it, a byte order mark is some) and after
+# the marks of Chinese and Japanese that no space follows.
+_BOUNDARY = r"(?<![^\s\ufeff\u3002\u3001\uff1f\uff01])"
+_MENTION = re.compile(_BOUNDARY + r"@(?=\S)")
 # Behind the end of a part of a text anything may come to stand.
-_MENTION_IN_PART = re.compile(r"(?<![^\s\ufeff])@(?!\s)")
+_MENTION_IN_PART = re.compile(_BOUNDARY + r"@(?!\s)")
 
 
 def neutralise(text: str) -> str:

@@ -33,9 +33,9 @@ class Shell:
             assert ran.returncode == code, f"exit {ran.returncode}: {ran.stdout}\n{ran.stderr}"
         return ran.stdout + ran.stderr
 
-    def json(self, *words: str) -> Any:
+    def json(self, *words: str, stdin: str = "") -> Any:
         """The same with `--json`, decoded; any exit code."""
-        ran = self.raw(*words, "--json")
+        ran = self.raw(*words, "--json", stdin=stdin)
         assert ran.stdout, ran.stderr
         return json.loads(ran.stdout)
 

@@ -9,7 +9,7 @@ from claude_pool.adapters.claude.neutralise import neutralise, shield_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 
-_TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("@/ \n\t\ufeff\u200b`")))
+_TEXTS = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("@/ \n\t\ufeff\u200b\u3002\uff01`")))
 
 
 @pytest.mark.parametrize("prompt", ["/clear", "/cost now", "/", "//", "/tmp/x.py fix"])
@@ -31,6 +31,7 @@ def test_other_prompts_stay_as_they_are(prompt: str) -> None:
         ("\ufeff@x", "\ufeff\u200b@x"),
         ("mail a@b.c (@p) `@q` @ @", "mail a@b.c (@p) `@q` @ @"),
         ("/clear @x", " /clear \u200b@x"),
+        ("a\u3002@x\u3001@y\uff1f@z\uff01@q", "a\u3002\u200b@x\u3001\u200b@y\uff1f\u200b@z\uff01\u200b@q"),
     ],
 )
 def test_untrusted_text_attaches_no_file_and_runs_no_command(text: str, expected: str) -> None:
@@ -47,7 +48,11 @@ def test_neutralising_twice_is_neutralising_once(text: str) -> None:
 def test_no_word_of_neutralised_text_begins_with_an_at_sign(text: str) -> None:
     done = neutralise(text)
     assert not done.startswith("/")
-    assert not [word for word in re.split(r"[\s\ufeff]+", done) if word.startswith("@") and len(word) > 1]
+    assert not [
+        word
+        for word in re.split(r"[\s\ufeff\u3002\u3001\uff1f\uff01]+", done)
+        if word.startswith("@") and len(word) > 1
+    ]
 
 
 @given(_TEXTS)
