@@ -22,7 +22,13 @@ from claude_pool.domain.options import resolve
 from claude_pool.domain.pool_events import FundsToppedUp
 from claude_pool.domain.ports import Launch, Launched, ProcessEnd, SlotDriver, SlotFailure, Turn, TurnReport
 from claude_pool.domain.records import Actor, Recorded
-from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
+from claude_pool.domain.slot_events import (
+    ClearStarted,
+    EffectAbandoned,
+    LaunchStarted,
+    SlotClaimed,
+    StopStarted,
+)
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.templates import fill
 from claude_pool.domain.values import End, Limit, Options, Outcome, SessionMode, TaskSpec, Text
@@ -57,6 +63,9 @@ _TOO_LONG = Outcome(
 _MAY_PASS = ("slot_failed", "timed_out_start")
 """Codes of a process that could not be started, or was lost, after which another one may do better."""
 
+_KILL_SECONDS = 10.0
+"""So long the next process of a slot waits for the end of one that was given up."""
+
 Surroundings = Callable[[str], str | None]
 """The project's text for a working directory, or None."""
 
@@ -86,6 +95,8 @@ class Runtime:
         self._progress = progress
         self._housing = Housing(workplaces, system.now)
         self._effects: set[asyncio.Task[None]] = set()
+        self._at_work: dict[str, set[asyncio.Task[None]]] = {}
+        self._kills: dict[str, asyncio.Task[None]] = {}
         self._asking = Asking(service, texts, system)
         self.stopped = asyncio.Event()
 
@@ -123,11 +134,11 @@ class Runtime:
         for r in recorded:
             match r.event:
                 case LaunchStarted(launch, _, session):
-                    self._begin(self._launch(r.stream, launch, session, r.position))
+                    self._begin(self._launch(r.stream, launch, session, r.position), r.stream)
                 case SlotClaimed():
-                    self._begin(self._attempt(r.stream, r.event, recorded))
+                    self._begin(self._attempt(r.stream, r.event, recorded), r.stream)
                 case ClearStarted():
-                    self._begin(self._clear(r.stream, r.position))
+                    self._begin(self._clear(r.stream, r.position), r.stream)
                 case WorkplaceRequested():
                     self._begin(self._isolation.prepare(r.stream, r.position))
                 case ClosingRequested():
@@ -135,7 +146,9 @@ class Runtime:
                 case WorkKept(head=head) if head:
                     self._begin(self._isolation.remove(r.stream))
                 case StopStarted():
-                    self._begin(self._stop(r.stream, r.position))
+                    self._begin(self._stop(r.stream, r.position), r.stream)
+                case EffectAbandoned():
+                    self._kills[r.stream] = self._begin(self._kill(r.stream, self._give_up(r.stream)))
                 case WorkplaceWanted():
                     self._begin(self._make_workplace(r.stream, r.position))
                 case WorkKeepStarted(remove):
@@ -143,7 +156,7 @@ class Runtime:
                 case FundsToppedUp(attempt):
                     self._fund(attempt)
                 case CancelRequested() | InterruptRequested():
-                    self._begin(self._interrupt(r.stream))
+                    self._interrupt(r.stream)
                 case _:
                     pass
         at = self._service.world.open_pool()
@@ -153,19 +166,43 @@ class Runtime:
         ):
             self.stopped.set()
 
-    def _begin(self, effect: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, effect: Coroutine[Any, Any, None], slot_id: str | None = None) -> asyncio.Task[None]:
+        """Start an effect; one of a slot's process is given up with that."""
         running = asyncio.create_task(effect)
         self._effects.add(running)
         running.add_done_callback(self._on_effect_done)
+        if slot_id is not None:
+            of_slot = self._at_work.setdefault(slot_id, set())
+            of_slot.add(running)
+            running.add_done_callback(of_slot.discard)
+        return running
 
     def _on_effect_done(self, effect: asyncio.Task[None]) -> None:
-        self._effects.discard(effect)
-        if not effect.cancelled() and (fault := effect.exception()) is not None:
+        fault = None if effect.cancelled() else effect.exception()
+        if fault is not None and effect in self._effects:  # nobody waits for one that was given up
             _log.error("an effect could not be recorded: %s", fault)
             if not isinstance(fault, PoolError):
                 self._service.fail(
                     PoolError()
                 )  # what it was to record is open for ever: rather end the owner
+        self._effects.discard(effect)
+
+    def _give_up(self, slot_id: str) -> set[asyncio.Task[None]]:
+        """Let go of what the slot's process was asked for."""
+        hanging = self._at_work.pop(slot_id, set())
+        for effect in hanging:
+            effect.cancel()
+        self._effects -= hanging
+        return hanging
+
+    async def _kill(self, slot_id: str, hanging: set[asyncio.Task[None]]) -> None:
+        """Kill the slot's process, and let what was asked of it clean up: for so long and no longer."""
+        kill = asyncio.create_task(self._driver.kill(slot_id))
+        await asyncio.wait({kill, *hanging}, timeout=_KILL_SECONDS)
+
+    async def _killed(self, slot_id: str) -> None:
+        if (kill := self._kills.pop(slot_id, None)) is not None:
+            await kill
 
     def _on_exit(self, slot_id: str, end: ProcessEnd) -> None:
         self._begin(self._record_exit(slot_id, end, None))
@@ -189,6 +226,7 @@ class Runtime:
         base = pool_options(self._service.world.open_pool())
         options = resolve(Options(), at.card.options, base).options
         try:
+            await self._killed(slot_id)
             launched = await self._driver.launch(self._launch_of(at.card, options, number, session))
         except SlotFailure as failure:
             now = self._system.now()
@@ -268,6 +306,7 @@ class Runtime:
         if claimed.replaces:
             launch = self._launch_of(card, options, claimed.launch, claimed.session)
             fork = opened.mode == SessionMode.FORK.value
+            await self._killed(slot_id)
             launched = await self._driver.launch(replace(launch, resume=opened.parent, fork=fork))
             await self._note_replacement(slot_id, claimed.launch, launched)
         prompt = await self._filled(spec)
@@ -325,10 +364,11 @@ class Runtime:
         if isinstance(state, task.Running) and held is not None:
             self._driver.fund(state.live.slot_id, attempt, held.amount)
 
-    async def _interrupt(self, task_id: str) -> None:
+    def _interrupt(self, task_id: str) -> None:
         state = self._service.world.tasks.get(task_id)
         if isinstance(state, task.Running):
-            await self._driver.interrupt(state.live.slot_id, task.live_attempt_id(state))
+            slot_id = state.live.slot_id
+            self._begin(self._driver.interrupt(slot_id, task.live_attempt_id(state)), slot_id)
 
     async def _clear(self, slot_id: str, cause: int) -> None:
         try:

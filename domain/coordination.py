@@ -49,7 +49,7 @@ from .funding import (
 from .pool_events import ProviderServed
 from .records import Event, Fact
 from .room import DISK_SPACE
-from .slot_events import SlotEvent
+from .slot_events import EffectAbandoned, SlotEvent
 from .soft_limits import SOFT_LIMIT
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
@@ -182,6 +182,8 @@ def _decide(command: Command, world: World) -> tuple[Fact, ...]:
             return _end(command, world)
         case Abandon():
             return _abandon(command, world)
+        case slot.AbandonEffect(slot_id) if isinstance(at := world.slots.get(slot_id), slot.Busy):
+            return _give_up(command, at, world)
         case Resume():
             return _resume(world)
         case Recover():
@@ -428,13 +430,31 @@ def _context_to_show(world: World, session: str) -> int | None:
     return at.context_version
 
 
-def _end(command: RecordEnd, world: World) -> tuple[Fact, ...]:
+def _give_up(command: slot.AbandonEffect, at: slot.Busy, world: World) -> tuple[Fact, ...]:
+    """The attempt is over as if the driver had said so: nothing was asked of a process that never came, and
+    of one that does not end the whole reservation may be spent."""
+    task_id, _, number = at.attempt.rpartition(".")
+    if at.process is None:
+        problem = "Its start did not come to an end and was given up."
+        outcome = Outcome(End.FAILED, "timed_out_start", problem, retryable=True)
+    else:
+        held = world.open_pool().budget.held.get(at.attempt)
+        problem = "It did not end when it was asked to, and was killed."
+        cost = 0 if held is None else held.amount
+        outcome = Outcome(End.INTERRUPTED, message=problem, cost=cost, estimated=True)
+    effect = "launch" if at.process is None else "attempt"
+    given_up = EffectAbandoned(at.launch, effect, command.now)
+    ended = RecordEnd(task_id, int(number), command.slot_id, outcome, at.session, False, 0, command.now)
+    return (Fact(command.slot_id, given_up), *_end(ended, world, hung=True))
+
+
+def _end(command: RecordEnd, world: World, hung: bool = False) -> tuple[Fact, ...]:
     state = world.tasks.get(command.task_id, task.ABSENT)
     at = world.slots.get(command.slot_id, slot.ABSENT)
     outcome, attempt = command.outcome, attempt_id(command.task_id, command.attempt)
     interrupted = isinstance(state, task.Running) and (state.live.cancel or state.live.interrupt is not None)
     innocent = outcome.code in _NOT_THE_SLOTS_FAULT or outcome.limit is not None
-    faulty = outcome.end is not End.SUCCEEDED and not interrupted and not innocent
+    faulty = hung or (outcome.end is not End.SUCCEEDED and not interrupted and not innocent)
     ended = task.RecordAttemptEnded(command.task_id, command.attempt, outcome, command.now)
     session = "" if outcome.code == "session_not_found" else command.session or None
     released = slot.ReleaseSlot(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
-from . import chain, pool, provider, slot, soft_limits, standing, task
+from . import chain, pool, provider, slot, soft_limits, standing, stuck, task
 from .claiming import (
     ClaimPlan,
     Fit,
@@ -102,6 +102,7 @@ def next_wake(world: World) -> int | None:
         if isinstance(state, task.Parked) and state.until is not None:
             times.append(state.until)
     times += [question.deadline for _, question in _asked(world)]
+    times += [end for end, _ in stuck.bounds(world)]
     if at.paused is not None and at.paused.until is not None:
         times.append(at.paused.until)
     times += [until for _, until in islice(_queue_ends(world, at), 1)]
@@ -131,7 +132,7 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
         for scope in soft_limits.reached(at.budget, now):
             yield soft_limits.AskSoftLimit(scope, now)
         yield from _workplaces(world, at)
-        yield from _capacity(world, at)
+        yield from _capacity(world, at, now)
         if (tried := standing.due_for_trial(world, now)) is not None:
             yield slot.TrySlot(tried)
     yield from _housing(world, at)
@@ -169,6 +170,9 @@ def _expiries(world: World, at: pool.Open, now: int) -> Iterator[Command]:
         deadline = _deadline(state)
         if isinstance(state, task.Running) and deadline is not None and deadline <= now:
             yield task.InterruptAttempt(task_id, state.live.number, "timed_out_task", now)
+    for end, slot_id in stuck.bounds(world):
+        if end <= now:
+            yield slot.AbandonEffect(slot_id, now)
     for task_id, question in _asked(world):
         if question.deadline <= now:
             yield ExpireQuestion(task_id, question.question_id, now)
@@ -269,7 +273,7 @@ def _short_of_money(world: World) -> list[Rank]:
     )
 
 
-def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
+def _capacity(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     """Bring the number of slots in service to the target: revive in number order, add, or drain the last."""
     if at.draining is not None and not world.pending:
         return  # accepted work may come back after the slots have ended: a rejected result, a sealed task
@@ -283,7 +287,7 @@ def _capacity(world: World, at: pool.Open) -> Iterator[Command]:
                 yield slot.ReviveSlot(slot_id)
         yield slot.AddSlot(f"slot-{len(world.slots)}")
     elif len(serving) > at.target:
-        yield slot.DrainSlot(max(serving, key=_dispensable).card.slot_id)
+        yield slot.DrainSlot(max(serving, key=_dispensable).card.slot_id, now)
 
 
 def _housing(world: World, at: pool.Open) -> Iterator[Command]:
@@ -435,7 +439,7 @@ def _claim_best(
                 soon.remove(nearly)
                 return
     if best.fit is Fit.NEEDS_CLEAR:
-        yield slot.StartClear(best.slot_id)
+        yield slot.StartClear(best.slot_id, now)
     else:
         digest = surroundings.at(best.resolved.options.working_dir)
         yield Claim(job.task_id, best.slot_id, digest, now, quote)
@@ -451,18 +455,18 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
     for slot_id, state in world.slots.items():
         match state:
             case slot.Cold(card) | slot.Failed(card) if card.draining:
-                yield slot.StartStop(slot_id, "retire")
+                yield slot.StartStop(slot_id, "retire", now)
             case slot.Cold() if at.stopping is not None:
-                yield slot.StartStop(slot_id, "shutdown")
+                yield slot.StartStop(slot_id, "shutdown", now)
             case slot.Cold() if drained:
-                yield slot.StartStop(slot_id, "drain")
+                yield slot.StartStop(slot_id, "drain", now)
             case slot.Cold(card) if _to_launch(at, state, now):
                 options = resolve(Options(), card.options, pool_options(at)).options
                 key = launch_key(options, card.identity, surroundings.at(options.working_dir))
                 session = derived_session(at.owner or "", slot_id, str(card.launches + 1))
-                yield slot.StartLaunch(slot_id, key, session)
+                yield slot.StartLaunch(slot_id, key, session, now)
             case slot.Idle(card, process):
-                yield from _idle(slot_id, card, process, at, drained)
+                yield from _idle(slot_id, card, process, at, drained, now)
             case _:
                 pass
 
@@ -480,18 +484,18 @@ def _drained(world: World, at: pool.Open) -> bool:
 
 
 def _idle(
-    slot_id: str, card: slot.Card, process: slot.Process, at: pool.Open, drained: bool
+    slot_id: str, card: slot.Card, process: slot.Process, at: pool.Open, drained: bool, now: int
 ) -> Iterator[Command]:
     if card.draining:
-        yield slot.StartStop(slot_id, "retire")
+        yield slot.StartStop(slot_id, "retire", now)
     elif at.stopping is not None:
-        yield slot.StartStop(slot_id, "shutdown")
+        yield slot.StartStop(slot_id, "shutdown", now)
     elif drained:
-        yield slot.StartStop(slot_id, "drain")
+        yield slot.StartStop(slot_id, "drain", now)
     elif _worn(process, at.settings):
-        yield slot.StartStop(slot_id, "recycle")
+        yield slot.StartStop(slot_id, "recycle", now)
     elif process.spare is None and at.settings.session == "fresh":
-        yield slot.StartClear(slot_id)
+        yield slot.StartClear(slot_id, now)
 
 
 def _worn(process: slot.Process, settings: Settings) -> bool:

@@ -238,6 +238,13 @@ class SlotDriver(Protocol):
         """End the slot's process and everything it started; returns when the tree is verified empty."""
         ...
 
+    async def kill(self, slot_id: str) -> None:
+        """Kill the slot's process and everything it started at once, whatever else is asked of it.
+
+        What is asked of it fails, and `on_exit` is not told. Does nothing where there is no process.
+        """
+        ...
+
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """Register what is told when an idle process ends by itself: slot id and how it ended."""
         ...

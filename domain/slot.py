@@ -22,6 +22,7 @@ from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, Me
 from .options import overlaid
 from .slot_events import (
     ClearStarted,
+    EffectAbandoned,
     LaunchFailed,
     LaunchStarted,
     LaunchSucceeded,
@@ -125,12 +126,14 @@ class Preparing:
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """A process is being started. Its answer or failure ends it; after a crash recovery makes it stopped."""
+    """A process is being started. Its answer or failure ends it, or its bound (see `stuck`); after a crash
+    recovery makes it stopped. `since` (ms; 0: unknown), here and below, is when the waiting began."""
 
     card: Card
     launch: int
     key: str
     session: str
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +146,18 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """The warm process is being given an empty conversation. Its answer within 2 s ends it."""
+    """The warm process is being given an empty conversation. Its answer within 2 s ends it, or its bound."""
 
     card: Card
     process: Process
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """An attempt runs here. Its recorded end releases the slot; a crash seals the attempt.
+    """An attempt runs here. Its recorded end releases the slot, or its bound; a crash seals the attempt.
 
-    `process` is None until the process that the claim asked for answers.
+    `process` is None until the process that the claim asked for (`replaces`) answers.
     """
 
     card: Card
@@ -162,15 +166,18 @@ class Busy:
     launch: int
     key: str
     process: Process | None
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """The process is being ended, for `reason` (recycle, retire, drain, shutdown). Its end ends it."""
+    """The process is being ended, for `reason` (recycle, retire, drain, shutdown). Its end ends it, or its
+    bound."""
 
     card: Card
     launch: int
     reason: str
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +244,7 @@ class StartLaunch:
     slot_id: str
     key: str
     session: str
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +305,7 @@ class StartClear:
     """Prepare an empty conversation in an idle process."""
 
     slot_id: str
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +322,7 @@ class StartStop:
 
     slot_id: str
     reason: str
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,10 +338,19 @@ class RecordProcessEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AbandonEffect:
+    """Give up waiting for a start, a clear or a stop: all that is left of the process is killed."""
+
+    slot_id: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class DrainSlot:
     """Take the slot out of service once it is free."""
 
     slot_id: str
+    now: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +363,8 @@ class StopSlot:
 
 SlotCommand = (
     AddSlot | ReviveSlot | TrySlot | ConfigureSlot | StartLaunch | RecordLaunched | RecordLaunchFailed
-    | ClaimSlot | ReleaseSlot | StartClear | RecordCleared | StartStop | RecordProcessEnded | DrainSlot
-    | StopSlot | HousingCommand
+    | ClaimSlot | ReleaseSlot | StartClear | RecordCleared | StartStop | RecordProcessEnded
+    | AbandonEffect | DrainSlot | StopSlot | HousingCommand
 )  # fmt: skip
 
 
@@ -370,10 +389,10 @@ def decide(command: SlotCommand, state: Slot) -> tuple[SlotEvent, ...]:
             return (SlotTried(),)
         case ConfigureSlot():
             return _configure(command, state)
-        case StartLaunch(_, key, session):
+        case StartLaunch(_, key, session, now):
             if not isinstance(state, Cold):
                 raise _refusal(command.slot_id, state, "only a slot without a process can be launched")
-            return (LaunchStarted(state.card.launches + 1, key, session),)
+            return (LaunchStarted(state.card.launches + 1, key, session, now),)
         case RecordLaunched():
             return _launched(command, state)
         case RecordLaunchFailed():
@@ -387,11 +406,13 @@ def decide(command: SlotCommand, state: Slot) -> tuple[SlotEvent, ...]:
                 raise _refusal(
                     command.slot_id, state, "only an idle process with a used conversation is cleared"
                 )
-            return (ClearStarted(),)
+            return (ClearStarted(command.now),)
         case RecordCleared(_, session):
             return (SessionPrepared(session),) if isinstance(state, Clearing) else ()
         case StartStop(_, reason):
             return _stop(command, state, reason)
+        case AbandonEffect():
+            return _abandon(command, state)
         case RecordProcessEnded():
             return _process_ended(command, state)
         case DrainSlot():
@@ -488,7 +509,7 @@ def _house(command: HousingCommand, state: Slot) -> tuple[SlotEvent, ...]:
 def _stop(command: StartStop, state: Slot, reason: str) -> tuple[SlotEvent, ...]:
     match state:
         case Idle():
-            return (StopStarted(reason),)
+            return (StopStarted(reason, command.now),)
         case Cold() | Failed() if reason == "retire":
             return (SlotRetired(),)
         case Cold():
@@ -522,6 +543,35 @@ def _process_ended(command: RecordProcessEnded, state: Slot) -> tuple[SlotEvent,
             return ()
 
 
+def _abandon(command: AbandonEffect, state: Slot) -> tuple[SlotEvent, ...]:
+    """What it waited for has failed, as if the driver had said so."""
+    now = command.now
+    match state:
+        case Starting(card, launch):
+            problem = "Its start did not come to an end and was given up."
+            failed = LaunchFailed(launch, "timed_out_start", problem, now)
+            given_up = EffectAbandoned(launch, "launch", now)
+            return (given_up, failed, *_quarantine(card, "timed_out_start", problem, now))
+        case Clearing(card, process):
+            problem = "It did not answer when it was cleared, and was killed."
+            ended = ProcessEnded(process.launch, False, None, 0, problem, now)
+            given_up = EffectAbandoned(process.launch, "clear", now)
+            return (given_up, ended, *_quarantine(card, "slot_failed", problem, now))
+        case Stopping(card, launch, reason):
+            problem = "Its end did not come when it was stopped, and it was killed."
+            ended = ProcessEnded(launch, False, None, 0, problem, now)
+            given_up = EffectAbandoned(launch, "stop", now)
+            return (given_up, ended, *_after_stop(card, reason, problem, now))
+        case _:
+            raise _refusal(command.slot_id, state, "it waits for no process")
+
+
+def _after_stop(card: Card, reason: str, problem: str, now: int) -> tuple[SlotEvent, ...]:
+    if reason == "retire" or card.draining:
+        return (SlotRetired(),)
+    return _quarantine(card, "slot_failed", problem, now) if reason == "recycle" else (SlotStopped(reason),)
+
+
 def _drain(command: DrainSlot, state: Slot) -> tuple[SlotEvent, ...]:
     match state:
         case Busy(card) | Preparing(card) | Starting(card) | Clearing(card) if not card.draining:
@@ -529,7 +579,7 @@ def _drain(command: DrainSlot, state: Slot) -> tuple[SlotEvent, ...]:
         case Cold() | Failed():
             return (SlotRetired(),)
         case Idle():
-            return (StopStarted("retire"),)
+            return (StopStarted("retire", command.now),)
         case Stopping(_, _, reason) if reason != "retire":
             return (SlotDrainStarted(),)
         case Stopped(_, retired) if not retired:
@@ -558,16 +608,16 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
         case SlotReleased():
             return _on_released(state, event)
         case ClearStarted():
-            return Clearing(state.card, state.process) if isinstance(state, Idle) else state
+            return Clearing(state.card, state.process, event.at) if isinstance(state, Idle) else state
         case SessionPrepared(session):
             if not isinstance(state, Clearing):
                 return state
             old = state.process
             process = Process(old.launch, old.key, session, session, old.turns, old.rss_mb)
             return Idle(state.card, process)
-        case LaunchStarted(launch, key, session):
+        case LaunchStarted(launch, key, session, at):
             card = replace(state.card, launches=launch)
-            return Starting(card, launch, key, session) if isinstance(state, Cold) else state
+            return Starting(card, launch, key, session, at) if isinstance(state, Cold) else state
         case LaunchSucceeded(launch):
             if not isinstance(state, Starting):
                 return state
@@ -582,8 +632,10 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
             if not isinstance(state, (Idle, Clearing, Stopping)):
                 return state
             return Cold(state.card if expected else _failed(state.card, at))
-        case StopStarted(reason):
-            return Stopping(state.card, state.process.launch, reason) if isinstance(state, Idle) else state
+        case StopStarted(reason, at):
+            if not isinstance(state, Idle):
+                return state
+            return Stopping(state.card, state.process.launch, reason, at)
         case SlotConfigured(name, role, description, options):
             card = replace(state.card, name=name, role=role, description=description, options=options)
             return replace(state, card=card)
@@ -613,7 +665,7 @@ def _evolve_present(state: Present, event: SlotEvent) -> Slot:
             return Stopped(state.card, retired=True)
         case MessageAccepted() | MessagesDelivered() | MessagesReturned() | MessagesRead():
             return replace(state, card=replace(state.card, inbox=inbox.evolve(state.card.inbox, event)))
-        case SlotAdded():
+        case SlotAdded() | EffectAbandoned():
             return state
         case _:
             return _on_housing(state, event)
@@ -660,7 +712,7 @@ def _on_claimed(state: Present, event: SlotClaimed) -> Slot:
         return state
     process = state.process if isinstance(state, Idle) and not event.replaces else None
     card = state.card if not event.replaces else replace(state.card, launches=event.launch)
-    return Busy(card, event.attempt, event.session, event.launch, event.key, process)
+    return Busy(card, event.attempt, event.session, event.launch, event.key, process, event.replaces)
 
 
 def _on_released(state: Present, event: SlotReleased) -> Slot:

@@ -50,6 +50,7 @@ class LaunchStarted:
     launch: int
     key: str
     session: str
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class ClearStarted:
 
     NAME: ClassVar[str] = "slot.clear_started"
     VERSION: ClassVar[int] = 1
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class StopStarted:
     NAME: ClassVar[str] = "slot.stop_started"
     VERSION: ClassVar[int] = 1
     reason: str
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,20 @@ class ProcessEnded:
     exit_code: int | None
     killed: int
     problem: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectAbandoned:
+    """What the slot was at (`launch`, `clear`, `stop` or `attempt`) did not answer within its bound.
+
+    All that is left of process number `launch` is killed; the facts after this one say what it means.
+    """
+
+    NAME: ClassVar[str] = "slot.effect_abandoned"
+    VERSION: ClassVar[int] = 1
+    launch: int
+    effect: str
     at: int
 
 
@@ -210,13 +227,13 @@ class SlotStopped:
 SlotEvent = (
     SlotAdded | SlotRevived | SlotConfigured | LaunchStarted | LaunchSucceeded | ProcessReplaced
     | LaunchFailed | SlotClaimed | SlotReleased | ClearStarted | SessionPrepared | StopStarted | ProcessEnded
-    | SlotQuarantined | SlotTried | SlotMended | SlotDrainStarted | SlotRetired | SlotStopped
-    | MessageEvent | WorkplaceEvent
+    | EffectAbandoned | SlotQuarantined | SlotTried | SlotMended | SlotDrainStarted | SlotRetired
+    | SlotStopped | MessageEvent | WorkplaceEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[SlotEvent], ...] = (
     SlotAdded, SlotRevived, SlotConfigured, LaunchStarted, LaunchSucceeded, ProcessReplaced, LaunchFailed,
     SlotClaimed, SlotReleased, ClearStarted, SessionPrepared, StopStarted, ProcessEnded,
-    SlotQuarantined, SlotTried, SlotMended, SlotDrainStarted, SlotRetired, SlotStopped,
+    EffectAbandoned, SlotQuarantined, SlotTried, SlotMended, SlotDrainStarted, SlotRetired, SlotStopped,
     *MESSAGE_EVENTS, *WORKPLACE_EVENTS,
 )  # fmt: skip

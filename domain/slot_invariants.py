@@ -11,6 +11,7 @@ from . import chain_events, workplace_events
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .slot_events import (
     ClearStarted,
+    EffectAbandoned,
     LaunchFailed,
     LaunchStarted,
     LaunchSucceeded,
@@ -68,6 +69,7 @@ _MOVES: dict[type[Any], dict[str, str]] = {
     SessionPrepared: {"clearing": "idle"},
     StopStarted: {"idle": "stopping"},
     ProcessEnded: _ENDED,
+    EffectAbandoned: _staying("starting", "clearing", "busy", "stopping"),
     SlotQuarantined: {"cold": "failed"},
     SlotDrainStarted: _staying("busy", "preparing", "starting", "clearing", "stopping"),
     SlotRetired: dict.fromkeys(("cold", "failed", "stopped"), "retired"),
@@ -125,6 +127,7 @@ class SlotInvariants:
             LaunchSucceeded: self._of_a_launch,
             ProcessReplaced: self._of_a_launch,
             LaunchFailed: self._launch_failed,
+            EffectAbandoned: self._of_a_launch,
             ProcessEnded: self._process_ended,
             SlotClaimed: self._claimed,
             SlotReleased: self._released,
@@ -206,7 +209,7 @@ class SlotInvariants:
         self,
         position: int,
         stream: str,
-        event: LaunchSucceeded | ProcessReplaced | LaunchFailed | ProcessEnded,
+        event: LaunchSucceeded | ProcessReplaced | LaunchFailed | EffectAbandoned | ProcessEnded,
     ) -> _Place | None:
         place = self._moved(position, stream, event)
         if place is not None and event.launch != place.launch:

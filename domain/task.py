@@ -61,9 +61,10 @@ BACKOFF_CAP_MS = 60_000
 class LiveAttempt:
     """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
 
-    `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller; `questions`
-    wait for an answer. `resumed`: its prompt tells that an earlier attempt was cut off. `ahead` is what it
-    keeps free: below that it asks for more money.
+    `interrupt` is the code of a recorded interruption, `cancel` a recorded wish of a caller, `asked_at` (ms;
+    0: not yet) when it was first asked to end by either; `questions` wait for an answer. `resumed`: its
+    prompt tells that an earlier attempt was cut off. `ahead` is what it keeps free: below that it asks for
+    more money.
     """
 
     number: int
@@ -83,6 +84,7 @@ class LiveAttempt:
     questions: tuple[Question, ...] = ()
     resumed: bool = False
     ahead: int = 0
+    asked_at: int = 0
 
     @property
     def ending(self) -> bool:
@@ -625,14 +627,16 @@ def _evolve_known(state: Known, event: TaskEvent) -> Task:
             return Parked(state.job, reason, until) if isinstance(state, (Pending, Settling)) else state
         case TaskUnparked():
             return Pending(state.job) if isinstance(state, Parked) else state
-        case CancelRequested():
-            return (
-                Running(state.job, replace(state.live, cancel=True)) if isinstance(state, Running) else state
-            )
-        case InterruptRequested(number, code):
+        case CancelRequested(at):
+            if not isinstance(state, Running):
+                return state
+            live = state.live
+            return Running(state.job, replace(live, cancel=True, asked_at=live.asked_at or at))
+        case InterruptRequested(number, code, at):
             if not isinstance(state, Running) or state.live.number != number:
                 return state
-            return Running(state.job, replace(state.live, interrupt=code))
+            live = state.live
+            return Running(state.job, replace(live, interrupt=code, asked_at=live.asked_at or at))
         case TaskSubmitted():
             return state
         case _:

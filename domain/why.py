@@ -20,7 +20,7 @@ from .chain_events import (
 )
 from .pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from .records import Recorded
-from .slot_events import SlotClaimed, SlotMended, SlotQuarantined, SlotReleased, SlotTried
+from .slot_events import EffectAbandoned, SlotClaimed, SlotMended, SlotQuarantined, SlotReleased, SlotTried
 from .task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -117,6 +117,8 @@ def _sentence(event: object) -> str:
         case SlotQuarantined(code, problem, until):
             again = f", to be tried again from {until} on" if until is not None else ""
             return f"out of service{again}: {code}: {problem}"
+        case EffectAbandoned(launch, effect):
+            return f"the {effect} did not answer in time: process {launch} is killed"
         case SlotTried():
             return "on trial: the next failure puts it out of service again"
         case SlotMended():

@@ -165,6 +165,12 @@ class ClaudeDriver:
             return ProcessEnd(None, 0, expected=True)
         return await slot.stop()
 
+    async def kill(self, slot_id: str) -> None:
+        """Kill the slot's whole tree at once; see the port."""
+        slot = self._slots.get(slot_id)
+        if slot is not None:
+            await slot.kill()
+
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """Register what is told when an idle process ends by itself."""
         self._on_exit = callback

@@ -55,6 +55,9 @@ class NoCliDriver:
         """Nothing runs."""
         return ProcessEnd(None, 0, expected=True)
 
+    async def kill(self, slot_id: str) -> None:
+        """Nothing runs."""
+
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """Nothing ever exits."""
 

@@ -18,7 +18,13 @@ from claude_pool.domain.housing import (
 )
 from claude_pool.domain.isolation import Workplace
 from claude_pool.domain.records import Fact
-from claude_pool.domain.slot_events import ClearStarted, LaunchStarted, SlotClaimed, StopStarted
+from claude_pool.domain.slot_events import (
+    ClearStarted,
+    EffectAbandoned,
+    LaunchStarted,
+    SlotClaimed,
+    StopStarted,
+)
 from claude_pool.domain.task_events import CancelRequested, InterruptRequested, SessionOpened
 from claude_pool.domain.values import End, Outcome, SessionMode, Text
 from claude_pool.domain.workplace_events import WorkKeepStarted, WorkKept, WorkplaceWanted
@@ -103,6 +109,8 @@ class CliModel:
                     self._begin(fact.stream, Clearing())
                 case StopStarted():
                     self._begin(fact.stream, Stopping())
+                case EffectAbandoned():
+                    self._killed(fact.stream)
                 case WorkplaceWanted():
                     assert fact.stream not in self.processes
                     self._begin(fact.stream, Housing())
@@ -119,6 +127,12 @@ class CliModel:
         if isinstance(effect, (Clearing, Stopping)):
             assert slot_id in self.processes
         self.effects[slot_id] = effect
+
+    def _killed(self, slot_id: str) -> None:
+        effect = self.effects.pop(slot_id)
+        self.processes.pop(slot_id, None)
+        if isinstance(effect, (Launching, Turning)) and effect.claim is not None:
+            self.asked.discard(effect.claim.attempt.rpartition(".")[0])
 
     def _claimed(self, slot_id: str, claim: SlotClaimed, facts: Sequence[Fact]) -> None:
         opened = next(fact.event for fact in facts if isinstance(fact.event, SessionOpened))

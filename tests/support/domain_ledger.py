@@ -20,7 +20,7 @@ from claude_pool.domain.pool_events import (
     SoftLimitAsked,
 )
 from claude_pool.domain.records import Fact
-from claude_pool.domain.slot_events import SlotClaimed, SlotQuarantined, SlotRetired, SlotRevived
+from claude_pool.domain.slot_events import SlotClaimed, SlotQuarantined, SlotRetired, SlotRevived, SlotTried
 from claude_pool.domain.task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -218,7 +218,7 @@ class Ledger:
                 del self.asked[question]  # it was open: a question is closed once
             case SlotQuarantined() | SlotRetired():
                 self.barred.add(stream)
-            case SlotRevived():
+            case SlotRevived() | SlotTried():
                 self.barred.discard(stream)
             case SlotClaimed():
                 assert stream not in self.barred, "a slot out of service was claimed"

@@ -128,6 +128,7 @@ class ScriptedDriver:
     """Implements `SlotDriver` in memory.
 
     `launch_failures` and `clear_failures` are what the next launches and clears raise, first ones first.
+    `hangs` names what never answers (`launch`, `clear`, `stop`, `interrupt`), `killed` the slots that were.
     `turns` pairs each turn with its slot. `conversations` holds the prompts of every conversation.
     """
 
@@ -138,6 +139,8 @@ class ScriptedDriver:
     turns: list[tuple[str, Turn]] = field(default_factory=list[tuple[str, Turn]])
     interrupts: list[str] = field(default_factory=list[str])
     conversations: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    hangs: set[str] = field(default_factory=set[str])
+    killed: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         """No slot has a process."""
@@ -157,6 +160,7 @@ class ScriptedDriver:
         """See `SlotDriver.launch`. A conversation that never had a turn cannot be resumed."""
         await self.stop(launch.slot_id)
         self.launches.append(launch)
+        await self._answer("launch")
         if self.launch_failures:
             raise self.launch_failures.pop(0)
         session = launch.session
@@ -206,6 +210,7 @@ class ScriptedDriver:
 
     async def interrupt(self, slot_id: str, attempt: str) -> None:
         """See `SlotDriver.interrupt`."""
+        await self._answer("interrupt")
         process = self._processes.get(slot_id)
         if process is not None and process.live is not None and process.live.turn.attempt == attempt:
             self.interrupts.append(attempt)
@@ -219,16 +224,30 @@ class ScriptedDriver:
         if self.clear_failures:
             del self._processes[slot_id]
             raise self.clear_failures.pop(0)
+        await self._answer("clear")
         process.session = str(uuid4())
         return process.session
 
     async def stop(self, slot_id: str) -> ProcessEnd:
         """See `SlotDriver.stop`."""
-        process = self._processes.pop(slot_id, None)
+        process = self._processes.get(slot_id)
         if process is None:
             return ProcessEnd(None, 0, expected=True)
+        await self._answer("stop")
+        self._processes.pop(slot_id, None)
         _cut(process, Outcome(End.INTERRUPTED))
         return ProcessEnd(0, 0, expected=True)
+
+    async def kill(self, slot_id: str) -> None:
+        """See `SlotDriver.kill`."""
+        self.killed.append(slot_id)
+        process = self._processes.pop(slot_id, None)
+        if process is not None:
+            _cut(process, failed("slot_failed", "The slot's process was killed."))
+
+    async def _answer(self, what: str) -> None:
+        if what in self.hangs:
+            await asyncio.get_running_loop().create_future()
 
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """See `SlotDriver.on_exit`."""

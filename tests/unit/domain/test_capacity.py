@@ -63,7 +63,7 @@ def test_an_idle_slot_leaves_before_a_busy_one_and_the_last_before_the_first() -
     story = warmed(Settings(slots=3))
     submit(story, 0, spec(slot="slot-2"))
     story.settle()
-    assert scale(story, 2) == [slot.DrainSlot("slot-1")]
+    assert scale(story, 2) == [slot.DrainSlot("slot-1", NOW)]
 
 
 def test_a_starting_slot_leaves_before_a_busy_one() -> None:
@@ -72,14 +72,14 @@ def test_a_starting_slot_leaves_before_a_busy_one() -> None:
     submit(story, 1)
     story.settle()
     scale(story, 3)
-    assert scale(story, 2) == [slot.DrainSlot("slot-2")]
+    assert scale(story, 2) == [slot.DrainSlot("slot-2", NOW)]
 
 
 def test_a_failed_slot_leaves_first() -> None:
     story = warmed(Settings(slots=2))
     wear_out(story)
     assert isinstance(story.world.slots["slot-0"], slot.Failed)
-    assert scale(story, 1) == [slot.DrainSlot("slot-0")]
+    assert scale(story, 1) == [slot.DrainSlot("slot-0", NOW)]
 
 
 def test_a_failed_slot_is_not_replaced_behind_the_persons_back() -> None:
@@ -105,7 +105,7 @@ def test_a_slot_being_recycled_counts_until_it_leaves() -> None:
     story.settle()
     submit(story, 1, spec(slot="slot-0"))
     story.settle()
-    assert scale(story, 1) == [slot.DrainSlot("slot-1")]
+    assert scale(story, 1) == [slot.DrainSlot("slot-1", NOW)]
     stop_processes(story)
     after = story.world.slots["slot-1"]
     assert isinstance(after, slot.Stopped)
@@ -122,7 +122,7 @@ def test_a_drain_lets_accepted_work_end_and_then_stops_all_slots() -> None:
     story.settle()
     assert second in story.world.running
     end(story, second)
-    assert story.settle() == [slot.StartStop("slot-0", "drain")]
+    assert story.settle() == [slot.StartStop("slot-0", "drain", NOW)]
     stop_processes(story)
     assert isinstance(story.world.slots["slot-0"], slot.Stopped)
 
@@ -150,7 +150,7 @@ def test_a_cold_slot_stops_with_the_drain_and_is_not_launched_meanwhile() -> Non
     story.do(slot.RecordProcessEnded("slot-1", False, 1, 0, "", NOW))
     assert story.settle() == []
     end(story, live)
-    assert story.settle() == [slot.StartStop("slot-0", "drain"), slot.StartStop("slot-1", "drain")]
+    assert story.settle() == [slot.StartStop("slot-0", "drain", NOW), slot.StartStop("slot-1", "drain", NOW)]
 
 
 def test_a_lifted_drain_brings_the_slots_back() -> None:
@@ -178,9 +178,9 @@ def test_a_stop_lets_attempts_end_and_leaves_the_queue_in_the_log() -> None:
     story.settle()
     waits = submit(story, 1, spec(slot="slot-0"))
     story.do(pool.StopOwner())
-    assert story.settle() == [slot.StartStop("slot-1", "shutdown")]
+    assert story.settle() == [slot.StartStop("slot-1", "shutdown", NOW)]
     end(story, live)
-    assert story.settle() == [slot.StartStop("slot-0", "shutdown")]
+    assert story.settle() == [slot.StartStop("slot-0", "shutdown", NOW)]
     stop_processes(story)
     assert all(isinstance(at, slot.Stopped) for at in story.world.slots.values())
     assert isinstance(story.world.tasks[waits], task.Pending)
@@ -212,7 +212,7 @@ def test_a_stop_waits_for_a_process_that_is_being_started() -> None:
     story.do(pool.StopOwner())
     assert story.settle() == []
     answer_launches(story)
-    assert story.settle() == [slot.StartStop("slot-0", "shutdown")]
+    assert story.settle() == [slot.StartStop("slot-0", "shutdown", NOW)]
 
 
 def test_a_stop_takes_a_slot_without_a_process_out_of_service() -> None:
@@ -222,7 +222,7 @@ def test_a_stop_takes_a_slot_without_a_process_out_of_service() -> None:
     starting = story.world.slots["slot-0"]
     assert isinstance(starting, slot.Starting)
     story.do(slot.RecordLaunchFailed("slot-0", starting.launch, "slot_failed", "", NOW))
-    assert story.settle() == [slot.StartStop("slot-0", "shutdown")]
+    assert story.settle() == [slot.StartStop("slot-0", "shutdown", NOW)]
     assert isinstance(story.world.slots["slot-0"], slot.Stopped)
 
 

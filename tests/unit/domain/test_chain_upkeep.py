@@ -10,10 +10,11 @@ from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact
 from claude_pool.domain.snapshot import canonical
+from claude_pool.domain.stuck import END_MS
 from claude_pool.domain.values import End
 
 from tests.support.domain_chains import CHAIN, KEPT, MADE, accept, chain_of, plan, states, step, step_task
-from tests.support.domain_story import NOW, Story, end, outcome, warmed
+from tests.support.domain_story import NOW, Story, answer_clears, end, outcome, warmed
 
 OTHER = "chain-bbbbbbbbbbbbbbbb"
 TIMEOUT = 30_000
@@ -90,7 +91,7 @@ def test_the_time_of_a_chain_wakes_the_pool_and_ends_the_chain() -> None:
     assert next_wake(story.world) == LATER
     assert story.settle(LATER - 1) == []
     assert of_chains(story.settle(LATER)) == [chain.ExpireChain(CHAIN, LATER)]
-    assert next_wake(story.world) is None
+    assert next_wake(story.world) == LATER + END_MS
     assert story.running(step_task("a")).interrupt == "timed_out_chain"
 
 
@@ -110,6 +111,7 @@ def test_the_time_of_a_chain_ends_also_what_a_failure_let_go_on() -> None:
 
 def test_the_time_of_a_chain_means_nothing_while_its_work_is_kept() -> None:
     story = closing()
+    answer_clears(story)
     assert next_wake(story.world) is None
     assert of_chains(story.settle(LATER)) == []
 

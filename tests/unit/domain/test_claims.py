@@ -134,7 +134,7 @@ def test_a_used_conversation_is_cleared_before_a_fresh_task() -> None:
     story.settle()
     end(story, used)
     fresh = submit(story, 1, spec(session="fresh"))
-    assert story.settle() == [slot.StartClear("slot-0")]
+    assert story.settle() == [slot.StartClear("slot-0", NOW)]
     answer_clears(story)
     story.settle()
     assert fresh in story.world.running

@@ -112,6 +112,7 @@ def test_a_usage_limit_holds_until_its_reset_and_at_most_a_second_and_a_half_lon
     story, (task_id, waiting) = at_work(tasks=2)
     end(story, task_id, limited(USAGE))
     story.settle()
+    answer_clears(story)
 
     until = paused(story).until
     assert until is not None and HALF_HOUR <= until <= HALF_HOUR + provider.JITTER_MS

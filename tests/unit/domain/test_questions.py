@@ -19,6 +19,7 @@ from claude_pool.domain.questions import (
     WithdrawQuestion,
 )
 from claude_pool.domain.records import Actor, Meta, Recorded
+from claude_pool.domain.stuck import END_MS
 from claude_pool.domain.task import CancelTask, InterruptAttempt, ReopenTask
 from claude_pool.domain.task_board import question_text, sealed_choices, task_card
 from claude_pool.domain.task_events import (
@@ -114,8 +115,8 @@ def test_an_attempt_that_is_being_ended_does_not_wait_for_the_deadline() -> None
     story, task_id = asking(1)
     assert next_wake(story.world) == NOW + 60_000
     story.do(CancelTask(task_id, NOW))
-    assert next_wake(story.world) is None
-    assert story.settle(NOW + 60_000) == []
+    assert next_wake(story.world) == NOW + END_MS
+    assert ExpireQuestion(task_id, "question-1", NOW + 60_000) not in story.settle(NOW + 60_000)
 
 
 def test_nobody_answered_in_time() -> None:

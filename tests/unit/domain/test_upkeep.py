@@ -75,7 +75,7 @@ def test_an_idle_process_is_given_an_empty_conversation_ahead_of_work() -> None:
     task_id = submit(story, 0)
     story.settle()
     end(story, task_id)
-    assert story.settle() == [slot.StartClear("slot-0")]
+    assert story.settle() == [slot.StartClear("slot-0", NOW)]
 
 
 def test_a_pool_whose_tasks_continue_their_slots_conversation_does_not_clear_ahead() -> None:
@@ -91,7 +91,7 @@ def test_a_worn_process_is_recycled() -> None:
     task_id = submit(story, 0)
     story.settle()
     end(story, task_id)
-    assert story.settle() == [slot.StartStop("slot-0", "recycle")]
+    assert story.settle() == [slot.StartStop("slot-0", "recycle", NOW)]
     story.do(slot.RecordProcessEnded("slot-0", True, 0, 0, "", NOW))
     story.settle()
     assert isinstance(story.world.slots["slot-0"], slot.Starting)
@@ -102,14 +102,14 @@ def test_a_process_that_grew_too_large_is_recycled() -> None:
     task_id = submit(story, 0)
     story.settle()
     end(story, task_id, rss_mb=500)
-    assert story.settle() == [slot.StartStop("slot-0", "recycle")]
+    assert story.settle() == [slot.StartStop("slot-0", "recycle", NOW)]
 
 
 def test_a_worn_process_is_recycled_however_long_the_queue_is() -> None:
     story = warmed(Settings(slots=1, recycle_turns=3))
     work_through(story, range(7))
     recycled = [e for e in story.events_of("slot-0") if isinstance(e, StopStarted)]
-    assert recycled == [StopStarted("recycle")] * 2
+    assert recycled == [StopStarted("recycle", NOW)] * 2
 
 
 def test_three_launches_that_fail_within_a_minute_fail_the_slot() -> None:
@@ -146,9 +146,9 @@ def test_a_busy_slot_leaves_after_its_attempt() -> None:
     first, second = submit(story, 0), submit(story, 1)
     story.settle()
     story.do(pool.SetTargetSlots(1))
-    assert story.settle() == [slot.DrainSlot("slot-1")]
+    assert story.settle() == [slot.DrainSlot("slot-1", NOW)]
     end(story, second)
-    assert story.settle() == [slot.StartStop("slot-1", "retire")]
+    assert story.settle() == [slot.StartStop("slot-1", "retire", NOW)]
     story.do(slot.RecordProcessEnded("slot-1", True, 0, 0, "", NOW))
     after = story.world.slots["slot-1"]
     assert isinstance(after, slot.Stopped)
@@ -164,7 +164,7 @@ def test_a_cold_slot_that_is_to_leave_has_left() -> None:
     starting = story.world.slots["slot-1"]
     assert isinstance(starting, slot.Starting)
     story.do(slot.RecordLaunchFailed("slot-1", starting.launch, "slot_failed", "", NOW))
-    assert story.settle() == [slot.StartStop("slot-1", "retire")]
+    assert story.settle() == [slot.StartStop("slot-1", "retire", NOW)]
     after = story.world.slots["slot-1"]
     assert isinstance(after, slot.Stopped)
     assert after.retired

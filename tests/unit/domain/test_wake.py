@@ -5,6 +5,7 @@ from __future__ import annotations
 from claude_pool.domain import pool, task
 from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.stuck import END_MS
 from claude_pool.domain.values import End, Options
 
 from tests.support.domain_claims import check_wake
@@ -23,20 +24,20 @@ def test_the_timer_rings_at_the_earliest_deadline() -> None:
     assert check_wake(story, NOW) == NOW + 4_000
 
 
-def test_an_interrupted_attempt_needs_no_timer() -> None:
+def test_an_interrupted_attempt_needs_a_timer_only_for_its_end() -> None:
     story = warmed()
     task_id = submit(story, 0, spec(options=Options(timeout_ms=4_000)))
     story.settle()
     story.do(task.InterruptAttempt(task_id, 1, "task_budget_reached", NOW))
-    assert next_wake(story.world) is None
+    assert check_wake(story, NOW) == NOW + END_MS
 
 
-def test_the_deadline_of_a_cancelled_attempt_needs_no_timer() -> None:
+def test_a_cancelled_attempt_needs_a_timer_only_for_its_end() -> None:
     story = warmed()
-    task_id = submit(story, 0, spec(options=Options(timeout_ms=4_000)))
+    task_id = submit(story, 0, spec(options=Options(timeout_ms=40_000)))
     story.settle()
     story.do(task.CancelTask(task_id, NOW))
-    assert next_wake(story.world) is None
+    assert check_wake(story, NOW) == NOW + END_MS
 
 
 def test_the_timer_rings_when_a_backoff_is_over() -> None:
