@@ -100,7 +100,7 @@ def test_a_fault_in_the_policies_ends_the_owner(
 
 def test_effects_that_cannot_begin_end_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(running: Running) -> None:
-        def refused(effect: Coroutine[Any, Any, None]) -> None:
+        def refused(effect: Coroutine[Any, Any, None], _slot_id: str | None = None) -> None:
             effect.close()
             crash()
 

@@ -24,6 +24,7 @@ from claude_pool.domain.chain_events import (
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from claude_pool.domain.records import Actor, Event, Meta, Recorded
 from claude_pool.domain.slot_events import (
+    EffectAbandoned,
     SlotClaimed,
     SlotMended,
     SlotQuarantined,
@@ -152,6 +153,7 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         (SlotTried(), "on trial: the next failure puts it out of service again"),
         (SlotMended(), "a process came through an attempt: earlier failures are over"),
         (StopStarted("recycle"), "stop started"),
+        (EffectAbandoned(3, "clear", 5), "the clear did not answer in time: process 3 is killed"),
     ],
 )
 def test_a_fact_reads_as_a_sentence(event: Event, sentence: str) -> None:
