@@ -122,6 +122,8 @@ class Effects:
 
     def _start(self, slot_id: str, effect: Effect) -> None:
         draw, strikes, cli = self._sim.random.randint, self._sim.faults.strikes, self._sim.cli
+        if isinstance(effect, (Launching, Clearing, Stopping)) and strikes("never_answers"):
+            return  # until the core gives it up
         match effect:
             case Launching():
                 self._launch(slot_id, effect)
@@ -250,6 +252,10 @@ class Effects:
         """The slot is told to stop its turn; one that does not listen is killed."""
         for slot_id, effect in self._sim.cli.effects.items():
             if isinstance(effect, Turning) and effect.claim.attempt.startswith(f"{task_id}."):
+                if self._sim.faults.strikes("never_answers"):
+                    self._known[slot_id] = hangs = replace(effect)
+                    self._sim.cli.effects[slot_id] = hangs  # nor does its own end come
+                    continue
                 ignores = self._sim.faults.strikes("interrupt_ignored")
                 ms = KILL_MS if ignores else self._sim.random.randint(5, 200)
                 what = outcome(End.INTERRUPTED, cost=self._sim.random.choice((0, 1, 7)))

@@ -13,7 +13,7 @@ CLOCKS = ("clock_forward", "clock_back", "clock_freeze", "machine_sleeps")
 PROCESSES = (
     "launch_fails", "launch_slow", "launch_never", "mute", "process_crash", "killed", "exit_without_result",
     "double_result", "late_result", "late_words", "idle_death", "clear_fails", "session_lost", "memory_grows",
-    "interrupt_ignored", "stray_turn",
+    "interrupt_ignored", "stray_turn", "never_answers",
 )  # fmt: skip
 MONEY = ("cost_jumps", "cost_unknown", "cost_zero", "overdrawn")
 QUESTIONS = ("question_unanswered", "question_withdrawn")
