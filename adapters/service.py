@@ -41,7 +41,7 @@ from claude_pool.domain.pool_events import DrainLifted, PoolPaused
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
-from claude_pool.domain.room import Disk
+from claude_pool.domain.room import Disk, Memory
 from claude_pool.domain.soft_limits import SOFT_LIMIT
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
@@ -152,6 +152,7 @@ class Service:
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
         self.look_at_disk: Callable[[], Disk | None] = lambda: None
+        self.look_at_memory: Callable[[], Memory | None] = lambda: None
         self.make_room: Callable[[], bool] = lambda: False
         """Gives up what is kept for a full disk; whether there was any."""
         self.out_of_room: StoreFull | None = None
@@ -427,7 +428,9 @@ class Service:
 
     def surroundings(self) -> Surroundings:
         """What processes are told of their directories beside their options, as digests, read now."""
-        return Surroundings(self.refresh_surroundings(), self.price, self.look_at_disk())
+        return Surroundings(
+            self.refresh_surroundings(), self.price, self.look_at_disk(), self.look_at_memory()
+        )
 
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""

@@ -42,6 +42,7 @@ from .config.settings import pool_depth
 from .disk import DiskWatch
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
+from .memory import MemoryWatch
 from .messages import Messages
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
@@ -112,7 +113,8 @@ class Workshop:
     """How slots are made: which CLI and environment, what they may load of a project, what tokens cost.
 
     `secrets` are kept out of what the pool writes down; None: those of `environ`. No attempt starts while
-    less than `min_free_disk_mb` is free beside the transcripts.
+    less than `min_free_disk_mb` is free beside the transcripts, no process while one more would leave less
+    than `min_free_memory_mb` of memory.
     """
 
     claude: str | None
@@ -124,6 +126,7 @@ class Workshop:
     secrets: Secrets | None = None
     max_depth: int = 1
     min_free_disk_mb: int = 0
+    min_free_memory_mb: int = 0
 
     def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
         """What a call to a model costs, at least and at worst."""
@@ -202,6 +205,7 @@ async def running_pool(
     service.price = workshop.quote
     service.make_room = store.make_room
     service.look_at_disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb).look
+    service.look_at_memory = MemoryWatch(workshop.min_free_memory_mb).look
     messages, progress = Messages(service, store.texts, system), Progress(system)
     driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)

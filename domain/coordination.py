@@ -48,7 +48,7 @@ from .funding import (
 )
 from .pool_events import ProviderServed
 from .records import Event, Fact
-from .room import DISK_SPACE
+from .room import DISK_SPACE, MEMORY
 from .slot_events import EffectAbandoned, SlotEvent
 from .soft_limits import SOFT_LIMIT
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
@@ -571,6 +571,8 @@ def waiting_for(world: World, state: task.Known) -> str | None:
                 return "session_busy"
             if _has_lost_its_slots(world, job):
                 return QUARANTINE
+            if at.launches_held and _could_be_launched_for(world, job):
+                return MEMORY
             if job.spec.slot is None:
                 return "slot" if standing.degraded(world) is None else DEGRADED
             return f"slot {job.spec.slot}"
@@ -596,6 +598,11 @@ def _has_lost_its_slots(world: World, job: task.Job) -> bool:
     """Whether all slots in service that may run the task are out of work."""
     able = [at for at in standing.in_service(world) if eligible(job.spec, at.card)]
     return bool(able) and all(standing.is_unfit(at) for at in able)
+
+
+def _could_be_launched_for(world: World, job: task.Job) -> bool:
+    """Whether a slot without a process may run the task."""
+    return any(isinstance(at, slot.Cold) and eligible(job.spec, at.card) for at in world.slots.values())
 
 
 def _waits_for_a_session(world: World, job: task.Job) -> bool:

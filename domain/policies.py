@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
-from . import chain, pool, provider, slot, soft_limits, standing, stuck, task
+from . import chain, headroom, pool, provider, slot, soft_limits, standing, stuck, task
 from .claiming import (
     ClaimPlan,
     Fit,
@@ -33,7 +33,7 @@ from .ledger import next_day
 from .options import derived_session, launch_key, resolve
 from .pool_events import Settings
 from .questions import ExpireQuestion, Question
-from .room import DISK_SPACE, LOOKS_AGAIN_MS, Disk
+from .room import DISK_SPACE, LOOKS_AGAIN_MS, Disk, Memory
 from .settling import settlements
 from .soft_limits import SOFT_LIMIT
 from .values import Options
@@ -44,11 +44,12 @@ from .world import Rank, World
 class Surroundings:
     """What an adapter knows that the log does not: what it adds to the launch of a process, as a digest by
     working directory, what an API call costs (None: any share of the budget will do), and how much room the
-    disk has (None: there is no floor)."""
+    disk and the memory have (None: there is no floor)."""
 
     by_directory: Mapping[str, str]
     price: Price | None = None
     disk: Disk | None = None
+    memory: Memory | None = None
 
     def at(self, directory: str | None) -> str:
         """The digest for one directory; empty where nothing is known of it."""
@@ -115,8 +116,9 @@ def next_wake(world: World) -> int | None:
 
 def looks_again_after(world: World) -> int | None:
     """How long (ms) the surroundings may go unseen though nothing happens; None: until something does."""
-    pause = world.open_pool().paused
-    return LOOKS_AGAIN_MS if pause is not None and pause.reason == DISK_SPACE else None
+    at = world.open_pool()
+    full = at.paused is not None and at.paused.reason == DISK_SPACE
+    return LOOKS_AGAIN_MS if full or at.launches_held else None
 
 
 def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Command]:
@@ -125,6 +127,7 @@ def _wanted(world: World, surroundings: Surroundings, now: int) -> Iterator[Comm
         return
     yield from _expiries(world, at, now)
     yield from _for_room(at, surroundings.disk)
+    yield from _for_memory(world, at, surroundings.memory, now)
     yield from _endings(world, at, now)
     yield from settlements(world, now)
     yield from _unparkings(world, now)
@@ -196,6 +199,16 @@ def _for_room(at: pool.Open, disk: Disk | None) -> Iterator[Command]:
             yield pool.PausePool(DISK_SPACE)
     elif at.paused.reason == DISK_SPACE and (disk is None or disk.roomy):
         yield pool.ResumePool()
+
+
+def _for_memory(world: World, at: pool.Open, memory: Memory | None, now: int) -> Iterator[Command]:
+    """Launch nothing while there is too little memory for it."""
+    in_service = at.stopping is None and not _drained(world, at)
+    lack = headroom.lack(world, memory, now) if in_service else None
+    if lack is not None and not at.launches_held:
+        yield lack
+    elif lack is None and at.launches_held:
+        yield pool.AllowLaunches()
 
 
 def _too_late(state: task.Known) -> str:
@@ -474,6 +487,8 @@ def _upkeep(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
 def _to_launch(at: pool.Open, state: slot.Cold, now: int) -> bool:
     """Whether a slot gets a process before there is a task for it; in a drain only after it has rested."""
     health = state.card.health
+    if at.launches_held:
+        return False
     wanted = at.draining is None or health.on_trial or health.rests_until is not None
     return wanted and not unhoused(at, state.card) and not standing.rests(state, now)
 

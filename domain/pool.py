@@ -20,6 +20,8 @@ from .pool_events import (
     ContextValueSet,
     DrainLifted,
     DrainStarted,
+    LaunchesAllowed,
+    LaunchesHeld,
     LimitsSet,
     OwnerStarted,
     OwnerStopped,
@@ -55,7 +57,8 @@ class Open:
     """A pool with its settings. `owner` is None between owners.
 
     `stopping` is None, "finish" or "now"; `draining` None, "finish" or "cancel".
-    `context_version` counts changes of the shared context.
+    `context_version` counts changes of the shared context. `launches_held`: memory is short, so that a slot
+    without a process gets none.
     """
 
     pool_id: str
@@ -74,6 +77,7 @@ class Open:
     scalings: dict[str, int] = field(default_factory=dict[str, int])
     inbox: inbox.Inbox = inbox.EMPTY
     provider: Provider = Provider()
+    launches_held: bool = False
 
 
 Pool = Unopened | Open
@@ -171,6 +175,19 @@ class ResumePool:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldLaunches:
+    """Give no slot a process for now: of memory `available_mb` is left, and `needed_mb` is needed."""
+
+    available_mb: int
+    needed_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class AllowLaunches:
+    """Give slots processes again."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoteLimit:
     """`attempt` met a limit of the provider, which said `said`, while `running` attempts ran."""
 
@@ -213,7 +230,8 @@ class ScaleSlots:
 PoolCommand = (
     StartOwner | IdentifyCli | AcceptRollback | StopOwner | RecordOwnerStopped | ledger.MoneyCommand
     | soft_limits.SoftLimitCommand | SetContext | DeleteContext | StartDrain | LiftDrain | PausePool
-    | ResumePool | NoteLimit | NoteSuccess | ChangeAccount | SetTargetSlots | ScaleSlots
+    | ResumePool | HoldLaunches | AllowLaunches | NoteLimit | NoteSuccess | ChangeAccount | SetTargetSlots
+    | ScaleSlots
 )  # fmt: skip
 
 
@@ -255,6 +273,10 @@ def decide(command: PoolCommand, state: Pool) -> tuple[PoolEvent, ...]:
             return () if state.paused == Pause(reason, until) else (PoolPaused(reason, until),)
         case ResumePool():
             return () if state.paused is None else (PoolResumed(),)
+        case HoldLaunches(available, needed):
+            return () if state.launches_held else (LaunchesHeld(available, needed),)
+        case AllowLaunches():
+            return (LaunchesAllowed(),) if state.launches_held else ()
         case NoteLimit(limit, attempt, said, running, now):
             known, pause, name = state.provider, state.paused, state.pool_id
             return provider.on_limit(known, pause, limit, attempt, said, running, name, now)
@@ -347,6 +369,7 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             return replace(
                 state, owner=owner, settings=settings, stopping=None, target=settings.slots,
                 owners=state.owners + 1, provider=provider.with_account(state.provider, account),
+                launches_held=False,
             )  # fmt: skip
         case CliIdentified():
             return replace(state, cli=event)
@@ -370,6 +393,8 @@ def evolve(state: Pool, event: PoolEvent) -> Pool:
             return replace(state, paused=Pause(reason, until))
         case PoolResumed():
             return replace(state, paused=None)
+        case LaunchesHeld() | LaunchesAllowed():
+            return replace(state, launches_held=isinstance(event, LaunchesHeld))
         case ProviderLimited() | ProviderServed() | AccountChanged():
             return replace(state, provider=provider.evolve(state.provider, event))
         case TargetSlotsSet(target, by, key):

@@ -272,6 +272,24 @@ class PoolResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchesHeld:
+    """Slots without a process get none for now: of memory `available_mb` was left, `needed_mb` was needed."""
+
+    NAME: ClassVar[str] = "pool.launches_held"
+    VERSION: ClassVar[int] = 1
+    available_mb: int
+    needed_mb: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchesAllowed:
+    """There is memory for another process again, or no slot waits for one."""
+
+    NAME: ClassVar[str] = "pool.launches_allowed"
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderLimited:
     """The provider would not serve `attempt`; `said` is what it said, `until` (ms) when it said this ends.
 
@@ -323,14 +341,14 @@ PoolEvent = (
     PoolOpened | OwnerStarted | CliIdentified | RollbackAccepted | OwnerStopping | OwnerStopped | BudgetOpened
     | BudgetLimitChanged | LimitsSet | SoftLimitAsked | SoftLimitAnswered | FundsReserved | FundsToppedUp
     | FundsSettled | FundsCharged | ContextValueSet | ContextValueDeleted | DrainStarted | DrainLifted
-    | PoolPaused | PoolResumed | TargetSlotsSet | ProviderLimited | ProviderServed | AccountChanged
-    | MessageEvent
+    | PoolPaused | PoolResumed | LaunchesHeld | LaunchesAllowed | TargetSlotsSet | ProviderLimited
+    | ProviderServed | AccountChanged | MessageEvent
 )  # fmt: skip
 
 EVENTS: tuple[type[PoolEvent], ...] = (
     PoolOpened, OwnerStarted, CliIdentified, RollbackAccepted, OwnerStopping, OwnerStopped, BudgetOpened,
     BudgetLimitChanged, LimitsSet, SoftLimitAsked, SoftLimitAnswered, FundsReserved, FundsToppedUp,
     FundsSettled, FundsCharged, ContextValueSet, ContextValueDeleted, DrainStarted, DrainLifted,
-    PoolPaused, PoolResumed, TargetSlotsSet, ProviderLimited, ProviderServed, AccountChanged,
-    *MESSAGE_EVENTS,
+    PoolPaused, PoolResumed, LaunchesHeld, LaunchesAllowed, TargetSlotsSet, ProviderLimited,
+    ProviderServed, AccountChanged, *MESSAGE_EVENTS,
 )  # fmt: skip

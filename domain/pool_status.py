@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import slot, task
 from .housing import Housing
+from .room import MEMORY
 from .soft_limits import open_questions
 from .standing import Degraded, degraded
 from .world import World
@@ -30,8 +31,8 @@ class WorktreeStatus:
 
 @dataclass(frozen=True, slots=True)
 class SlotWait:
-    """Why a slot has no process: `backoff` after some that ended by themselves, or `quarantine`; and until
-    when (ms; None: not known)."""
+    """Why a slot has no process: `backoff` after some that ended by themselves, `quarantine`, or `memory`, of
+    which too little is left for one more; and until when (ms; None: not known)."""
 
     reason: str
     until: int | None
@@ -144,17 +145,19 @@ def slot_status(world: World, state: slot.Present) -> SlotStatus:
         cost_microdollars=card.cost,
         problem=state.problem if isinstance(state, slot.Failed) else None,
         worktree=_worktree(card.housing),
-        waits=_wait(state),
+        waits=_wait(world, state),
         on_trial=card.health.on_trial,
     )
 
 
-def _wait(state: slot.Present) -> SlotWait | None:
+def _wait(world: World, state: slot.Present) -> SlotWait | None:
     match state:
         case slot.Failed(_, _, _, until):
             return SlotWait("quarantine", until)
         case slot.Cold(card) if card.health.rests_until is not None:
             return SlotWait("backoff", card.health.rests_until)
+        case slot.Cold() if world.open_pool().launches_held:
+            return SlotWait(MEMORY, None)
         case _:
             return None
 

@@ -43,6 +43,8 @@ def rests(at: slot.Cold, now: int) -> bool:
 def objection(world: World, at: slot.Idle | slot.Cold, now: int) -> str | None:
     """Why a free slot takes no work now all the same; None: it does."""
     if isinstance(at, slot.Cold):
+        if world.open_pool().launches_held:
+            return "but too little memory is left for another process"
         if at.card.health.on_trial:
             return "but it is on trial, and its process has to answer first"
         return "but it rests after its last processes ended by themselves" if rests(at, now) else None
@@ -52,8 +54,10 @@ def objection(world: World, at: slot.Idle | slot.Cold, now: int) -> str | None:
 
 
 def rest_ends(world: World) -> list[int]:
-    """When (ms) slots without a process have rested."""
+    """When (ms) slots without a process have rested; none of them matters while memory is short."""
     pool = world.open_pool()
+    if pool.launches_held:
+        return []
     cold = [at.card for at in world.slots.values() if isinstance(at, slot.Cold)]
     ends = [card.health.rests_until for card in cold if not unhoused(pool, card)]
     return [end for end in ends if end is not None]

@@ -58,6 +58,7 @@ def examine(shell: Shell) -> Iterator[Finding]:
         yield _store(shell)
         yield _sqlite()
         yield _space(shell)
+        yield _memory(shell)
         yield _owner(shell)
     yield _files()
 
@@ -166,6 +167,21 @@ def _space(shell: Shell) -> Finding:
     said = f"{free >> 20} MiB free" + (f"; below {floor} no attempt starts" if floor else "")
     too_little = max(floor << 20, _TOO_LITTLE_SPACE)
     return _bounded("space", free, said, max(_LITTLE_SPACE, too_little), too_little, fix)
+
+
+def _memory(shell: Shell) -> Finding:
+    from claude_pool.domain.room import PROCESS_MB
+
+    from ..memory import available_mb
+
+    reserve = int(str(shell.settings.layers.values["min_free_memory_mb"]))
+    left = available_mb()
+    if left is None:
+        return Finding("memory", "ok", "this system does not tell how much is left; slots start all the same")
+    one = PROCESS_MB + reserve
+    said = f"{left} MiB left, " + (f"{one} needed to start one more slot" if reserve else "no reserve kept")
+    fix = "End what else takes memory, or lower --min-free-memory-mb."
+    return _bounded("memory", left, said, one if reserve else 0, 0, fix)
 
 
 def _files() -> Finding:

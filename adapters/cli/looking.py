@@ -161,6 +161,7 @@ NEXT_STEPS = {
     "not_logged_in": "mend the login, then `claude-pool resume`",
     "provider_billing": "mend the account, then `claude-pool resume`",
     "disk_space": "free some on the disk of the state directory; it goes on by itself",
+    "memory": "end what else takes memory on this machine; it goes on by itself",
     "quarantine": "its slots are tried again by then, or at once by `claude-pool resume`",
     "degraded": "most slots are out of service: see `claude-pool slots`",
     "soft_limit": "answer what `claude-pool questions` shows",

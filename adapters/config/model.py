@@ -96,6 +96,7 @@ class PoolOptions(BaseModel):
     drain_seconds: Annotated[float, _in(DRAIN_SECONDS)] = 0.0
     idle_exit: Annotated[float, _in(IDLE_SECONDS)] = 60.0
     min_free_disk_mb: Annotated[int, _in(MEGABYTES)] = 200
+    min_free_memory_mb: Annotated[int, _in(MEGABYTES)] = 256
     accept_rollback: bool = False
     allow_project_keys: tuple[str, ...] = ()
 

@@ -166,6 +166,11 @@ OPTIONS = (
         range=MEGABYTES,
     ),
     Option(
+        "min_free_memory_mb", "number",
+        "No slot is launched that would leave less memory than this; 0: whatever is left.", 256,
+        range=MEGABYTES,
+    ),
+    Option(
         "accept_rollback", "switch", "Start on a log that was cut, or restored from an older backup.", False,
         trusted=True,
     ),

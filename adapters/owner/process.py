@@ -88,6 +88,7 @@ def _at_work(
         secrets,
         chosen.max_depth,
         chosen.min_free_disk_mb,
+        chosen.min_free_memory_mb,
     )
     given = "budget_usd" in effective.sources and effective.sources["budget_usd"] != "default"
     library = library_of(effective, environ)

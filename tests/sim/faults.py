@@ -27,9 +27,11 @@ CLIENTS = (
 )  # fmt: skip
 DIRECTORIES = ("tree_fails", "tree_slow", "work_not_kept", "copy_fails", "copy_slow", "merge_fails")
 SETTINGS = ("settings_change",)
+ROOM = ("memory_short", "disk_short")
 
 KINDS = (
     *STORE, *CRASHES, *CLOCKS, *PROCESSES, *MONEY, *QUESTIONS, *PROVIDER, *CLIENTS, *DIRECTORIES, *SETTINGS,
+    *ROOM,
 )  # fmt: skip
 """Everything that may go wrong, or that a client may do to make it difficult."""
 

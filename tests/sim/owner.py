@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from claude_pool.adapters.system import RealSystem
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import PoolError, StoreError
-from claude_pool.domain.policies import Surroundings, next_command, next_wake
+from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
 from claude_pool.domain.records import Fact
 
 from .store import Entry, SimulatedLog
@@ -81,7 +81,10 @@ class Owner:
         for _ in range(MOST_REACTIONS):
             command = next_command(self.world, self.surroundings, self.now)
             if command is None:
-                return next_wake(self.world)
+                wake, look = next_wake(self.world), looks_again_after(self.world)
+                return (
+                    wake if look is None else min(self.now + look, self.now + look if wake is None else wake)
+                )
             self.reacting = True
             try:
                 done = self.ask(command)

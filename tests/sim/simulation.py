@@ -19,6 +19,7 @@ from claude_pool.domain.funding import Quote
 from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact
+from claude_pool.domain.room import Disk, Memory
 from claude_pool.domain.snapshot import canonical
 from claude_pool.domain.values import End, Options, Outcome, Tokens, Transcript
 from claude_pool.domain.violations import Violation
@@ -256,6 +257,8 @@ class Simulation:
                 self._check_money(self.owner.world)  # after a commit in doubt the view lacks something
 
     def _check_money(self, world: World) -> None:
+        if world.position != len(self.log.entries):
+            return  # the last append counts only once an owner reads it
         budget, account = world.open_pool().budget, self.log.invariants.books.level("pool")
         believed, counted = (budget.spent, budget.reserved), (account.spent, account.reserved)
         assert believed == counted, f"the view has spent and reserved {believed}, the log {counted}"
@@ -306,16 +309,34 @@ class Simulation:
             if self.owner is not None:
                 self.timers.excuse(self.owner.now)
             self._settled = None
+        self._fill()
         self.effects.stir()
         if strikes("crash"):
             raise Crash
         if not self.healing:
             self.later(500, self._clocks)
 
+    def _fill(self) -> None:
+        """Others take memory and room on the disk, or give it back."""
+        if self.random.random() < 0.2:
+            self._have(None, None)
+        memory = (
+            Memory(self.random.choice((0, 500, 700)), 256) if self.faults.strikes("memory_short") else None
+        )
+        disk = Disk(self.random.choice((100, 210)), 200) if self.faults.strikes("disk_short") else None
+        if memory is not None or disk is not None:
+            self._have(memory or self.surroundings.memory, disk or self.surroundings.disk)
+
+    def _have(self, memory: Memory | None, disk: Disk | None) -> None:
+        self.surroundings = replace(self.surroundings, memory=memory, disk=disk)
+        if self.owner is not None:
+            self.owner.surroundings = self.surroundings
+
     def _heal(self) -> None:
         """Nothing goes wrong any more, and nobody holds the pool; what can go on by itself does."""
         self.faults.heal()
         self.healing = True
+        self._have(None, None)
         self.frozen = None
         if self.log.broken is not None:
             self.lose_owner()

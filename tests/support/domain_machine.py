@@ -177,6 +177,12 @@ class CoreMachine(RuleBasedStateMachine):
         self.model.crash(accepted, steps, cost)
         self.model.start(settings, limit)
 
+    @rule(left=st.sampled_from([None, None, 0, 606, 956]))
+    def memory_comes_and_goes(self, left: int | None) -> None:
+        """Others take it, or give it back."""
+        self.intact = False
+        self.model.leave_memory(left)
+
     @precondition(quiet)
     @rule(now=st.booleans())
     def a_caller_stops_the_owner(self, now: bool) -> None:

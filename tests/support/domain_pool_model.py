@@ -17,6 +17,7 @@ from claude_pool.domain.errors import PoolError
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
+from claude_pool.domain.room import Memory
 from claude_pool.domain.slot_events import LaunchStarted, SessionPrepared, SlotTried
 from claude_pool.domain.task_events import SessionOpened
 from claude_pool.domain.values import End, Outcome, Text, Transcript
@@ -103,6 +104,12 @@ class PoolModel:
             self.story.do(command)
         except PoolError:
             assert len(self.story.log) == before
+        self.story.settle(self.now)
+
+    def leave_memory(self, megabytes: int | None) -> None:
+        """So much memory is left; None: any amount."""
+        memory = None if megabytes is None else Memory(megabytes, 256)
+        self.story.surroundings = replace(self.story.surroundings, memory=memory)
         self.story.settle(self.now)
 
     # What is true after every step.
@@ -233,6 +240,7 @@ class PoolModel:
 
     def finish(self) -> None:
         """Heal everything: all accepted work comes to its end, and an owner ends with nothing left behind."""
+        self.leave_memory(None)
         if self.world.open_pool().stopping is not None:
             self.work_until(self.has_stopped)
             self.end_owner()
