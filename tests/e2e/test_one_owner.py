@@ -144,7 +144,7 @@ def relay_of_another_version(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> C
 
 def test_an_owner_that_is_stopped_for_a_while_times_nothing_out(tmp_path: Path) -> None:
     patience = {f"CLAUDE_POOL_{name}_TIMEOUT": "3" for name in ("SILENCE", "FIRST_OUTPUT", "TOOL_SILENCE")}
-    with a_shell(tmp_path, CLAUDE_POOL_SLOTS="2", **patience) as shell:
+    with a_shell(tmp_path, "normal", None, CLAUDE_POOL_SLOTS="2", **patience) as shell:
         tasks = [shell.run("submit", "[[slow: 100ms x 90]] [[reply: whole]]").strip() for _ in range(2)]
         until(lambda: [state_of(shell, each) for each in tasks] == ["running"] * 2, "both")
         owner = int((shell.state / "owner.lock").read_text())
