@@ -18,7 +18,7 @@ from claude_pool.domain.errors import PoolError
 
 from .places import Places, listening
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """The version of this program, as the package says it."""
 
 PROTOCOL = 1

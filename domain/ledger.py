@@ -177,19 +177,24 @@ class Budget:
         """The account of the last day that anything was posted to; empty before the first posting."""
         return self.scopes[DAY].account if DAY in self.scopes else ""
 
+    def _day(self, now: int) -> str:
+        """The account of the day at `now` (ms): none before the last one that has money in it."""
+        held = (account for each in self.held.values() for account in each.accounts[:1])
+        return max(day_account(now), self.today, *held)
+
     def accounts(self, tags: tuple[str, ...], now: int) -> tuple[str, ...]:
         """The accounts beside the pool's that an attempt of a task with `tags` is posted to at `now` (ms).
 
         A day that is over is never posted to again, also where the clock went back.
         """
         limited = (TAG + tag for tag in dict.fromkeys(tags) if TAG + tag in self.scopes)
-        return (max(day_account(now), self.today), *limited)
+        return (self._day(now), *limited)
 
     def account_now(self, scope: str, now: int) -> str:
         """The account that `scope` stands for at `now` (ms)."""
         if scope == WHOLE:
             return ""
-        return max(day_account(now), self.today) if scope == DAY else scope
+        return self._day(now) if scope == DAY else scope
 
     def limits_of(self, scope: str) -> tuple[int | None, int | None]:
         """The hard and the soft limit that were set for `scope`."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Records a log of this version under tests/golden/logs/VERSION, once; later versions must replay it.
 
-A pool with the fake CLI lives through success, failure, cancel, a budget, shared context, a crash and
-recovery. What its status and tasks were is kept beside the log.
+A pool with the fake CLI lives through success, failure, cancel, limits, reviews, chains, messages, shared
+context, crashes and recoveries. What its status and tasks were is kept beside the log.
 """
 
 from __future__ import annotations
@@ -31,11 +31,48 @@ def live(shell: Shell) -> None:
     hanging = shell.run("submit", "[[slow: 50ms x 600]] a task that is cancelled").strip()
     until_sync(lambda: shell.json("task", hanging)["state"] == "running")
     shell.run("cancel", hanging)
-    lost = shell.run("submit", "[[hang]] a task that a crash seals").strip()
-    until_sync(lambda: shell.json("task", lost)["state"] == "running")
-    shell.kill_owner()
+    judge(shell)
+    chains(shell)
+    shell.run("send", "slot-0", "a message for the next one")
+    shell.run("budget", "set", "4", "--soft", "3.50")
+    shell.run("budget", "set", "1", "--tag", "kept")
+    crash(shell)
     shell.run("run", "[[reply: later]] a task under the next owner", "--priority=3")
     shell.run("stop", "--now")
+
+
+def judge(shell: Shell) -> None:
+    """A result is rejected once, then approved."""
+    judged = shell.run("submit", "[[reply: a draft]] a task under review", "--review", "2").strip()
+    for verdict in (("reject", judged, "More of it."), ("approve", judged)):
+        until_sync(lambda: shell.json("task", judged)["state"] == "pending_review")
+        shell.run(*verdict)
+
+
+def chains(shell: Shell) -> None:
+    """One chain completes; of another a step fails, and what needs it is skipped."""
+    look = {"name": "look", "prompt": "[[reply: seen]] look"}
+    mend = {"name": "mend", "prompt": "[[reply: mended]] mend what was {steps.look.output}"}
+    for steps, code in (([look, mend], 0), ([{**look, "prompt": "[[status: 529]] look"}, mend], 1)):
+        (shell.folder / "chain.json").write_text(json.dumps({"steps": steps}), "utf-8")
+        shell.run("chain", "run", "chain.json", code=code)
+
+
+def crash(shell: Shell) -> None:
+    """An owner dies twice: one task asks at once, the other goes on by itself after the first time only."""
+    asking = shell.run("submit", "[[hang]] a task that asks", "--on-interrupt=ask").strip()
+    until_sync(lambda: shell.json("task", asking)["state"] == "running")
+    shell.kill_owner()
+    going_on = shell.run("submit", "[[hang]] a task that goes on").strip()
+    for attempt in (1, 2):
+        until_sync(lambda: _runs(shell, going_on, attempt))  # noqa: B023  # asked before the next round
+        shell.kill_owner()
+        shell.run("context", "set", "crashes", str(attempt))
+
+
+def _runs(shell: Shell, task_id: str, attempt: int) -> bool:
+    view = shell.json("task", task_id)
+    return bool(view["state"] == "running" and view["attempts"] == attempt)
 
 
 def main() -> int:

@@ -60,9 +60,17 @@ TASK_FLAGS: tuple[inspect.Parameter, ...] = (
 
 
 def with_review(words: Sequence[str]) -> list[str]:
-    """The words of a command line, a bare `--review` completed by its usual number."""
+    """The words of a command line, a bare `--review` completed by the number after it, or its usual one."""
     flags = words[: words.index("--")] if "--" in words else words
-    complete = [f"{REVIEW}={REJECTIONS}" if word == REVIEW else word for word in flags]
+    complete: list[str] = []
+    for word in flags:
+        if complete and complete[-1] == REVIEW:
+            complete[-1] = f"{REVIEW}={word}" if word.isdecimal() else f"{REVIEW}={REJECTIONS}"
+            if word.isdecimal():
+                continue
+        complete.append(word)
+    if complete and complete[-1] == REVIEW:
+        complete[-1] = f"{REVIEW}={REJECTIONS}"
     return [*complete, *words[len(flags) :]]
 
 

@@ -35,6 +35,13 @@ def after(*commands: MoneyCommand) -> Budget:
     return budget
 
 
+def test_where_the_clock_went_back_money_goes_to_the_last_day_that_has_some_set_aside() -> None:
+    budget = after(ReserveFunds("task-a.1", 5, (TOMORROW,)))
+
+    assert budget.accounts((), now=0) == (TOMORROW,)
+    assert budget.account_now("day", now=0) == TOMORROW
+
+
 def test_a_day_is_that_of_utc_and_ends_at_its_midnight() -> None:
     assert day_account(1_795_000_000_000) == "day:2026-11-18"
     assert (day_account(DAY - 1), day_account(DAY)) == (TODAY, TOMORROW)

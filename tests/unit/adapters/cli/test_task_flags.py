@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from claude_pool.adapters.cli.task_flags import task_arguments
+from claude_pool.adapters.cli.task_flags import task_arguments, with_review
 from claude_pool.domain.errors import InvalidArgument
 
 
@@ -51,3 +51,18 @@ def test_servers_may_stand_alone_or_in_a_file_as_other_programs_have_it(tmp_path
 
     for text in (str(file), '{"a": {"command": "b"}}'):
         assert task_arguments("x", {"mcp_servers": text})["mcp_servers"] == {"a": {"command": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "complete"),
+    [
+        ("submit --review look", "submit --review=3 look"),
+        ("submit look --review", "submit look --review=3"),
+        ("submit --review 2 look", "submit --review=2 look"),
+        ("submit --review=5 look", "submit --review=5 look"),
+        ("submit --review --review", "submit --review=3 --review=3"),
+        ("submit -- --review 2", "submit -- --review 2"),
+    ],
+)
+def test_a_review_may_name_its_last_rejection(words: str, complete: str) -> None:
+    assert with_review(words.split()) == complete.split()
