@@ -145,7 +145,7 @@ class ScriptedDriver:
     def __post_init__(self) -> None:
         """No slot has a process."""
         self._processes: dict[str, _Process] = {}
-        self._exits: list[Callable[[str, ProcessEnd], None]] = []
+        self.exits: list[Callable[[str, ProcessEnd], None]] = []
         self._strays: list[Callable[[str, Outcome], None]] = []
         self._tools: list[SlotTool] = []
         self._words: list[Callable[[str, str], None]] = []
@@ -251,7 +251,7 @@ class ScriptedDriver:
 
     def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
         """See `SlotDriver.on_exit`."""
-        self._exits.append(callback)
+        self.exits.append(callback)
 
     def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
         """See `SlotDriver.on_question`."""
@@ -285,7 +285,7 @@ class ScriptedDriver:
         process = self._processes.pop(slot_id)
         end = ProcessEnd(exit_code, 0, expected=False, message="It died.")
         if process.live is None:
-            for callback in self._exits:
+            for callback in self.exits:
                 callback(slot_id, end)
         else:
             code = "no_result" if exit_code == 0 else "slot_failed"

@@ -174,7 +174,7 @@ def test_a_late_word_of_a_driver_is_harmless(tmp_path: Path, caplog: pytest.LogC
         await until(lambda: driver.killed == ["slot-0"])
         driver.late.set()
         await until(lambda: driver.said)
-        for callback in driver._exits:
+        for callback in driver.exits:
             callback("slot-0", ProcessEnd(-9, 0, expected=False))
         await works(running)
         assert await running.service.handle(NOTHING, CALLER) == ()
