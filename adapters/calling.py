@@ -19,7 +19,8 @@ from claude_pool.domain.errors import PoolError
 from .places import Places, listening
 
 VERSION = "0.2.0"
-"""The version of this program, as the package says it."""
+"""The version of this program, said here and not read from the package: processes of one program agree on it
+whatever is installed, and the shell starts sooner."""
 
 PROTOCOL = 1
 """How callers and owners greet each other. Greetings of another number cannot be understood."""

@@ -10,7 +10,6 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from claude_pool.domain import pool, slot, task
@@ -27,6 +26,7 @@ from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Transcrip
 from claude_pool.domain.world import World
 
 from .application import Application
+from .calling import VERSION
 from .check import check_log
 from .claude import locate
 from .claude.driver import ClaudeDriver, DriverSettings
@@ -64,8 +64,6 @@ from .surroundings import ProjectTexts
 from .system import RealSystem, System, new_uuid, wall_ms
 
 _log = logging.getLogger(__name__)
-
-VERSION = version("claude-pool")
 
 __all__ = ["check_log", "open_pool", "open_reader", "open_store", "running_pool"]
 

@@ -17,13 +17,13 @@ from claude_pool.domain.errors import PoolError, StoreUnreadable
 from claude_pool.domain.records import Actor
 
 from ..callers import Caller, Serve
-from ..calling import PROTOCOL
+from ..calling import PROTOCOL, VERSION
 from ..config.credentials import account, credentials, digests
 from ..config.model import Effective
 from ..config.settings import differences
 from ..places import publish
 from ..service import Origin
-from ..wiring import VERSION, Running
+from ..wiring import Running
 from .greeting import GREETING_SECONDS, Greeting
 from .starts import Starts
 

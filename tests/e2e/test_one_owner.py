@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters import handover
-from claude_pool.adapters.calling import greeting
+from claude_pool.adapters.calling import VERSION, greeting
 from claude_pool.adapters.client import Client
 from claude_pool.adapters.config.settings import settle
 from claude_pool.adapters.wiring import open_pool
@@ -115,7 +115,7 @@ def test_an_owner_of_another_version_at_work_lets_read_and_refuses_changes(
     assert status["total_slots"] == 1
     for text in (refused["content"][0]["text"], said):
         assert "[config_conflict] " in text
-        assert "9.9.9" in text and "0.1.0" in text and "`claude-pool stop`" in text
+        assert "9.9.9" in text and VERSION in text and "`claude-pool stop`" in text
     shell.run("stop", "--now")
 
 

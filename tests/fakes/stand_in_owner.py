@@ -19,9 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-VERSION = "0.1.0"
-"""The version of callers, unless the script says another."""
-
 SCRIPT: dict[str, Any] = json.loads(os.environ.get("STAND_IN", "{}"))
 
 
@@ -65,7 +62,7 @@ class StandIn:
             "claude_pool": 1,
             "ok": True,
             "pid": os.getpid(),
-            "version": SCRIPT.get("version", VERSION),
+            "version": SCRIPT.get("version", hello.get("version")),
             "conflict": [],
         }
         if SCRIPT.get("refuse") == "hang":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from claude_pool.adapters import wiring
 from claude_pool.adapters.callers import Caller
-from claude_pool.adapters.calling import Link
+from claude_pool.adapters.calling import VERSION, Link
 from claude_pool.adapters.check import check_log
 from claude_pool.adapters.client import Client
 from claude_pool.adapters.costs import costs_view
@@ -203,7 +203,7 @@ class ServicePool:
         world = World()
         for event in self.running.store.log.read_all():
             world.apply(event.position, event.stream, event.version, event.event)
-        return status_view(pool_status(world, wiring.VERSION))
+        return status_view(pool_status(world, VERSION))
 
     def costs(self, by: str) -> View:
         """See `Level.costs`."""
@@ -253,7 +253,7 @@ class ServicePool:
 
     async def _serve(self, connection: socket.socket, toolsets: str) -> None:
         reader, writer = await asyncio.open_connection(sock=connection, limit=LINE_BYTES)
-        serve = mount(self.running, wiring.VERSION)
+        serve = mount(self.running, VERSION)
         serving = asyncio.create_task(serve(reader, writer, Caller(Actor.COORDINATOR, toolsets, None, None)))
         self._serving.add(serving)
         serving.add_done_callback(self._serving.discard)
