@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ROOT / "features"
 BINDINGS = ROOT / "tests" / "features"
-MOST_PHRASES = 100
+MOST_PHRASES = 80
 MOST_STEPS = 12
 LEAST_PROSE = 120
 

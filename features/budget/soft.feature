@@ -13,7 +13,7 @@ Feature: At a soft limit the pool asks before it goes on
     And the coordinator submits B, which answers "b"
     Then B is parked because of "soft_limit"
     And the pool asks "The soft limit of the pool ($0.003000) is reached: $0.003000 spent, $0.000000 reserved; no hard limit. May it go on?"
-    When the coordinator answers continue
+    When the coordinator answers the pool with continue
     Then B answers "b"
 
   Scenario: Some dollars more are asked about when they are spent
@@ -22,14 +22,14 @@ Feature: At a soft limit the pool asks before it goes on
     When the coordinator changes the budget with
       | soft usd | $0.003 |
     And the coordinator runs A, which answers "a" and uses 1000 and 100 tokens
-    And the coordinator answers continue with $0.003 more
+    And the coordinator answers the pool with continue and $0.003 more
     And the coordinator runs B, which answers "b" and uses 1000 and 100 tokens
     Then the pool asks "The soft limit of the pool ($0.006000) is reached: $0.006000 spent, $0.000000 reserved; the hard limit is $1.000000. May it go on?"
     And the accounts are
       | scope | limit | soft   | spent  | asks |
       | pool  | $1    | $0.006 | $0.006 | yes  |
       | day   |       |        | $0.006 | no   |
-    When the coordinator answers continue with $0.003 more
+    When the coordinator answers the pool with continue and $0.003 more
     And the coordinator runs C, which answers "c"
     Then C is completed
 
@@ -40,7 +40,7 @@ Feature: At a soft limit the pool asks before it goes on
     And the coordinator runs A, which answers "a" and uses 1000 and 100 tokens
     And the coordinator submits B, which answers "b"
     Then B is parked because of "soft_limit"
-    When the coordinator answers stop
+    When the coordinator answers the pool with stop
     Then B fails for good with budget_exceeded
     When the coordinator submits C, which answers "c"
     Then the coordinator is refused with budget_exceeded
@@ -52,7 +52,7 @@ Feature: At a soft limit the pool asks before it goes on
     And the coordinator changes the budget with
       | soft usd | $0.003 |
     And the coordinator runs B, which answers "b" and uses 1000 and 100 tokens
-    And the coordinator answers stop
+    And the coordinator answers the pool with stop
     Then A is running
     When A is released
     Then A is completed
@@ -82,5 +82,5 @@ Feature: At a soft limit the pool asks before it goes on
     Then B is parked because of "soft_limit"
     When the pool is stopped and started again
     Then B is parked because of "soft_limit"
-    When the coordinator answers continue
+    When the coordinator answers the pool with continue
     Then B answers "b"

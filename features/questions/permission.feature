@@ -15,7 +15,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
       | question timeout | 60 s    |
     When the coordinator submits A, which wants to run "touch made && echo done" and is told the result
     Then A asks "May it use Bash: touch made && echo done"
-    When the coordinator tells A allow
+    When the coordinator answers A with allow
     Then A answers "done"
 
   @real
@@ -25,7 +25,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
       | question timeout | 60 s    |
     When the coordinator submits A, which wants to run "touch made" and is told the result
     Then A asks "May it use Bash: touch made"
-    When the coordinator tells A deny, saying "not here"
+    When the coordinator answers A with deny, saying "not here"
     Then A answers "not here"
     And the story of A is
       | event             | actor       |
@@ -45,7 +45,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
     Then A asks "May it use Bash: touch made"
     When 3 seconds pass
     Then A answers "went on"
-    When the coordinator tells A allow
+    When the coordinator answers A with allow
     Then the coordinator is refused with wrong_state
 
   Scenario: A wait tells of a question once
@@ -58,7 +58,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
     Then the wait tells of A
     When the coordinator asks what is new
     Then the wait tells of nothing
-    When the coordinator tells A allow
+    When the coordinator answers A with allow
     And the coordinator waits
     Then the wait tells of A
     And A answers "went on"
@@ -70,7 +70,7 @@ Feature: A slot asks before it uses a tool that it has no leave for
     When the coordinator runs A, which wants to run "touch made" and answers "went on"
     Then A asks "May it use Bash: touch made"
     And A is running because of "question"
-    When the coordinator tells A deny, saying "not now"
+    When the coordinator answers A with deny, saying "not now"
     Then A answers "went on"
 
   Scenario: Nobody is asked where nobody may be asked
@@ -88,5 +88,5 @@ Feature: A slot asks before it uses a tool that it has no leave for
     Then A asks "May it use Bash: touch made"
     When the coordinator cancels A
     Then A is cancelled
-    When the coordinator tells A allow
+    When the coordinator answers A with allow
     Then the coordinator is refused with wrong_state

@@ -15,7 +15,7 @@ Feature: Somebody decides on a task whose outcome is unknown
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
     When A is released
-    And the coordinator tells A rerun
+    And the coordinator answers A with rerun
     Then A is completed
     And the attempts are
       | task | attempt | end       | how   |
@@ -32,7 +32,7 @@ Feature: Somebody decides on a task whose outcome is unknown
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
     When A is released
-    And the coordinator tells A resume
+    And the coordinator answers A with resume
     Then A is completed
     And the attempts are
       | task | attempt | conversation | end       | how    |
@@ -47,5 +47,5 @@ Feature: Somebody decides on a task whose outcome is unknown
     And A is at work
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
-    When the coordinator tells A cancel
+    When the coordinator answers A with cancel
     Then A is cancelled

@@ -32,7 +32,7 @@ Feature: A crash loses nothing, and nothing is silently run twice
     And A is at work
     And the owner dies and another one takes over
     Then A is sealed because of "sealed"
-    When the coordinator tells A rerun
+    When the coordinator answers A with rerun
     And A is released
     Then A is completed
     And the story of A is

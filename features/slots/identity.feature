@@ -48,7 +48,7 @@ Feature: A slot may be somebody
       | slot | slot-2 |
     And the coordinator finds slots with
       | <by> | <value> |
-    Then the slots found are <slots>
+    Then the list shows <slots>
 
     Examples:
       | by    | value    | slots             |
@@ -68,7 +68,7 @@ Feature: A slot may be somebody
     And the coordinator finds slots with
       | role | reviewer |
       | name | Ada      |
-    Then the slots found are slot-1
+    Then the list shows slot-1
 
   Scenario: A slot's own model holds for tasks that name none
     Given a pool of 1 slot

@@ -65,6 +65,13 @@ def test_a_feature_without_prose_is_found(
 
 def test_a_phrase_that_only_one_step_uses_is_found(linter: ModuleType) -> None:
     found = linter.Findings()
-    found.phrases["a pool of {count:Count} {slots:Slots}"] = 1
+    found.phrases["the coordinator resumes the pool"] = 1
     linter.check_whole([], linter.defined(), found)
-    assert "used once: a pool of {count:Count} {slots:Slots}" in found.problems
+    assert "used once: the coordinator resumes the pool" in found.problems
+
+
+def test_more_phrases_than_a_reader_may_have_to_learn_are_found(linter: ModuleType) -> None:
+    found = linter.Findings()
+    found.phrases.update(f"phrase {number}" for number in range(81))
+    linter.check_whole([], linter.defined(), found)
+    assert "81 phrases are more than 80" in found.problems

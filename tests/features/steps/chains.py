@@ -9,24 +9,9 @@ from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, rows_of
 
 
-@when(phrase("the coordinator chains as {name:Task}"))
-def chain(scene: Scene, name: str, datatable: Table) -> None:
-    _chain(scene, name, datatable)
-
-
-@when(phrase("the coordinator chains as {name:Task} within {seconds:Count} seconds"))
-def chain_in_time(scene: Scene, name: str, seconds: int, datatable: Table) -> None:
-    _chain(scene, name, datatable, timeout_seconds=seconds)
-
-
-@when(phrase("the coordinator chains as {name:Task} in a {copy:Copy}"))
-def chain_apart(scene: Scene, name: str, copy: str, datatable: Table) -> None:
-    kind, _, merge = copy.partition(" that is merged by ")
-    _chain(scene, name, datatable, isolation=kind, merge=merge or "none")
-
-
-def _chain(scene: Scene, name: str, table: Table, **options: object) -> None:
-    steps = [_step(scene, row) for row in rows_of(table)]
+@when(phrase("the coordinator chains as {name:Task}{options:Setting}"))
+def chain(scene: Scene, name: str, options: dict[str, object], datatable: Table) -> None:
+    steps = [_step(scene, row) for row in rows_of(datatable)]
     answer = scene.ask("pool_submit_chain", steps=steps, **options)
     scene.know_chain(name, [str(step["name"]) for step in steps], answer)
 

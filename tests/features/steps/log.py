@@ -9,14 +9,9 @@ from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, compare
 
 
-@when("the pool is stopped and started again")
-def start_again(scene: Scene) -> None:
-    scene.pool.restart("finish")
-
-
-@when("the pool is stopped at once and started again")
-def start_again_at_once(scene: Scene) -> None:
-    scene.pool.restart("now")
+@when(phrase("the pool is {end:Ends} and started again"))
+def start_again(scene: Scene, end: str) -> None:
+    scene.pool.restart(end)
 
 
 @when("the owner dies and another one takes over")

@@ -20,19 +20,6 @@ def change_budget(scene: Scene, datatable: Table) -> None:
     scene.ask("pool_budget", **scene.options(pairs_of(datatable)))
 
 
-@then(phrase("the pool asks {text:Text}"))
-def pool_asks(scene: Scene, text: str) -> None:
-    assert scene.soft_limit_question()["text"] == text
-
-
-@when(phrase("the coordinator answers {choice:Ruling}"))
-@when(phrase("the coordinator answers {choice:Ruling} with {amount:Money} more"))
-def answer(scene: Scene, choice: str, amount: str | None = None) -> None:
-    more = None if amount is None else float(amount.removeprefix("$"))
-    name = scene.soft_limit_question()["question_id"]
-    scene.ask("pool_answer_question", question_id=name, choice=choice, amount_usd=more)
-
-
 @then("the accounts are")
 def accounts_are(scene: Scene, datatable: Table) -> None:
     scene.pool.settle()
@@ -69,12 +56,7 @@ def costs_by(scene: Scene, by: str, datatable: Table) -> None:
     compare(datatable, [*rows, cost_row(by, "total", view["total"])])
 
 
-@then(phrase("{name:Task} costs {amount:Money}"))
-def costs(scene: Scene, name: str, amount: str) -> None:
-    assert dollars(scene.await_end(name)["cost_microdollars"]) == amount
-
-
-@then(phrase("{name:Task} costs between {least:Money} and {most:Money}"))
-def costs_about(scene: Scene, name: str, least: str, most: str) -> None:
+@then(phrase("{name:Task} costs {price:Price}"))
+def costs(scene: Scene, name: str, price: list[str]) -> None:
     cost = scene.await_end(name)["cost_microdollars"]
-    assert microdollars(least) <= cost <= microdollars(most), dollars(cost)
+    assert microdollars(price[0]) <= cost <= microdollars(price[-1]), dollars(cost)

@@ -9,8 +9,7 @@ from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, pairs_of
 
 
-@given(phrase("a pool of {count:Count} {slots:Slots}"))
-@given(phrase("a pool of {count:Count} {slots:Slots} with"))
+@given(phrase("a pool of {count:Count} {slots:Slots}{more:With}"))
 def open_pool(scene: Scene, count: int, datatable: Table | None = None) -> None:
     scene.open(count, pairs_of(datatable))
 

@@ -14,16 +14,6 @@ def configure(scene: Scene, slot: str, datatable: Table) -> None:
     scene.ask("pool_configure_slot", slot_id=slot, **scene.options(pairs_of(datatable)))
 
 
-@when("the coordinator finds slots with")
-def find(scene: Scene, datatable: Table) -> None:
-    scene.ask("pool_find_slots", **pairs_of(datatable))
-
-
-@then(phrase("the slots found are {slots:SlotList}"))
-def found(scene: Scene, slots: list[str]) -> None:
-    assert [view["slot_id"] for view in scene.answer["slots"]] == slots
-
-
 @when(phrase("the coordinator {tool:Scales} {count:Count} {slots:Slots}"))
 def scale(scene: Scene, tool: str, count: int) -> None:
     name = "target" if tool == "pool_set_target_slots" else "count"

@@ -11,21 +11,23 @@ from tests.support.pool_scene import Scene
 from tests.support.pool_tables import Table, attempt_rows, compare, pairs_of, rows_of, task_row
 
 
-@when(phrase("the coordinator {tool:Calls} {name:Task}, which {does:Behaviour}"))
-@when(phrase("the coordinator {tool:Calls} {name:Task}, which {does:Behaviour}, with"))
+@when(phrase("the coordinator {tool:Calls} {name:Task}, which {does:Behaviour}{more:With}"))
 def hand_in(scene: Scene, tool: str, name: str, does: str, datatable: Table | None = None) -> None:
     scene.know(name, scene.ask(tool, **scene.order(name, does, pairs_of(datatable))))
 
 
-@when(phrase("the coordinator {tool:Calls} {name:Task} again as {other:Task}"))
-@when(phrase("the coordinator {tool:Calls} {name:Task} again as {other:Task}, with"))
+@when(phrase("the coordinator {tool:Calls} {name:Task} again as {other:Task}{more:With}"))
 def hand_in_again(scene: Scene, tool: str, name: str, other: str, datatable: Table | None = None) -> None:
     scene.know(other, scene.ask(tool, **scene.repeat(name, pairs_of(datatable))))
 
 
-@when("the coordinator submits")
-def submit_all(scene: Scene, datatable: Table) -> None:
-    for row in rows_of(datatable):
+@when(phrase("the coordinator {patience:HandsIn}"))
+def hand_in_many(scene: Scene, patience: float | None, datatable: Table) -> None:
+    rows = rows_of(datatable)
+    if patience is not None:
+        _fan_out(scene, rows, patience)
+        return
+    for row in rows:
         hand_in(scene, "pool_submit", row.pop("task"), row.pop("which"), list(row.items()))
 
 
@@ -36,18 +38,7 @@ def at_work(scene: Scene, name: str) -> None:
     scene.await_words(name)
 
 
-@when("the coordinator fans out")
-def fan_out(scene: Scene, datatable: Table) -> None:
-    _fan_out(scene, datatable, 50)
-
-
-@when("the coordinator fans out without waiting")
-def fan_out_and_go(scene: Scene, datatable: Table) -> None:
-    _fan_out(scene, datatable, 0)
-
-
-def _fan_out(scene: Scene, table: Table, seconds: float) -> None:
-    rows = rows_of(table)
+def _fan_out(scene: Scene, rows: list[dict[str, str]], seconds: float) -> None:
     names = [row.pop("task") for row in rows]
     orders = [scene.order(name, row.pop("which"), row) for name, row in zip(names, rows, strict=True)]
     answer = scene.ask("pool_fan_out", tasks=orders, wait_seconds=seconds)
@@ -66,23 +57,18 @@ def release(scene: Scene, name: str) -> None:
     scene.gate(name).touch()
 
 
-@when("the coordinator waits")
-def wait(scene: Scene) -> None:
-    _wait(scene, None, 20)
-
-
-@when(phrase("the coordinator waits for {names:Tasks}"))
-def wait_for(scene: Scene, names: list[str]) -> None:
+@when(phrase("the coordinator waits{names:Awaited}"))
+def wait(scene: Scene, names: list[str]) -> None:
     _wait(scene, names, 20)
 
 
 @when("the coordinator asks what is new")
 def look(scene: Scene) -> None:
-    _wait(scene, None, 0)
+    _wait(scene, [], 0)
 
 
-def _wait(scene: Scene, names: list[str] | None, seconds: float) -> None:
-    ids = [scene.subject(name) for name in names or ()]
+def _wait(scene: Scene, names: list[str], seconds: float) -> None:
+    ids = [scene.subject(name) for name in names]
     answer = scene.ask(
         "pool_wait",
         task_ids=[each for each in ids if each.startswith("task-")] or None,
@@ -154,12 +140,11 @@ def look_at(scene: Scene, name: str) -> None:
     scene.ask("pool_result", task_id=scene.id_of(name))
 
 
-@when("the coordinator lists tasks")
-@when("the coordinator lists tasks with")
-def list_tasks(scene: Scene, datatable: Table | None = None) -> None:
+@when(phrase("the coordinator {tool:Lists}{more:With}"))
+def list_things(scene: Scene, tool: str, datatable: Table | None = None) -> None:
     wishes = pairs_of(datatable)
     scene.listed = {name: int(value) if name == "limit" else value for name, value in wishes.items()}
-    scene.ask("pool_list_tasks", **scene.listed)
+    scene.ask(tool, **scene.listed)
 
 
 @when("the coordinator turns the page")
@@ -167,11 +152,12 @@ def turn(scene: Scene) -> None:
     scene.ask("pool_list_tasks", **scene.listed, cursor=scene.answer["cursor"])
 
 
-@then(phrase("the list shows {names:Tasks}"))
+@then(phrase("the list shows {names:Listed}"))
 def shows(scene: Scene, names: list[str]) -> None:
-    told = [view["task_id"] for view in scene.answer["tasks"]]
-    told += [view["chain_id"] for view in scene.answer.get("chains", ())]
-    assert [scene.name_of(each) for each in told] == names
+    if "slots" in scene.answer:
+        assert [view["slot_id"] for view in scene.answer["slots"]] == names
+    else:
+        waited(scene, names)
 
 
 @then(phrase("the coordinator is refused with {code:Code}"))
