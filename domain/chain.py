@@ -34,6 +34,9 @@ from .chain_events import (
 from .errors import WrongState
 from .values import Text, derived_id
 
+CANCELLED_BY_CALLER = "A caller cancelled the chain."
+"""What a chain's end says where no other reason was given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -288,7 +291,7 @@ def decide(command: ChainCommand, state: Chain) -> tuple[ChainEvent, ...]:
             return _on_step_ended(state, command)
         case CancelChain(chain_id, _, why):
             if isinstance(state, (Preparing, Running)):
-                return _end(state, EndingBegun("cancelled", why or "A caller cancelled the chain."))
+                return _end(state, EndingBegun("cancelled", why or CANCELLED_BY_CALLER))
             if isinstance(state, Cancelled):
                 return ()
             raise _refusal(chain_id, state, "there is nothing left to cancel")
