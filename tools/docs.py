@@ -26,6 +26,7 @@ VERBS = (
     "serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay",
     "why", "cost", "forecast", "doctor", "demo", "drain", "resume", "stop", "approve", "reject", "questions",
     "answer", "skills", "report", "budget", "budget set", "budget reset",
+    "export", "import", "rerun",
 )  # fmt: skip
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
