@@ -26,6 +26,11 @@ Diff = Annotated[
     typer.Option(help="Hold two against each other: tasks, chains, or state directories.", show_default=False,
                  metavar="A B"),
 ]  # fmt: skip
+WhatIf = Annotated[
+    list[str] | None,
+    typer.Option(help="Replay it with another setting, such as slots=8; repeat it for more.",
+                 show_default=False, metavar="NAME=VALUE"),
+]  # fmt: skip
 Check = Annotated[bool, typer.Option("--check", help="Verify the log and fold it anew; print nothing of it.")]
 
 _LOOK_SECONDS = 0.2
@@ -41,12 +46,17 @@ def replay(
     follow: Follow = False,
     check: Check = False,
     diff: Diff = None,
+    what_if: WhatIf = None,
 ) -> int:
     """Print the event log, one event a line."""
     if diff is not None:
         from .comparing import show_difference
 
         return show_difference(shell, *diff)
+    if what_if is not None:
+        from .what_if import show_what_if
+
+        return show_what_if(shell, what_if, until)
     from .replay_view import Wanted, event_json, event_line, parse_until
 
     wanted = Wanted() if until is None else parse_until(until)

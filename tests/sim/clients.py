@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from claude_pool.adapters.whatif.owner import Entry
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ChainSubmitted, Plan, Step
 from claude_pool.domain.coordination import Command, Resume, Submit, SubmitChain
@@ -25,10 +26,11 @@ from claude_pool.domain.world import World
 from tests.support.domain_chains import plan, step
 from tests.support.domain_story import session_name, task_name
 
-from .store import Crash, Entry
+from .store import Crash
 
 if TYPE_CHECKING:
-    from .owner import Owner
+    from claude_pool.adapters.whatif.owner import Owner
+
     from .simulation import Simulation
 
 ROLE = "builder"

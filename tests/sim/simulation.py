@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from claude_pool.adapters.system import RealSystem
+from claude_pool.adapters.whatif.owner import Ended, Owner, has_stopped
 from claude_pool.domain import ledger, pool, slot, task
 from claude_pool.domain.coordination import Command, Recover, Resume, decide
 from claude_pool.domain.errors import PoolError, StoreFull
@@ -31,7 +32,6 @@ from tests.support.domain_processes import check_processes
 from .clients import ROLE, Clients
 from .effects import Effects
 from .faults import Faults
-from .owner import Ended, Owner
 from .store import Crash, SimulatedLog
 from .timers import Timers
 
@@ -121,18 +121,12 @@ class Simulation:
             return  # since the policies came to rest neither the time nor the log has given them a reason
         wake = owner.react()
         self._settled = owner, len(self.log.entries)
-        if self._has_stopped(owner.world):
+        if has_stopped(owner.world):
             owner.policies_on = False
             owner.tell(pool.RecordOwnerStopped())
             self.lose_owner(wanted=not self.healing)
         else:
             self._arm(owner, wake)
-
-    def _has_stopped(self, world: World) -> bool:
-        """Whether an owner that is stopping may end."""
-        done = (slot.Stopped, slot.Failed)
-        at_rest = all(isinstance(at, done) and not at.card.housing.unkept for at in world.slots.values())
-        return world.open_pool().stopping is not None and at_rest
 
     def _arm(self, owner: Owner, wake: int | None) -> None:
         """The timer of the service: it looks again at the latest after a while."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
+from claude_pool.adapters.whatif.owner import Entry
 from claude_pool.domain.errors import StoreError, StoreFull, VersionConflict
 from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.records import Event, Fact
 from claude_pool.domain.world import World
 
 from .faults import Faults
-
-Entry = tuple[int, str, int, Event]
-"""Position, stream, version in it, event."""
 
 PATH = "log"
 
@@ -90,6 +88,10 @@ class SimulatedLog:
     def stream(self, name: str) -> list[Event]:
         """The events of one stream."""
         return [event for _, stream, _, event in self.entries if stream == name]
+
+    def last(self) -> int:
+        """When (ms) the last event was recorded."""
+        return self.times[-1] if self.times else 0
 
     def opened(self) -> World:
         """The view of a new owner. The last one left its own, which lacks what that did not live to see;

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from claude_pool.adapters.whatif import owner as owners
 from claude_pool.domain import chain, coordination, ledger, policies, provider, slot, task
 from claude_pool.domain.pool_events import FundsSettled
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import TaskSealed
 from claude_pool.domain.world import World
 
-from . import owner as owners
 from .campaign import main
 from .simulation import Broken, Simulation, simulate
 from .store import SimulatedLog

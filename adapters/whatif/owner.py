@@ -1,19 +1,54 @@
-"""A simulated owner: what the service of a real one does with the core, without its threads and sockets."""
+"""An owner without threads, sockets and processes: what the service of a real one does with the core."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from claude_pool.adapters.system import RealSystem
+from claude_pool.domain import pool, slot
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import PoolError, StoreError
 from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
-from claude_pool.domain.records import Fact
+from claude_pool.domain.records import Event, Fact
+from claude_pool.domain.world import World
 
-from .store import Entry, SimulatedLog
+Entry = tuple[int, str, int, Event]
+"""Position, stream, version in it, event."""
 
 MOST_REACTIONS = 2_000
-"""Far more policy commands than any reaction of these small pools needs."""
+"""Far more policy commands than any reaction of a small pool needs."""
+
+
+class Log(Protocol):
+    """Where an owner appends."""
+
+    def opened(self) -> World:
+        """The view of a new owner."""
+        ...
+
+    def last(self) -> int:
+        """The time (ms) of the last append; 0: there is none."""
+        ...
+
+    def append(self, facts: Sequence[Fact], expected: Mapping[str, int], now: int, /) -> list[Entry]:
+        """Take `facts`, whose streams are at the versions `expected`.
+
+        Raises:
+            StoreError: they could not be taken.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """An owner's time."""
+
+    def now(self) -> int:
+        """See `System.now`."""
+        ...
+
+    def begin_after(self, recorded: int, /) -> int:
+        """See `System.begin_after`."""
+        ...
 
 
 class Ended(Exception):
@@ -23,16 +58,22 @@ class Ended(Exception):
 class Owner:
     """One life of an owner: the view it folded when it began, and its clock."""
 
-    def __init__(self, log: SimulatedLog, system: RealSystem, surroundings: Surroundings) -> None:
-        """It reads the log. `listen` hears of each of its appends after the view has folded it."""
+    def __init__(
+        self, log: Log, system: Clock, surroundings: Surroundings, most: int = MOST_REACTIONS
+    ) -> None:
+        """It reads the log. `listen` hears of each of its appends after the view has folded it.
+
+        A reaction of more than `most` policy commands is taken for one without an end.
+        """
         self.log = log
         self.system = system
         self.world = log.opened()
-        system.begin_after(log.times[-1] if log.times else 0)
+        system.begin_after(log.last())
         self.surroundings = surroundings
         self.listen: Callable[[Sequence[Fact]], None] = lambda _facts: None
         self.policies_on = False
         self.reacting = False
+        self._most = most
 
     @property
     def now(self) -> int:
@@ -43,7 +84,7 @@ class Owner:
         """Record what happened: what cannot be recorded ends the owner.
 
         Raises:
-            PoolError: the core refuses it. Ended, Crash: the owner is gone.
+            PoolError: the core refuses it. Ended: the owner is gone.
         """
         facts = decide(command, self.world)
         try:
@@ -55,7 +96,7 @@ class Owner:
         """What a caller wants.
 
         Raises:
-            PoolError: it is refused, or cannot be recorded. Crash: the owner is gone.
+            PoolError: it is refused, or cannot be recorded.
         """
         return self._append(decide(command, self.world))
 
@@ -73,12 +114,12 @@ class Owner:
         """Let the policies have their way; when (ms) the timer is to ring next.
 
         Raises:
-            Ended, Crash: the owner is gone.
+            Ended: the owner is gone.
         """
         if not self.policies_on:
             return None
         command: Command | None = None
-        for _ in range(MOST_REACTIONS):
+        for _ in range(self._most):
             command = next_command(self.world, self.surroundings, self.now)
             if command is None:
                 wake, look = next_wake(self.world), looks_again_after(self.world)
@@ -96,3 +137,11 @@ class Owner:
                 self.reacting = False
             assert done, f"a policy asks for what changes nothing: {command}"
         raise AssertionError(f"the policies do not come to rest: {command}")
+
+
+def has_stopped(world: World) -> bool:
+    """Whether an owner that is stopping may end."""
+    done = (slot.Stopped, slot.Failed)
+    at_rest = all(isinstance(at, done) and not at.card.housing.unkept for at in world.slots.values())
+    at = world.pool
+    return isinstance(at, pool.Open) and at.stopping is not None and at_rest

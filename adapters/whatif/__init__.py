@@ -1,0 +1,1 @@
+"""The core once more over a recorded past, with other settings and on a clock of its own."""
