@@ -31,7 +31,7 @@ def test_a_replay_with_nothing_changed_comes_to_what_happened(kinds: Collection[
         course = Course(read(run.appends), Changes(), price_list(), run.surroundings.price)
         found = deviation(was, course.run())
 
-        assert len(was.fates) > 5
+        assert was.fates
         assert (found["tasks"], found["spend"]) == (0, 0.0), f"seed {seed}: {found}"
         assert abs(found["finish"]) <= TOLERANCE, f"seed {seed}: {found}"
         assert course.substitutes == 0
