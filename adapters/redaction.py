@@ -57,6 +57,15 @@ class Secrets:
             for secret in _values(name, value, name in self._pass_env):
                 for form in _forms(secret):
                     self._names.setdefault(form, name)
+        self._arrange()
+
+    def hide(self, word: str, name: str = "word") -> None:
+        """Keep `word` out from now on, too, whatever it is."""
+        for form in _forms(word):
+            self._names.setdefault(form, name)
+        self._arrange()
+
+    def _arrange(self) -> None:
         ordered = sorted(self._names.items(), key=lambda each: (-len(each[0]), each))
         self._texts = tuple(ordered)
         self._needles = tuple(text.encode("utf-8", "surrogateescape") for text, _ in ordered)

@@ -122,6 +122,13 @@ class Runtime:
         while self._effects:
             await asyncio.wait(set(self._effects))
 
+    def abandon(self) -> None:
+        """Let go of all that is under way, as a death of the owner does: nothing of it is recorded."""
+        effects, self._effects = self._effects, set()
+        self._at_work.clear()
+        for effect in effects:
+            effect.cancel()
+
     def _on_facts(self, recorded: tuple[Recorded, ...]) -> None:
         try:
             self._begin_effects(recorded)

@@ -21,7 +21,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what is marked `slow`, unless `--long` asks for it; trace only the tests of the domain.
 
-    All of the domain is covered by its own tests. Tracing makes whatever else uses it twice as slow.
+    All of the domain is covered by its own tests. Tracing makes whatever else uses it three times as slow,
+    so `tools/check` runs what is marked `no_cover` apart.
     """
     for item in items:
         if not item.path.is_relative_to(DOMAIN_TESTS):

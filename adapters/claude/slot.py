@@ -59,6 +59,24 @@ class Listeners:
     question: Put
 
 
+def _new_name() -> str:
+    return str(uuid4())
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where a recording takes the place of the world: the process, the names that prompts get, and the wall
+    clock (ms)."""
+
+    process: type[SlotProcess] = SlotProcess
+    name: Callable[[], str] = _new_name
+    now: Callable[[], int] = _wall_ms
+
+
 class WarmSlot:
     """The process of one launch. `session` is the conversation that its next prompt would continue.
 
@@ -73,6 +91,7 @@ class WarmSlot:
         prices: PriceList,
         limits: SlotLimits,
         listeners: Listeners,
+        seams: Seams = Seams(),
     ) -> None:
         """Nothing runs before `start`.
 
@@ -83,7 +102,8 @@ class WarmSlot:
         self.session = launch.session if launch.resume is None or launch.fork else launch.resume
         self.version = ""
         self.busy = False
-        self.process = SlotProcess(spawn, self._on_line, self._on_flood, self._on_crowd)
+        self.process = seams.process(spawn, self._on_line, self._on_flood, self._on_crowd)
+        self._seams = seams
         self._listeners = listeners
         self._server = SlotServer(
             self._use_tool, lambda request_id, body: self._controls.reply(request_id, body)
@@ -145,11 +165,13 @@ class WarmSlot:
             return TurnReport(outcome, self.session, not self.process.ended.done())
         patience = Patience(turn.first_output_ms / 1000, turn.silence_ms / 1000, turn.tool_silence_ms / 1000)
         self.busy = True
-        self._turn = running = RunningTurn(turn, transcript, self._prices, patience, on_spend, self._context)
+        self._turn = running = RunningTurn(
+            turn, transcript, self._prices, patience, on_spend, self._context, self._seams.name()
+        )
         try:
             if turn.session not in ("", self.session):
                 problem = f"The slot holds conversation {self.session} and not {turn.session}."
-                self._break(Failure("slot_failed", problem))
+                self.give_up(Failure("slot_failed", problem))
             await self._await_strays()
             await self._adjust(running)
             await self._await_strays()  # one may have begun meanwhile
@@ -181,7 +203,7 @@ class WarmSlot:
 
     async def clear(self) -> str:
         """Begin an empty conversation; its id. Raises `SlotFailure` as the port says."""
-        uuid = str(uuid4())
+        uuid = self._seams.name()
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self.busy = True
         self._clearing = (uuid, answer)
@@ -238,7 +260,7 @@ class WarmSlot:
             running.end(None)
         except ControlRefused as refused:
             if refused.unanswered:
-                self._break(Failure("slot_failed", f"The slot hangs: {refused}."))
+                self.give_up(Failure("slot_failed", f"The slot hangs: {refused}."))
             elif not self.process.ended.done():
                 running.fail(Failure("invalid_argument", f"{refused}.", retryable=False))
             running.end(None)
@@ -252,7 +274,7 @@ class WarmSlot:
         while not self._over(running):
             left, failure = running.patience_left()
             if left <= 0:
-                self._break(failure)
+                self.give_up(failure)
                 return
             # The bound may shrink meanwhile, so it is looked at again after the shortest one.
             wait = min(left, running.turn.silence_ms / 1000)
@@ -299,7 +321,8 @@ class WarmSlot:
         await asyncio.gather(self._make_durable(running), self._clean_up(running))
         alive = not self.process.ended.done()
         end = None if alive else self.process.ended.result()
-        outcome = outcome_of(running, end, schema_asked=self.launch.json_schema is not None)
+        schema_asked = self.launch.json_schema is not None
+        outcome = outcome_of(running, end, schema_asked=schema_asked, now=self._seams.now())
         self._context = outcome.context or self._context
         rss = tree.resident_mb(self.process.pid, self.process.start_ticks) if alive else 0
         return TurnReport(outcome, self.session, alive, rss)
@@ -325,14 +348,14 @@ class WarmSlot:
         try:
             (running.transcript if running is not None else self._between).append(line)
         except OSError as error:
-            self._break(disk_failure(error))
+            self.give_up(disk_failure(error))
             return
         message = parse(line)
         if running is not None:
             running.hear(message)
             if running.transcript.length > self._limits.output_bytes:
                 problem = f"The turn printed more than {self._limits.output_bytes} bytes."
-                self._break(Failure("output_limit", problem, retryable=False))
+                self.give_up(Failure("output_limit", problem, retryable=False))
                 return
         if message is None:
             self._on_garbage(line)
@@ -340,7 +363,7 @@ class WarmSlot:
             try:
                 self._on_message(message, running)
             except Exception as fault:  # a fault of ours must not leave a turn that nobody ends
-                self._break(Failure("internal", f"{type(fault).__name__}: {fault}", retryable=False))
+                self.give_up(Failure("internal", f"{type(fault).__name__}: {fault}", retryable=False))
 
     def _on_message(self, message: Message, running: RunningTurn | None) -> None:
         kind = text(message, "type")
@@ -373,7 +396,7 @@ class WarmSlot:
 
     async def _await_strays(self) -> None:
         if not await self._strays.gone(self.process.ended):
-            self._break(Failure("slot_failed", "The slot did not stop a turn that nobody asked for."))
+            self.give_up(Failure("slot_failed", "The slot did not stop a turn that nobody asked for."))
 
     def _on_garbage(self, line: bytes) -> None:
         if not line.strip():
@@ -381,14 +404,14 @@ class WarmSlot:
         self._garbage_lines += 1
         self._garbage_bytes += len(line)
         if self._garbage_lines > _GARBAGE_LINES or self._garbage_bytes > _GARBAGE_BYTES:
-            self._break(Failure("slot_failed", f"The slot does not speak the protocol: {line[:200]!r}"))
+            self.give_up(Failure("slot_failed", f"The slot does not speak the protocol: {line[:200]!r}"))
 
     def _on_flood(self) -> None:
-        self._break(Failure("output_limit", "The slot printed a line that is too long.", retryable=False))
+        self.give_up(Failure("output_limit", "The slot printed a line that is too long.", retryable=False))
 
     def _on_crowd(self) -> None:
         problem = f"The slot had more than {self._limits.processes} processes at once, and was ended."
-        self._break(Failure("slot_failed", problem, retryable=False))
+        self.give_up(Failure("slot_failed", problem, retryable=False))
 
     def _on_permission(self, request_id: str, request: Message) -> None:
         running = self._turn if self._turn is not None and not self._over(self._turn) else None
@@ -415,8 +438,8 @@ class WarmSlot:
 
     # ---------------------------------------------------------------- ends
 
-    def _break(self, failure: Failure) -> None:
-        """The slot cannot be trusted any more: end it, and the turn with it."""
+    def give_up(self, failure: Failure) -> None:
+        """The slot cannot be trusted any more: end it, and the turn with it, which fails like this."""
         if self._broken:
             return
         self._broken = True

@@ -67,11 +67,13 @@ class RunningTurn:
         patience: Patience,
         on_spend: Callable[[str, int], None],
         context: int = 0,
+        uuid: str = "",
     ) -> None:
-        """Begins now, on the running loop's clock. The conversation is known to hold `context` tokens."""
+        """Begins now, on the running loop's clock. The conversation is known to hold `context` tokens; the
+        prompt is called `uuid`, or something new."""
         self._loop = asyncio.get_running_loop()
         self.turn = turn
-        self.uuid = str(uuid4())
+        self.uuid = uuid or str(uuid4())
         self.transcript = transcript
         asked = context + len(turn.prompt.encode("utf-8", "replace")) // BYTES_PER_TOKEN
         self.meter = Meter(prices, Asked(turn.model, turn.permission_mode, asked))
@@ -241,8 +243,11 @@ def _trails(message: Message, uuid: str) -> bool:
             return False
 
 
-def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bool) -> Outcome:
-    """What came of a turn that is over. `end` tells of its process, where that is gone."""
+def outcome_of(
+    running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bool, now: int | None = None
+) -> Outcome:
+    """What came of a turn that is over. `end` tells of its process, where that is gone; `now` (ms; None: the
+    wall clock's) is when it is judged."""
     result = running.done.result() if running.done.done() else None
     verdict = judge(
         Evidence(
@@ -255,7 +260,7 @@ def outcome_of(running: RunningTurn, end: ProcessEnd | None, *, schema_asked: bo
             exit_code=end.exit_code if end is not None else None,
             stderr=end.message if end is not None else "",
             limit=running.rejected,
-            now=time.time_ns() // 1_000_000,
+            now=time.time_ns() // 1_000_000 if now is None else now,
         )
     )
     settled = settle(running.meter, running.account, cut_off=result is None or running.interrupted)

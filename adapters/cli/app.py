@@ -13,6 +13,7 @@ from . import (
     answering,
     backup,
     budget,
+    cases,
     chains,
     context,
     control,
@@ -76,9 +77,11 @@ def build() -> typer.Typer:
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
         *(backup.backup, backup.restore, replay.replay, report.report),
+        *(cases.export, cases.rerun),
         *(control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)
+    add(app, cases.import_case, "import")
     steps = typer.Typer(help=chains.__doc__, rich_markup_mode=None, no_args_is_help=True)
     for name in ("run", "submit", "show", "list"):
         add(steps, getattr(chains, f"{name}_chain" + ("s" if name == "list" else "")), name)

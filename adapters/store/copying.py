@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +14,7 @@ from claude_pool.domain.task_events import AttemptStarted
 from claude_pool.domain.values import attempt_id
 
 from .blobs import BlobStore
+from .chain import Row
 from .codec import Codec
 from .evidence import Ended, damage, holds, texts_of, transcript_of
 from .failures import refused, sync_directory, told
@@ -63,10 +64,20 @@ def salvage_log(source: SqliteReader, target: Path, step: Step) -> Head:
         StoreUnreadable: not one event can be read. StoreFull, StoreError: it could not be written.
     """
     step("copying what can be read of the log")
+    return write_log(target, source.readable(), source.codec)
+
+
+def write_log(target: Path, rows: Iterable[Row], codec: Codec) -> Head:
+    """Make the new log `target` of `rows`, which begin with position 1.
+
+    Raises:
+        LogBroken: they are not what a log holds. StoreUnreadable: there is none.
+        StoreFull, StoreError: it could not be written.
+    """
     _make(target)
     with told(target), closing(connect(target, "mode=rw", 5_000)) as connection:
-        ChainFactory(connection).application_recorder().insert_rows(source.readable())
-    with closing(open_reader(target, source.codec)) as copy:
+        ChainFactory(connection).application_recorder().insert_rows(rows)
+    with closing(open_reader(target, codec)) as copy:
         head = copy.verify()
     _remember(target, head)
     return head

@@ -251,6 +251,14 @@ class SqliteReader:
                 self._connection.execute("COMMIT")
         return head
 
+    def rows(self, until: int) -> Iterator[Row]:
+        """The events up to the position `until` as they lie there, verified.
+
+        Raises:
+            LogBroken: one of them is not what was written.
+        """
+        return verified(self._rows(0, until), EMPTY, str(self._path))
+
     def readable(self) -> Iterator[Row]:
         """The events as they lie there, up to the first one that is damaged, or missing, or the end."""
         with suppress(LogBroken):

@@ -13,8 +13,9 @@ from claude_pool.adapters.demo.directives import Step, ToolCall
 from claude_pool.adapters.demo.script import Script
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
-from tests.support.owners import stopped_owners
+from tests.support.owners import processes_under, stopped_owners
 from tests.support.real_cli import bundled_cli, cli_environment
+from tests.support.waiting import until_sync
 
 POOL = Path(sys.executable).with_name("claude-pool")
 PROMPTS = [
@@ -120,6 +121,46 @@ def test_a_real_coordinator_gets_three_answers_from_real_slots_and_replay_tells_
             assert names[0] == "task.submitted"
             assert "task.completed" in names
 
+        checked = pool(environment, project, "replay", "--check")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.fixture
+def leaving() -> Any:
+    """A scripted API whose coordinator submits work of some seconds, and ends while that runs."""
+    script = Script()
+    submit = ToolCall("mcp__pool__pool_submit", {"prompt": "[[slow: 100ms x 30]] [[reply: after you]]"})
+    script.when("Submit and leave", Step(tools=(submit,)), Step(says="text", text="It is on its way."))
+    with running_api(script) as running:
+        yield running
+
+
+@pytest.mark.real
+@pytest.mark.cli
+@pytest.mark.parametrize("flags", [(), ("--embedded",)], ids=["owner", "embedded"])
+def test_what_a_real_coordinator_leaves_behind_when_it_ends_is_on_record(
+    tmp_path: Path, leaving: ScriptedApi, flags: tuple[str, ...]
+) -> None:
+    """The real CLI signals its MCP servers when it ends, and kills them half a second later."""
+    project = tmp_path / "project"
+    project.mkdir()
+    environment = cli_environment(tmp_path / "home", leaving.url)
+
+    with stopped_owners(tmp_path, environment):
+        lines = coordinate(project, environment, "Submit and leave, please.", *flags)
+        task_id = _structured(tool_results(lines)[0])["task_id"]
+
+        if flags:
+            until_sync(lambda: not processes_under(tmp_path), 5.0)
+            assert (
+                json.loads(pool(environment, project, "task", task_id, "--json").stdout)["state"] == "sealed"
+            )
+        waited = pool(environment, project, "wait", task_id, "--json")
+
+        assert waited.returncode == 0, waited.stdout + waited.stderr
+        task = json.loads(pool(environment, project, "task", task_id, "--json").stdout)
+        assert (task["state"], task["output"]) == ("completed", "after you")
+        assert task["attempts"] == (2 if flags else 1)
         checked = pool(environment, project, "replay", "--check")
         assert checked.returncode == 0, checked.stdout + checked.stderr
 

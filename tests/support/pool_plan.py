@@ -17,7 +17,8 @@ class Plan:
     """A pool as a scenario orders it.
 
     `durable` keeps its log in a file. `persona` makes the stand-in for the CLI misbehave from the start;
-    `cli` False means that there is no CLI at all. `skill_commands` lets skills run their commands.
+    `cli` False means that there is no CLI at all. `skill_commands` lets skills run their commands. The floors
+    (MB) are how much stays free on the disk and in memory.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -26,6 +27,8 @@ class Plan:
     persona: str = "normal"
     cli: bool = True
     skill_commands: bool = False
+    disk_floor: int = 0
+    memory_floor: int = 0
 
 
 _NUMBERS = {"min slots": "min_slots", "max slots": "max_slots", "recycle after": "recycle_turns"}
@@ -74,6 +77,10 @@ def plan_of(slots: int, wishes: Mapping[str, str], working_dir: str) -> Plan:
                 settings["worktree"] = value == "yes"
             case "skill commands":
                 plan = replace(plan, skill_commands=value == "allowed")
+            case "free disk":
+                plan = replace(plan, disk_floor=int(value.removesuffix(" MB")))
+            case "free memory":
+                plan = replace(plan, memory_floor=int(value.removesuffix(" MB")))
             case "CLI" if value == "missing":
                 plan = replace(plan, cli=False)
             case "CLI":

@@ -60,7 +60,13 @@ class ServicePool:
         """Starts the pool and waits until its slots are ready. `folder` must have a short path."""
         self._loop = loop
         self._folder = folder
-        self._workshop = wiring.Workshop(str(program.path), program.environment, folder / "r")
+        self._workshop = wiring.Workshop(
+            str(program.path),
+            program.environment,
+            folder / "r",
+            min_free_disk_mb=plan.disk_floor,
+            min_free_memory_mb=plan.memory_floor,
+        )
         self._plan = plan
         self._clock = StandingClock()
         self._owners = 0
@@ -175,7 +181,8 @@ class ServicePool:
 
     def _rests(self, at: slot.Present) -> bool:
         """Whether nothing happens to the slot before time passes."""
-        return isinstance(at, slot.Cold) and standing.rests(at, self._clock.now())
+        held = self.running.service.world.open_pool().launches_held
+        return isinstance(at, slot.Cold) and (held or standing.rests(at, self._clock.now()))
 
     def transcript(self, task_id: str) -> str:
         """See `Level.transcript`."""

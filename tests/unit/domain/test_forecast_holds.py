@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from random import Random
 
+import pytest
 from claude_pool.domain import pool, task
 from claude_pool.domain.coordination import RecordSpend
 from claude_pool.domain.forecast import DryOut, Forecast, forecast
@@ -20,6 +21,10 @@ from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.workload import workload
 
 from tests.support.domain_story import NOW, Story, end, outcome, submit, warmed
+
+pytestmark = (
+    pytest.mark.no_cover
+)  # traced it takes three times as long, and covers nothing that no other test does
 
 SLOTS = 4
 FINISHED, WAITING = 200, 100
