@@ -158,7 +158,6 @@ class Cassette:
         self._prices = prices
         self._now = now
         self._slots: dict[str, WarmSlot] = {}
-        self._launches: dict[str, Launch] = {}
         self._waiting: dict[tuple[str, str], asyncio.Future[Any]] = {}
         self._attempts: dict[str, str] = {}
         self._interrupted: set[str] = set()
@@ -219,7 +218,6 @@ class Cassette:
 
     async def launch(self, launch: Launch) -> Launched:
         """See the port."""
-        self._launches[launch.slot_id] = launch
         came: LaunchSucceeded | ProcessReplaced | LaunchFailed = await self._told("launch", launch.slot_id)
         if isinstance(came, LaunchFailed):
             raise SlotFailure(came.code, came.problem)
@@ -258,7 +256,10 @@ class Cassette:
             return TurnReport(came.outcome, came.session, came.alive, came.rss_mb)
         slot = self._slots.get(slot_id)
         if slot is None:  # the recording begins when it ran already
-            launch = self._launches.get(slot_id) or Launch(slot_id, 1, turn.session, "/")
+            launch = Launch(
+                slot_id, 1, turn.session, "/", model=turn.model, effort=turn.effort,
+                permission_mode=turn.permission_mode,
+            )  # fmt: skip
             slot = await self._started(launch, "")
         if turn.session:
             slot.session = turn.session

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from claude_pool.domain.pool_events import (
     OwnerStarted,
     PoolPaused,
     PoolResumed,
+    ProviderLimited,
 )
 from claude_pool.domain.ports import ProcessEnd
 from claude_pool.domain.prices import PriceList
@@ -61,9 +62,10 @@ from claude_pool.domain.task_events import (
     QuestionAsked,
     QuestionExpired,
 )
-from claude_pool.domain.values import attempt_id
+from claude_pool.domain.values import Limit, Outcome, attempt_id
 from claude_pool.domain.workplace_events import WorkKept, WorkNotKept, WorkplaceFailed
 from claude_pool.domain.workplace_events import WorkplaceMade as SlotWorkplaceMade
+from claude_pool.domain.world import World
 
 from ..claude.price_file import price_list
 from ..git.workplaces import GitWorkplaces
@@ -79,6 +81,7 @@ from ..store.memory import MemoryEventLog
 from ..store.registry import default_codec
 from .case import Case
 from .cassette import Cassette, Ended
+from .surroundings import RecordedSurroundings
 
 _ROUNDS = 4
 _PATIENCE_SECONDS = 5.0
@@ -219,6 +222,7 @@ class _Player:
         self._prices = price_list()
         self._memory: Memory | None = None
         self._disk: Disk | None = None
+        self._surroundings = RecordedSurroundings()
         self._leads = True
         self._refused: list[str] = []
         texts = MemoryBlobs()
@@ -227,6 +231,7 @@ class _Player:
         self._driver = Cassette(case.transcripts, folder, self._prices, self._system.now)
         self._service = Service(self._log, self._system)
         self._service.price = lambda model, context, mode: _quote(self._prices, model, context, mode)
+        self._service.refresh_surroundings = lambda: self._surroundings.by_directory
         self._service.look_at_disk = lambda: self._disk
         self._service.look_at_memory = lambda: self._memory
         messages, progress = Messages(self._service, texts, self._system), Progress(self._system)
@@ -243,11 +248,14 @@ class _Player:
         """Bring the log to where the recording is to be played from."""
         before = [r for r in self._events if r.position < self._case.asked.first]
         versions: dict[str, int] = {}
+        world = World()
         for append in appends(before):
-            streams = dict.fromkeys(fact.stream for fact in append.facts)
-            self._log.append(append.facts, {name: versions.get(name, 0) for name in streams}, append.meta)
-            for fact in append.facts:
-                versions[fact.stream] = versions.get(fact.stream, 0) + 1
+            facts = tuple(self._surroundings.note(fact, world) for fact in append.facts)
+            streams = dict.fromkeys(fact.stream for fact in facts)
+            expected = {name: versions.get(name, 0) for name in streams}
+            for recorded in self._log.append(facts, expected, append.meta):
+                versions[recorded.stream] = recorded.version
+                world.apply(recorded.position, recorded.stream, recorded.version, recorded.event)
         ahead = self._events[len(before) :]
         self._system.expect(
             dict.fromkeys(r.event.message_id for r in ahead if isinstance(r.event, MessageAccepted))
@@ -278,6 +286,8 @@ class _Player:
         self._system.time = max(self._system.time, append.at)
         self._system.command = append.meta.command_id if self._leads else ""
         self._note_room(append)
+        for fact in append.facts:
+            self._surroundings.note(fact, self._service.world)
         before = self._service.world.position
         outside = comes_from_outside(append.meta.actor, append.facts)
         if outside:
@@ -441,7 +451,7 @@ class _Player:
         if self._driver.waits("launch", slot_id):
             code, problem = attempt.outcome.code or "slot_failed", attempt.outcome.message or ""
             return self._driver.tell("launch", slot_id, LaunchFailed(0, code, problem, 0))
-        came = Ended(attempt.outcome, last.session, alive, last.rss_mb)
+        came = Ended(outcome_in(append.facts), last.session, alive, last.rss_mb)
         return self._driver.tell("end", slot_id, came)
 
     def _slot_of(self, task_id: str) -> str:
@@ -511,6 +521,16 @@ def result_of(facts: Sequence[Fact], now: int) -> Command | None:
             return None
 
 
+def outcome_in(facts: Sequence[Fact]) -> Outcome:
+    """The outcome of the attempt that ended, with the limit that it met: its own event may leave that out."""
+    ended = facts[0].event
+    assert isinstance(ended, _END)
+    for fact in facts:
+        if isinstance(fact.event, ProviderLimited):
+            return replace(ended.outcome, limit=Limit(fact.event.kind, fact.event.until))
+    return ended.outcome
+
+
 def _recorded_end(facts: Sequence[Fact], now: int) -> RecordEnd | None:
     ended = facts[0].event
     assert isinstance(ended, _END)
@@ -520,7 +540,7 @@ def _recorded_end(facts: Sequence[Fact], now: int) -> RecordEnd | None:
             facts[0].stream, ended.attempt
         ):
             return RecordEnd(
-                facts[0].stream, ended.attempt, fact.stream, ended.outcome, fact.event.session, alive,
+                facts[0].stream, ended.attempt, fact.stream, outcome_in(facts), fact.event.session, alive,
                 fact.event.rss_mb, now,
             )  # fmt: skip
     return None
