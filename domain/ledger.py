@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from typing import assert_never
 
 from .errors import BudgetExceeded, InvalidArgument
@@ -38,7 +39,12 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 def day_account(now: int) -> str:
     """The account of the day (UTC) that holds the time `now` (ms): `day:2026-01-31`."""
-    return f"{DAY}:{date.fromordinal(_EPOCH + now // _DAY_MS).isoformat()}"
+    return _day_name(now // _DAY_MS)
+
+
+@lru_cache(maxsize=16)
+def _day_name(day: int) -> str:
+    return f"{DAY}:{date.fromordinal(_EPOCH + day).isoformat()}"
 
 
 def scope_of(account: str) -> str:
@@ -205,6 +211,8 @@ class Budget:
 
     def ruling(self, account: str) -> Ruling | None:
         """What somebody said about `account`."""
+        if not self.rulings:
+            return None
         said = self.rulings.get(scope_of(account))
         return said if said is not None and said.account == account else None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from hashlib import sha256
 
 from .values import Options
@@ -20,9 +22,10 @@ class Resolved:
     """The options of an attempt, and for each one that is set its source: task, slot, pool or default."""
 
     options: Options
-    sources: dict[str, str]
+    sources: Mapping[str, str]
 
 
+@lru_cache(maxsize=1024)
 def resolve(task: Options, slot: Options, pool: Options) -> Resolved:
     """Combine three layers.
 

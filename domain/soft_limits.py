@@ -90,8 +90,11 @@ def open_questions(budget: Budget, now: int) -> tuple[Asked, ...]:
 
 def _is_spent(budget: Budget, account: str) -> bool:
     """Whether the soft limit is reached by what is spent alone, and the hard one, which goes first, not."""
-    soft, hard = budget.soft_level(account), budget.level(account)
-    return soft is not None and soft.unspent == 0 and (hard is None or hard.unspent > 0)
+    soft = budget.soft_level(account)
+    if soft is None or soft.unspent > 0:
+        return False
+    hard = budget.level(account)
+    return hard is None or hard.unspent > 0
 
 
 def _is_asked(budget: Budget, scope: str, account: str) -> bool:

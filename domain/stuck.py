@@ -25,16 +25,18 @@ def bounds(world: World) -> list[tuple[int, str]]:
 
 
 def _bound(world: World, at: slot.Present) -> int | None:
-    match at:
+    match at:  # the most frequent first: this is asked of every slot at every turn
+        case slot.Idle():
+            return None
+        case slot.Busy():
+            state = world.tasks.get(at.attempt.rpartition(".")[0])
+            return _end_of(at, state.live) if isinstance(state, task.Running) else None
         case slot.Starting(since=since):
             return _after(since, LAUNCH_MS)
         case slot.Clearing(since=since):
             return _after(since, CLEAR_MS)
         case slot.Stopping(since=since):
             return _after(since, STOP_MS)
-        case slot.Busy():
-            state = world.tasks.get(at.attempt.rpartition(".")[0])
-            return _end_of(at, state.live) if isinstance(state, task.Running) else None
         case _:
             return None
 

@@ -55,6 +55,7 @@ from .sums import Sums
 LONGEST_MS = 400 * 86_400_000
 """So long after the record a course goes on at most."""
 _MOST = 1_000_000
+_NEVER = 1 << 62
 
 
 class Memory:
@@ -64,7 +65,7 @@ class Memory:
         """`sums` counts what is appended."""
         self.world = World()
         self._sums = sums
-        self._position = 0
+        self.position = 0
         self._versions: dict[str, int] = {}
         self._last = 0
 
@@ -81,8 +82,8 @@ class Memory:
         written: list[Entry] = []
         for fact in facts:
             version = self._versions[fact.stream] = self._versions.get(fact.stream, 0) + 1
-            self._position += 1
-            written.append((self._position, fact.stream, version, fact.event))
+            self.position += 1
+            written.append((self.position, fact.stream, version, fact.event))
         self._last = now
         self._sums.take(now, facts)
         return written
@@ -144,6 +145,7 @@ class Course:
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._ringing: int | None = None
+        self._settled = -1
         self._turns: dict[str, _Turn] = {}
         self._effects: dict[str, int] = {}
         self._counts: dict[tuple[str, str], int] = {}
@@ -197,8 +199,8 @@ class Course:
         while self._agenda and self._agenda[0][0] == now:
             heappop(self._agenda)[2]()
         owner = self._owner
-        if owner is None:
-            return
+        if owner is None or (self._settled == self._log.position and self._ringing is not None):
+            return  # neither the time nor the log has given the policies a reason since they came to rest
         wake = owner.react()
         if self._leaving and not unfinished(owner.world):
             self._leaving = False
@@ -208,16 +210,19 @@ class Course:
             owner.policies_on = False
             owner.tell(pool.RecordOwnerStopped())
             self._lose()
-        elif wake is not None:
-            self._arm(max(wake, now + 1))
+        else:
+            self._settled = self._log.position
+            self._arm(_NEVER if wake is None else max(wake, now + 1))
 
     def _arm(self, wake: int) -> None:
         if self._ringing != wake:
             self._ringing = wake
-            self._at(wake, self._ring)
+            if wake < _NEVER:
+                self._at(wake, partial(self._ring, wake))
 
-    def _ring(self) -> None:
-        self._ringing = None
+    def _ring(self, wake: int) -> None:
+        if self._ringing == wake:
+            self._ringing = None
 
     # Owners.
 
@@ -267,6 +272,7 @@ class Course:
 
     def _have(self, room: Room) -> None:
         self._surroundings = replace(self._surroundings, disk=room.disk, memory=room.memory)
+        self._settled = -1
         if self._owner is not None:
             self._owner.surroundings = self._surroundings
 
