@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.feature_results import pytest_runtest_logreport, pytest_sessionfinish
+
+__all__ = ["pytest_runtest_logreport", "pytest_sessionfinish"]
+
 DOMAIN_TESTS = Path(__file__).parent / "unit" / "domain"
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,8 +18,9 @@ settings.load_profile("suite")  # how fast a busy machine draws examples says no
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--long` also runs the campaigns that take minutes."""
+    """`--long` also runs the campaigns of minutes; `--feature-results` keeps what scenarios came to."""
     parser.addoption("--long", action="store_true", help="also run tests marked slow: campaigns of minutes")
+    parser.addoption("--feature-results", help="keep what becomes of scenarios here, for tools/site")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

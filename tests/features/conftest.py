@@ -27,6 +27,7 @@ from tests.features.steps.review import *  # noqa: F403
 from tests.features.steps.slots import *  # noqa: F403
 from tests.features.steps.tasks import *  # noqa: F403
 from tests.support.fake_cli import fake_cli, fake_environment
+from tests.support.feature_results import remember
 from tests.support.pool_command import CommandPool
 from tests.support.pool_leftovers import processes_of
 from tests.support.pool_level import Level
@@ -39,6 +40,7 @@ from tests.support.real_cli import bundled_cli, cli_environment
 
 __all__ = ["pytest_bdd_before_step_call"]
 
+ROOT = Path(__file__).resolve().parents[2]
 LEVELS = ("real", "cli")
 """Tags that make a scenario run another time, on another level."""
 
@@ -70,6 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def level(request: pytest.FixtureRequest) -> str:
     """The level of this run. All scenarios have one, so that `pytest_generate_tests` can give them more."""
     name: str = getattr(request, "param", "service")
+    remember(request.node, ROOT, name)
     return name
 
 

@@ -35,9 +35,9 @@ DIAGRAMS = (
         "stands in the same append. Nobody ever sees it. The attempt is a part of `running`.",
         lambda: machines.machine("task"),
         {
-            "absent": (0, 1.6), "pending": (1.1, 1.6), "running": (2.3, 1.6), "settling": (3.7, 1.6),
-            "pending_review": (2.5, 0), "parked": (2.2, 3), "sealed": (1.1, 4.4), "completed": (4.9, 1.6),
-            "failed": (4.9, 4.4), "cancelled": (4.9, 6),
+            "absent": (0, 1.6), "pending": (1.1, 1.6), "running": (2.3, 1.6), "settling": (3.9, 1.6),
+            "pending_review": (3, 0), "parked": (2.2, 3.1), "sealed": (1.1, 4.4), "completed": (5.1, 1.6),
+            "failed": (5.1, 4.4), "cancelled": (5.1, 6),
         },
         ("completed", "failed", "cancelled"),
         {"sealed": (2.5, 4.4), "failed": (3.8, 4.4), "cancelled": (3.6, 6)},
