@@ -25,6 +25,7 @@ from .store.failures import refused, sync_directory
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .store.sidecar import read_head, sidecar_of, write_head
+from .store.snapshots import snapshot_of
 from .store.sqlite import SqliteEventLog
 from .system import RealSystem
 
@@ -177,6 +178,7 @@ def _put_in_place(draft: Path, log: Path, before: Head | None) -> None:
     """
     if before is not None:
         write_head(log, before)
+    snapshot_of(log).unlink(missing_ok=True)  # It would not count any more.
     present = [path for suffix in ("-wal", "-shm", "") if (path := _beside(log, suffix)).exists()]
     if present:
         aside = Path(tempfile.mkdtemp(prefix="replaced-", dir=log.parent))

@@ -31,9 +31,8 @@ from .store.index_costs import Wanted
 from .store.past import Past, position_at
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
+from .store.snapshots import load_snapshot
 from .views import View, chain_view, message_view, status_view, task_view
-
-TERMINAL_STATES = ("completed", "failed", "cancelled")
 
 
 class At(NamedTuple):
@@ -282,17 +281,9 @@ def _cut(log: SqliteReader, at: At) -> tuple[Past, int]:
 
 
 def folded(log: SqliteReader | Past) -> World:
-    """The live view at the end of a log. What finished tasks did is counted from its index, or in the past,
-    for which there is none yet, folded."""
-    world = World()
-    apply = world.apply
-    if isinstance(log, Past):
-        for position, stream, version, event, *_ in log.read_events():
-            apply(position, stream, version, event)
-        return world
-    head, index = log.head(), log.index
-    for position, stream, version, event, *_ in log.read_alive():
-        apply(position, stream, version, event)
-    world.position = head.position
-    world.completed, world.failed, world.cancelled = (index.count(state) for state in TERMINAL_STATES)
+    """The live view at the end of a log, folded from its snapshot on where there is one that counts."""
+    snapshot = load_snapshot(log.path, log, log.head().position)
+    world = World() if snapshot is None else snapshot.world
+    for position, stream, version, event, *_ in log.read_events(world.position):
+        world.apply(position, stream, version, event)
     return world

@@ -38,7 +38,7 @@ from claude_pool.domain.funding import Price
 from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
 from claude_pool.domain.pool_events import DrainLifted, PoolPaused
-from claude_pool.domain.ports import EventLog
+from claude_pool.domain.ports import EventLog, Head
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
 from claude_pool.domain.room import Disk, Memory
@@ -58,6 +58,7 @@ from claude_pool.domain.task_events import (
 from claude_pool.domain.world import World
 
 from .redaction import Secrets
+from .store.snapshots import EVERY, Snapshot
 from .system import System
 
 T = TypeVar("T")
@@ -148,6 +149,9 @@ class Service:
         self._finished_chains: dict[str, chain.Known] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._last: Recorded | None = None
+        self._snapshot_at = 0
+        self._keeping: asyncio.Future[object] | None = None
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
@@ -155,6 +159,9 @@ class Service:
         self.look_at_memory: Callable[[], Memory | None] = lambda: None
         self.make_room: Callable[[], bool] = lambda: False
         """Gives up what is kept for a full disk; whether there was any."""
+        self.load_snapshot: Callable[[], Snapshot | None] = lambda: None
+        self.save_snapshot: Callable[[Snapshot], object] | None = None
+        """Keeps the view for the next start; None: nobody does. Runs on a thread of its own."""
         self.out_of_room: StoreFull | None = None
         """Why the owner ends in order, on room that was kept for that."""
         self.policies_on = False
@@ -162,18 +169,25 @@ class Service:
         self.world = World()
 
     def load(self) -> World:
-        """Fold the whole log into a fresh view. Blocks; for the start only.
+        """Fold the log into a fresh view, from its snapshot on where one counts. Blocks; for the start only.
 
-        What may be true of no log is told, and is no reason to refuse the pool.
+        What may be true of no log is told where all of it is folded, and is no reason to refuse the pool.
         """
         last, invariants = 0, Invariants()
-        for position, stream, version, event, at, correlation in self._log.read_events():
+        snapshot = self.load_snapshot()
+        if snapshot is not None:
+            self.world, last = snapshot.world, snapshot.recorded_at
+            self._correlations = dict(snapshot.correlations)
+        self._snapshot_at = self.world.position
+        for position, stream, version, event, at, correlation in self._log.read_events(self._snapshot_at):
             last = at
             self.world.apply(position, stream, version, event)
-            invariants.observe(position, stream, version, event)
+            if snapshot is None:
+                invariants.observe(position, stream, version, event)
             self._correlate(stream, correlation)
         if problems := invariants.close():
             first = problems[0]
+            self.save_snapshot = None  # Each start shall fold this log and say so.
             _log.error(
                 "the log holds %d things that cannot be; the first is event %d: %s (%s). "
                 "`claude-pool replay --check` shows all",
@@ -201,6 +215,7 @@ class Service:
         if self._worker is not None:
             self._queue.put_nowait(None)
             await self._worker
+        await self._keep_last()
         await self.on_log(self._log.close)
         self._thread.shutdown()
 
@@ -368,6 +383,32 @@ class Service:
             except Exception:  # a fault of one listener must not keep the others, or who waits, from hearing
                 _log.exception("a listener failed")
         self._ring(recorded)
+        self._last = recorded[-1]
+        idle = self._keeping is None or self._keeping.done()
+        if idle and self._last.position - self._snapshot_at >= EVERY:
+            self._keep()
+
+    def _keep(self) -> None:
+        if self.save_snapshot is None or self._last is None:
+            return
+        last = self._last
+        view = Snapshot(
+            self.world.copy(),
+            Head(last.position, last.hash),
+            last.meta.recorded_at,
+            self._correlations.copy(),
+        )
+        self._snapshot_at = last.position
+        self._keeping = asyncio.ensure_future(asyncio.to_thread(self.save_snapshot, view))
+
+    async def _keep_last(self) -> None:
+        """Keep the view that this owner leaves, so that the next one, and who only reads, need not fold."""
+        if self._keeping is not None:
+            await asyncio.wait([self._keeping])
+        if not self.failed:
+            self._keep()
+        if self._keeping is not None:
+            await asyncio.wait([self._keeping])  # Whatever becomes of it, the log is closed.
 
     def _remember(self, task_id: str, event: TaskEvent) -> None:
         """Keep a task that the view is about to let go."""

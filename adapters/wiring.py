@@ -58,6 +58,7 @@ from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
 from .store.registry import default_codec
+from .store.snapshots import Snapshot, load_snapshot, save_snapshot
 from .store.sqlite import SqliteEventLog
 from .store.surface import network_file_system
 from .surroundings import ProjectTexts
@@ -78,7 +79,8 @@ class Store:
     """A log with its texts, its lists over history, and the folders of transcripts and of work trees.
 
     `rolled_back` is what was acknowledged before the log was cut or restored, where that was accepted;
-    `make_room` gives up what is kept for a full disk.
+    `make_room` gives up what is kept for a full disk. `load_snapshot` and `save_snapshot` keep the live view
+    from one owner to the next, where anything does.
     """
 
     log: EventLog
@@ -88,6 +90,8 @@ class Store:
     worktrees: Path
     rolled_back: Head | None = None
     make_room: Callable[[], bool] = lambda: False
+    load_snapshot: Callable[[], Snapshot | None] = lambda: None
+    save_snapshot: Callable[[Snapshot], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,11 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
     Raises:
         StoreError: the log cannot be used; nothing was changed.
     """
-    log = SqliteEventLog.open(Path(places.log), default_codec(), accept_rollback=accept_rollback)
+    path = Path(places.log)
+    log = SqliteEventLog.open(path, default_codec(), accept_rollback=accept_rollback)
     if kind := network_file_system(places.state_dir):
         _log.warning("the log lies on a network file system (%s), where its locks do not hold", kind)
-    ballast = Ballast(Path(places.log))
+    ballast = Ballast(path)
     try:
         ballast.take()
     except StoreError:
@@ -157,6 +162,8 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         Path(places.worktrees),
         log.rolled_back,
         ballast.give_up,
+        lambda: load_snapshot(path, log),
+        lambda snapshot: save_snapshot(path, snapshot),
     )
 
 
@@ -189,6 +196,7 @@ async def running_pool(
     await asyncio.to_thread(library.refresh)
     secrets = workshop.secrets or Secrets(workshop.environ, workshop.pass_env)
     service = Service(store.log, system, secrets)
+    service.load_snapshot, service.save_snapshot = store.load_snapshot, store.save_snapshot
     service.load()
     known = service.world.pool
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
@@ -246,6 +254,7 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
     system = RealSystem()
     await asyncio.to_thread(library.refresh)
     service = Service(store.log, system)
+    service.load_snapshot = store.load_snapshot
     service.load()
     service.refusal = refusal
     service.start()

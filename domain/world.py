@@ -196,6 +196,13 @@ class World:
             case _:
                 assert_never(after)
 
+    def copy(self) -> World:
+        """The view as it is now; what is folded into this one does not change it."""
+        twin = World()
+        for name, value in vars(self).items():
+            setattr(twin, name, value.copy() if isinstance(value, (dict, list)) else value)
+        return twin
+
     @property
     def isolating(self) -> bool:
         """Whether the copy of a repository is being made or closed for some chain."""

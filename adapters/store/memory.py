@@ -62,16 +62,16 @@ class MemoryEventLog:
     ) -> Iterator[Replayed]:
         """What `read_all` gives, without most metadata; `check` verifies the chain on the way."""
         rows = self._rows[after:until]
-        return replayed(self._codec, verified(rows, self._head_at(after), _NAME) if check else rows, _NAME)
+        return replayed(self._codec, verified(rows, self.head_at(after), _NAME) if check else rows, _NAME)
 
     def head(self) -> Head:
         """See `EventLog.head`."""
-        return self._head_at(len(self._rows))
+        return self.head_at(len(self._rows))
 
     def verify(self, tail: int | None = None) -> Head:
         """Check the chain of the last `tail` events, or of all; the head checked."""
         after = 0 if tail is None else max(0, len(self._rows) - tail)
-        return check_chain(self._rows[after:], self._head_at(after), _NAME)
+        return check_chain(self._rows[after:], self.head_at(after), _NAME)
 
     def on_append(self, wake: Callable[[Head], None]) -> Callable[[], None]:
         """See `EventLog.on_append`."""
@@ -81,5 +81,5 @@ class MemoryEventLog:
         """Release the index."""
         self._index.close()
 
-    def _head_at(self, position: int) -> Head:
+    def head_at(self, position: int) -> Head:
         return Head(position, self._rows[position - 1][5]) if position else EMPTY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.ports import Head, Replayed
@@ -40,9 +41,18 @@ class Past:
         """See `EventLog.read_all`."""
         return self._log.read_all(after, self._position if until is None else min(until, self._position))
 
-    def read_events(self) -> Iterator[Replayed]:
+    def read_events(self, after: int = 0) -> Iterator[Replayed]:
         """What `read_all` gives, without most metadata, in less time: for folds."""
-        return self._log.read_events(0, self._position)
+        return self._log.read_events(after, self._position)
+
+    @property
+    def path(self) -> Path:
+        """The file of the whole log."""
+        return self._log.path
+
+    def head_at(self, position: int) -> Head:
+        """The head as it was after the event at `position`; `LogBroken`: there is none."""
+        return self._log.head_at(position)
 
     def head(self) -> Head:
         """The position, and the hash of its event."""

@@ -37,10 +37,19 @@ _PATIENCE = 400
 class Life:
     """A pool of `slots` slots at work. The same `seed` gives the same life."""
 
-    def __init__(self, seed: int = 1, slots: int = 4, limit: int | None = None) -> None:
-        """Its first owner starts."""
+    def __init__(
+        self,
+        seed: int = 1,
+        slots: int = 4,
+        limit: int | None = None,
+        *,
+        story: Story | None = None,
+        pace: int = 20 * _MINUTE,
+    ) -> None:
+        """Its first owner starts. `story` (default: a new one) is where it happens; up to `pace` ms pass
+        between two looks at the slots."""
         self.appends: list[tuple[tuple[Fact, ...], int]] = []
-        self.story = Story()
+        self.story = Story() if story is None else story
         self.attempts = 0
         self._random = Random(seed)
         self._cli = CliModel()
@@ -52,6 +61,7 @@ class Life:
             task_budget=limit and limit // 8,
         )
         self._limit = limit
+        self._pace = pace
         self._owners = 0
         self._works = 0
         self.story.watchers += [self._cli.observe, self._keep]
@@ -60,15 +70,19 @@ class Life:
     def live(self, attempts: int) -> Life:
         """Go on until so many attempts have ended, and then until nothing is left to do."""
         while self.attempts < attempts:
-            if len(self.story.world.tasks) < 2 * self._settings.slots:
-                self._order()
-            self._pass()
+            self.go_on()
         for _ in range(_PATIENCE):
             if not self.story.world.tasks and not self.story.world.chains and not self._cli.effects:
                 break
             self._pass(quietly=True)
         assert not self.story.world.tasks, "the work does not come to its end"
         return self
+
+    def go_on(self) -> None:
+        """Some minutes of work, with something new to do where there is little."""
+        if len(self.story.world.tasks) < 2 * self._settings.slots:
+            self.order()
+        self._pass()
 
     def _keep(self, facts: Sequence[Fact]) -> None:
         self.appends.append((tuple(facts), self._now))
@@ -89,7 +103,8 @@ class Life:
         self.story.do(command)
         self.story.settle(self._now)
 
-    def _order(self) -> None:
+    def order(self) -> None:
+        """Something new to do."""
         self._works += 1
         name = str(self._works)
         try:
@@ -117,7 +132,7 @@ class Life:
 
     def _pass(self, *, quietly: bool = False) -> None:
         """Some minutes pass; what is under way goes on, and something may come in between."""
-        self._now += self._random.randrange(1, 20 * _MINUTE)
+        self._now += self._random.randrange(1, self._pace)
         self.story.settle(self._now)
         for slot_id, effect in list(self._cli.effects.items()):
             match effect:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from claude_pool.adapters.service import Service
+from claude_pool.adapters.service import CALLER, Service
 from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
-from claude_pool.domain.pool_events import PoolOpened
+from claude_pool.adapters.store.snapshots import Snapshot
+from claude_pool.domain.pool import SetContext
+from claude_pool.domain.pool_events import ContextValueSet, PoolOpened
 from claude_pool.domain.records import Actor, Event, Fact, Meta
 from claude_pool.domain.slot_events import ClearStarted
+from claude_pool.domain.snapshot import canonical
 
 from tests.support.pool_clock import NOON, StandingClock
 
 
-def loaded(*facts: tuple[str, Event]) -> Service:
-    """A service that has just read a log of these facts."""
+def logged(*facts: tuple[str, Event]) -> MemoryEventLog:
+    """A log of these facts."""
     log = MemoryEventLog(default_codec())
     for stream, event in facts:
-        log.append((Fact(stream, event),), {stream: 0}, Meta(NOON, "cmd", "cmd", Actor.COORDINATOR))
-    service = Service(log, StandingClock())
+        version = len(log.read_stream(stream))
+        log.append((Fact(stream, event),), {stream: version}, Meta(NOON, "cmd", "cmd", Actor.COORDINATOR))
+    return log
+
+
+def loaded(*facts: tuple[str, Event]) -> Service:
+    """A service that has just read a log of these facts."""
+    service = Service(logged(*facts), StandingClock())
     service.load()
     return service
 
@@ -34,3 +45,84 @@ def test_nothing_is_told_of_a_whole_log(caplog: pytest.LogCaptureFixture) -> Non
     loaded(("pool", PoolOpened("pool-1", NOON)))
 
     assert caplog.text == ""
+
+
+def kept_by(service: Service) -> list[Snapshot]:
+    """The snapshots that `service` will have had kept."""
+    kept: list[Snapshot] = []
+    service.save_snapshot = kept.append
+    return kept
+
+
+async def set_values(service: Service, *keys: str) -> None:
+    """Start the service, change the shared context by so many commands, and close it."""
+    service.start()
+    for key in keys:
+        await service.handle(SetContext(key, "value"), CALLER)
+    await service.close()
+
+
+def test_an_owner_leaves_a_snapshot_from_which_the_next_one_goes_on() -> None:
+    log = logged(("pool", PoolOpened("pool-1", NOON)))
+    first = Service(log, StandingClock())
+    kept = kept_by(first)
+    first.load()
+    asyncio.run(set_values(first, "a", "b"))
+    assert [snapshot.head for snapshot in kept] == [log.head()]
+
+    values = (("pool", ContextValueSet(key, "value")) for key in "abc")
+    log = logged(("pool", PoolOpened("pool-1", NOON)), *values)
+    second = Service(log, StandingClock())
+    second.load_snapshot = lambda: kept[-1]
+    second.load()
+
+    third = Service(log, StandingClock())
+    third.load()
+    assert canonical(second.world) == canonical(third.world)
+    assert second.world is kept[-1].world
+
+
+def test_an_owner_that_records_nothing_keeps_nothing() -> None:
+    service = loaded(("pool", PoolOpened("pool-1", NOON)))
+    kept = kept_by(service)
+
+    asyncio.run(set_values(service))
+
+    assert kept == []
+
+
+def test_a_snapshot_is_kept_after_so_many_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_pool.adapters.service.EVERY", 3)
+    service = loaded(("pool", PoolOpened("pool-1", NOON)))
+    kept = kept_by(service)
+
+    asyncio.run(set_values(service, *"abcdefg"))
+
+    assert len(kept) > 1
+    assert [snapshot.world.position for snapshot in kept] == [snapshot.head.position for snapshot in kept]
+    assert kept[0].world.position == 3
+    assert kept[-1].world.position == service.world.position
+
+
+def test_a_snapshot_that_cannot_be_kept_hurts_nobody() -> None:
+    def refuse(_: Snapshot) -> None:
+        raise MemoryError
+
+    service = loaded(("pool", PoolOpened("pool-1", NOON)))
+    service.save_snapshot = refuse
+
+    asyncio.run(set_values(service, "a"))
+
+    assert service.world.open_pool().context == {"a": "value"}
+
+
+def test_of_a_log_that_holds_what_cannot_be_no_snapshot_hides_it() -> None:
+    service = Service(
+        logged(("pool", PoolOpened("pool-1", NOON)), ("slot-0", ClearStarted())), StandingClock()
+    )
+    kept = kept_by(service)
+    service.load()
+
+    asyncio.run(set_values(service, "a"))
+
+    assert kept == []

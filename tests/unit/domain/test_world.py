@@ -26,6 +26,16 @@ def test_positions_and_versions_are_those_of_the_log() -> None:
     assert (world.position, world.versions) == (2, {"pool": 2})
 
 
+def test_a_copy_stays_as_it_was() -> None:
+    story = warmed()
+    submit(story, 0)
+    copy, before = story.world.copy(), canonical(story.world)
+
+    submit(story, 1)
+
+    assert canonical(copy) == before != canonical(story.world)
+
+
 def test_a_finished_task_is_counted_and_forgotten() -> None:
     story = warmed()
     for number, what in enumerate((outcome(), outcome(End.FAILED))):
