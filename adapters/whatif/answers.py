@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.histories import History, Kind, Sample, outlasting
 from claude_pool.domain.prices import PriceList, Served
 from claude_pool.domain.values import End, Limit, Outcome, Tokens, Transcript
@@ -27,6 +26,10 @@ _CALLS = 8
 """At most so many moments of an attempt at which its cost is looked at, beside those on record."""
 _LAG_MS = 200
 """How long an attempt takes to end when it is asked to, where the record has none that was."""
+
+
+class Untold(Exception):
+    """The record has no attempt that came to its own end, so nothing tells what others would take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +196,7 @@ class Answers:
         kind = self._kind(task_id) if own is None else None
         found = own or (self._every if kind is None else _average(kind.samples))
         if found is None:
-            problem = "no attempt in this log came to its own end, so nothing tells what others would take"
-            raise InvalidArgument(argument="--what-if", problem=problem)
+            raise Untold
         return found
 
     def _beyond(self, task_id: str, ran_ms: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from claude_pool.domain.chain_events import (
 )
 from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend, Recover, Submit, SubmitChain
 from claude_pool.domain.draining import unfinished
-from claude_pool.domain.errors import PoolError
+from claude_pool.domain.errors import InvalidArgument, PoolError
 from claude_pool.domain.funding import Price
 from claude_pool.domain.housing import (
     RecordWorkKept,
@@ -46,16 +46,18 @@ from claude_pool.domain.workplace_events import WorkKeepStarted, WorkplaceMade, 
 from claude_pool.domain.workplace_events import WorkKept as SlotWorkKept
 from claude_pool.domain.world import World
 
-from .answers import Answer, Answers, cut_short
-from .changes import Changes
+from .answers import Answer, Answers, Untold, cut_short
+from .changes import ARGUMENT, Changes
 from .owner import Entry, Owner, has_stopped
-from .record import Call, Life, Record, Room, Stop, Waited
+from .record import Call, Ceased, Life, Record, Room, Stop, Waited
 from .sums import Sums
 
 LONGEST_MS = 400 * 86_400_000
 """So long after the record a course goes on at most."""
 _MOST = 1_000_000
 _NEVER = 1 << 62
+_TOLD = 100
+"""After so many tasks somebody hears how far it is."""
 
 
 class Memory:
@@ -164,6 +166,21 @@ class Course:
         Raises:
             InvalidArgument: the changes cannot hold, or the record does not say what they would lead to.
         """
+        self._plan()
+        last, told, world = self._record.end + LONGEST_MS, 0, self._log.world
+        try:
+            while self._agenda and self._agenda[0][0] <= last:
+                self._next()
+                done = world.completed + world.failed + world.cancelled
+                if done - told >= _TOLD:
+                    told = done
+                    self._tell(done)
+        except Untold:
+            problem = "no attempt in this log came to its own end, so nothing tells what others would take"
+            raise InvalidArgument(argument=ARGUMENT, problem=problem) from None
+        return self.sums
+
+    def _plan(self) -> None:
         record = self._record
         for life in record.lives:
             self._at(life.at, partial(self._begin, life))
@@ -177,14 +194,6 @@ class Course:
             self._at(room.at, partial(self._have, room))
         for at, slot_id, ended in record.exits:
             self._at(at, partial(self._exit, slot_id, ended))
-        last, told = record.end + LONGEST_MS, 0
-        while self._agenda and self._agenda[0][0] <= last:
-            self._next()
-            done = self._log.world.completed + self._log.world.failed + self._log.world.cancelled
-            if done - told >= 100:
-                told = done
-                self._tell(done)
-        return self.sums
 
     # The clock.
 
@@ -400,21 +409,21 @@ class Course:
     def _clear(self, slot_id: str) -> None:
         known = self._record.clears.get(slot_id, [])
         number = self._count("clear", slot_id)
-        ms, ended = known[number] if number < len(known) else (_typical(self._record.clears), None)
+        found = known[number] if number < len(known) else _typical(self._record.clears)
 
         def ends() -> Command:
-            if ended is not None:
-                return self._gone(slot_id, ended)
-            return slot.RecordCleared(slot_id, f"cleared-{slot_id}-{number}")
+            if found.ended is not None:
+                return self._gone(slot_id, found.ended)
+            return slot.RecordCleared(slot_id, found.session or f"cleared-{slot_id}-{number}")
 
-        self._later(slot_id, ms, ends)
+        self._later(slot_id, found.ms, ends)
 
     def _end_process(self, slot_id: str) -> None:
         known = self._record.stopped.get(slot_id, [])
         number = self._count("stop", slot_id)
-        ms, ended = known[number] if number < len(known) else (_typical(self._record.stopped), None)
-        over = ended or ProcessEnded(0, True, 0, 0, "", 0)
-        self._later(slot_id, ms, lambda: replace(self._gone(slot_id, over), expected=True))
+        found = known[number] if number < len(known) else _typical(self._record.stopped)
+        over = found.ended or ProcessEnded(0, True, 0, 0, "", 0)
+        self._later(slot_id, found.ms, lambda: replace(self._gone(slot_id, over), expected=True))
 
     def _gone(self, slot_id: str, ended: ProcessEnded) -> slot.RecordProcessEnded:
         return slot.RecordProcessEnded(
@@ -590,7 +599,7 @@ def _dearer(answer: Answer, outcome: Outcome) -> Answer:
     return replace(answer, outcome=outcome, spent=spent)
 
 
-def _typical(known: Mapping[str, Sequence[tuple[int | None, Any]]]) -> int:
-    """The median of what the record has."""
-    times = sorted(ms for each in known.values() for ms, _ in each if ms is not None)
-    return times[len(times) // 2] if times else 0
+def _typical(known: Mapping[str, Sequence[Ceased]]) -> Ceased:
+    """One that takes the median of what the record has."""
+    times = sorted(each.ms for found in known.values() for each in found if each.ms is not None)
+    return Ceased(times[len(times) // 2] if times else 0)

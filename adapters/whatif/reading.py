@@ -21,7 +21,7 @@ from claude_pool.domain.room import DISK_SPACE, Disk, Memory
 from claude_pool.domain.values import Limit
 from claude_pool.domain.world import POOL, World
 
-from .record import Append, Attempted, Call, Launched, Life, Record, Room, Stop, Waited, Window
+from .record import Append, Attempted, Call, Ceased, Launched, Life, Record, Room, Stop, Waited, Window
 
 _EARLIER_MS = 120_000
 """Nothing is known of the provider so long before an attempt that it refused."""
@@ -211,8 +211,9 @@ class _Reading:
                 self._launched(stream, Launched(None if hung else self._took(stream), event))
             case s.ClearStarted():
                 self._since[stream] = ("clear", self._at, 0)
-            case s.SessionPrepared():
-                self.record.clears.setdefault(stream, []).append((self._took(stream), None))
+            case s.SessionPrepared(session):
+                cleared = Ceased(self._took(stream), None, session)
+                self.record.clears.setdefault(stream, []).append(cleared)
                 self._since.pop(stream, None)
             case s.StopStarted():
                 self._since[stream] = ("stop", self._at, 0)
@@ -238,9 +239,9 @@ class _Reading:
         what, since, _ = self._since.pop(stream, ("", 0, 0))
         ms = None if self._has(s.EffectAbandoned) else self._at - since
         if what == "clear":
-            self.record.clears.setdefault(stream, []).append((ms, event))
+            self.record.clears.setdefault(stream, []).append(Ceased(ms, event))
         elif what == "stop":
-            self.record.stopped.setdefault(stream, []).append((ms, event))
+            self.record.stopped.setdefault(stream, []).append(Ceased(ms, event))
         elif not self._has(s.SlotReleased):
             self.record.exits.append((self._at, stream, event))
 

@@ -67,6 +67,15 @@ class Launched(NamedTuple):
     failed: LaunchFailed | None = None
 
 
+class Ceased(NamedTuple):
+    """How a conversation, or a process, came to its end: how long that took (None: it never did), how the
+    process ended, if it did, and which conversation it held then."""
+
+    ms: int | None
+    ended: ProcessEnded | None = None
+    session: str = ""
+
+
 class Waited(NamedTuple):
     """A question of an attempt: when in it, what, for how long, and how long anybody may have waited."""
 
@@ -141,12 +150,8 @@ class Record:
     attempts: dict[str, list[Attempted]] = field(default_factory=dict[str, list[Attempted]])
     windows: list[Window] = field(default_factory=list[Window])
     launches: dict[str, dict[int, Launched]] = field(default_factory=dict[str, dict[int, Launched]])
-    clears: dict[str, list[tuple[int | None, ProcessEnded | None]]] = field(
-        default_factory=dict[str, list[tuple[int | None, ProcessEnded | None]]]
-    )
-    stopped: dict[str, list[tuple[int | None, ProcessEnded | None]]] = field(
-        default_factory=dict[str, list[tuple[int | None, ProcessEnded | None]]]
-    )
+    clears: dict[str, list[Ceased]] = field(default_factory=dict[str, list[Ceased]])
+    stopped: dict[str, list[Ceased]] = field(default_factory=dict[str, list[Ceased]])
     housed: dict[str, list[tuple[int, SlotWorkplaceMade | SlotWorkplaceFailed]]] = field(
         default_factory=dict[str, list[tuple[int, SlotWorkplaceMade | SlotWorkplaceFailed]]]
     )
