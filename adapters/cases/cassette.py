@@ -34,7 +34,7 @@ from claude_pool.domain.slot_events import (
 from claude_pool.domain.values import End, Outcome
 
 from ..claude.outcome import Failure
-from ..claude.process import SlotProcess, Spawn
+from ..claude.process import SlotProcess, Spawn, first_of
 from ..claude.slot import Listeners, Seams, SlotLimits, WarmSlot
 from ..claude.stream import parse, part, strings, text
 from ..redaction import Secrets
@@ -63,7 +63,7 @@ class PlayedProcess(SlotProcess):
     def __init__(self, spawn: Spawn, on_line: Callable[[bytes], None], *told: Any) -> None:
         """`begin` gives it the lines of a turn."""
         super().__init__(spawn, on_line, *told)
-        self.sent = False
+        self.prompted = asyncio.Event()
         self.version = ""
         self.cleared_to = ""
         self._say = on_line
@@ -71,7 +71,13 @@ class PlayedProcess(SlotProcess):
 
     def begin(self, lines: list[bytes]) -> None:
         """These are the lines of the next turn."""
-        self._script, self.sent = lines, False
+        self._script = lines
+        self.prompted.clear()
+
+    @property
+    def sent(self) -> bool:
+        """Whether it has got the turn's prompt."""
+        return self.prompted.is_set()
 
     @property
     def left(self) -> int:
@@ -102,7 +108,7 @@ class PlayedProcess(SlotProcess):
                 uuid = text(message, "uuid")
                 self._soon({"type": "result", "session_id": self.cleared_to, "user_message_uuid": uuid})
             else:
-                self.sent = True
+                self.prompted.set()
 
     def _answer(self, request_id: str, subtype: str) -> None:
         if self.sent and self._script:
@@ -283,10 +289,14 @@ class Cassette:
         came: Ended,
     ) -> TurnReport:  # fmt: skip
         """Let the turn say the rest, and end as it was recorded where that ends nothing."""
-        if attempt in self._interrupted:
+        # an interruption that came when the result was there already was too late
+        if attempt in self._interrupted and came.outcome.end is not End.SUCCEEDED:
             asking = asyncio.create_task(slot.interrupt(attempt))
             await asyncio.sleep(0)
             asking.add_done_callback(lambda _: None)
+        prompted = asyncio.ensure_future(process.prompted.wait())
+        await first_of(prompted, running)
+        prompted.cancel()
         last = b""
         while process.sent and process.left and not process.ended.done():
             last = process.feed()

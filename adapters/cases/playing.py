@@ -126,7 +126,7 @@ class RecordedTime:
         self._made = 0
 
     def expect(self, message_ids: Iterable[str]) -> None:
-        """These ids of messages come next."""
+        """These ids of slots' messages come next."""
         self._messages += message_ids
 
     def now(self) -> int:
@@ -258,7 +258,11 @@ class _Player:
                 world.apply(recorded.position, recorded.stream, recorded.version, recorded.event)
         ahead = self._events[len(before) :]
         self._system.expect(
-            dict.fromkeys(r.event.message_id for r in ahead if isinstance(r.event, MessageAccepted))
+            dict.fromkeys(
+                r.event.message_id
+                for r in ahead
+                if isinstance(r.event, MessageAccepted) and r.meta.actor is Actor.SLOT
+            )
         )
         self._service.load()
         self._service.start()

@@ -146,11 +146,15 @@ def _changed(recorded: Recorded, ours: Any, theirs: Any) -> Difference:
     return Difference(recorded.position, recorded.stream, recorded.event.NAME, *shown)
 
 
-def _parted(left: Any, right: Any) -> tuple[Any, Any]:
+def _fields(value: object) -> dict[str, object] | None:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _parted(left: object, right: object) -> tuple[object, object]:
     """Both sides reduced to what differs."""
-    if not (isinstance(left, dict) and isinstance(right, dict)):
+    ours, theirs = _fields(left), _fields(right)
+    if ours is None or theirs is None:
         return left, right
-    ours, theirs = cast("dict[str, object]", left), cast("dict[str, object]", right)
     found: tuple[dict[str, Any], dict[str, Any]] = {}, {}
     for name in {**ours, **theirs}:
         if ours.get(name) != theirs.get(name):
