@@ -15,6 +15,7 @@ from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.inbox import latest
 from claude_pool.domain.messaging import inbox_of
 from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.ports import Replayed
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import TaskEvent
@@ -232,6 +233,18 @@ class LogReader:
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events by position, in (after, until]."""
         return self._log.read_all(after, until)
+
+    def facts(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
+        """What `events` gives, in the cheapest form that a fold can do with."""
+        return self._log.read_events(after, until)
+
+    def end(self) -> int:
+        """The position of the last event."""
+        return self._log.head().position
+
+    def present(self) -> World:
+        """The live view at the end of the log as it is now, folded anew; it is the caller's."""
+        return folded(self._log)
 
     def why(self, subject: str) -> View:
         """What led to the present state of a task or slot.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from claude_pool.domain.costs import By
 from claude_pool.domain.records import Recorded
+
+if TYPE_CHECKING:
+    from claude_pool.domain.ports import Replayed
+    from claude_pool.domain.world import World
 
 View = dict[str, Any]
 
@@ -100,6 +104,18 @@ class Reader(Protocol):
 
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events with positions in (`after`, `until`], in order."""
+        ...
+
+    def facts(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
+        """The same, in the cheapest form that a fold can do with."""
+        ...
+
+    def end(self) -> int:
+        """The position of the last event."""
+        ...
+
+    def present(self) -> World:
+        """The live view at the end, folded anew; it is the caller's."""
         ...
 
     def why(self, subject: str) -> View:

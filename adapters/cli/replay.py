@@ -33,6 +33,14 @@ WhatIf = Annotated[
 ]  # fmt: skip
 Check = Annotated[bool, typer.Option("--check", help="Verify the log and fold it anew; print nothing of it.")]
 
+Play = Annotated[
+    bool, typer.Option("--play", help="Watch it as a film on the whole terminal; with --follow, live.")
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="SEQ|TIME", help="With --play: begin there (2h: ago).", show_default=False),
+]
+
 _LOOK_SECONDS = 0.2
 
 
@@ -47,6 +55,8 @@ def replay(
     check: Check = False,
     diff: Diff = None,
     what_if: WhatIf = None,
+    play: Play = False,
+    at: At = None,
 ) -> int:
     """Print the event log, one event a line."""
     if diff is not None:
@@ -62,6 +72,10 @@ def replay(
     wanted = Wanted() if until is None else parse_until(until)
     subjects = tuple(each for each in (task, chain, slot) if each is not None)
     wanted = wanted._replace(subjects=subjects, type=type)
+    if play or at is not None:
+        from .play.opening import open_view
+
+        return open_view(shell, wanted, at, play=play, follow=follow, check=check)
     reader: Reader = shell.reader()
     try:
         if check:

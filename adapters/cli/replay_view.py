@@ -54,11 +54,16 @@ def event_json(recorded: Recorded) -> str:
 
 def event_line(recorded: Recorded) -> str:
     """One event as one line: position, time, stream, name, and what it says, shortened."""
-    pairs = _pairs(cast("Mapping[str, object]", plain(recorded.event)))
-    said = " ".join(f"{name}={value}" for name, value in pairs if value != recorded.stream)
     at = output.moment(recorded.meta.recorded_at)
     head = f"{recorded.position:>6}  {at}  {recorded.stream:<21}  {recorded.event.NAME:<22}"
-    return f"{head}  {output.line(said, _WIDEST_SAID)}".rstrip()
+    return f"{head}  {said(recorded)}".rstrip()
+
+
+def said(recorded: Recorded) -> str:
+    """What an event says, shortened, on one line: names and values."""
+    pairs = _pairs(cast("Mapping[str, object]", plain(recorded.event)))
+    text = " ".join(f"{name}={value}" for name, value in pairs if value != recorded.stream)
+    return output.line(text, _WIDEST_SAID)
 
 
 def parse_until(text: str) -> Wanted:
