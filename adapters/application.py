@@ -19,6 +19,7 @@ from claude_pool.domain.errors import (
     VersionConflict,
     WrongState,
 )
+from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Recorded
@@ -35,6 +36,7 @@ from .admission import checked_size, session_directory, submitted_before
 from .budgets import KEEP, Limit, budget_view, limits_for
 from .chains import Chains
 from .forecast import brief_view, foreseen, still
+from .forks import Forks
 from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
@@ -79,10 +81,12 @@ class Application:
         messages: Messages,
         library: Library,
         progress: Progress,
+        workplaces: Workplaces,
     ) -> None:
         """`index` answers lists over history; `version` is the program's.
 
-        `messages` and `library` (the skills) have verbs of their own; `progress` tells of what runs.
+        `messages` and `library` (the skills) have verbs of their own; `progress` tells of what runs;
+        `workplaces` knows the commits that chains left in their copies.
         """
         self._service = service
         self._texts = texts
@@ -95,6 +99,7 @@ class Application:
         self.library = library
         self.slots = Slots(service, system, version)
         self.chains = Chains(service, texts, index, system, progress)
+        self.forks = Forks(service, texts, index, system, workplaces)
         self._progress = progress
         self.routing = Routing(self, self.chains, system)
         self.leave_safe_mode: Callable[[], None] | None = None

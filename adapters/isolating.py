@@ -40,10 +40,12 @@ class ChainIsolation:
     async def prepare(self, chain_id: str, cause: int) -> None:
         """Make the copy that the chain waits for."""
         state = self._service.world.chains[chain_id]
-        kind, source = Isolation(state.work.plan.isolation), state.work.plan.source_dir
+        plan = state.work.plan
+        kind, source = Isolation(plan.isolation), plan.source_dir
+        commit = plan.fork.commit if plan.fork is not None else ""
         made: WorkplaceMade | WorkplaceRefused
         try:
-            at = await asyncio.to_thread(self._workplaces.create, chain_id, kind, source)
+            at = await asyncio.to_thread(self._workplaces.create, chain_id, kind, source, commit)
         except PoolError as error:
             made = WorkplaceRefused(error.code, error.message)
         except Exception as fault:  # a fault of ours must not leave the chain waiting
@@ -54,6 +56,19 @@ class ChainIsolation:
                 at.path, at.directory, at.repository, at.branch, at.base, at.target, at.notes
             )
         await self._record(chain.RecordWorkplace(chain_id, made, self._system.now()), cause)
+
+    async def note(self, chain_id: str, step: str) -> str:
+        """The commit with what is in the chain's copy now, or "" where there is none and none can be made."""
+        state = self._service.world.chains.get(chain_id)
+        if state is None or state.work.workplace is None:
+            return ""
+        try:
+            return await asyncio.to_thread(self._workplaces.note, chain_id, step)
+        except PoolError as error:
+            _log.warning("what step %s of %s left is in no commit: %s", step, chain_id, error.message)
+        except Exception:  # a fault of ours must not leave the attempt open
+            _log.exception("what step %s of %s left is in no commit", step, chain_id)
+        return ""
 
     async def close(self, chain_id: str, cause: int) -> None:
         """Commit what the chain did, and merge it where all went well and that is wanted."""

@@ -289,6 +289,8 @@ class Runtime:
             judged = _with_variables(report.outcome, state.job.spec)
             outcome = await self._with_room(lambda: self._externalised(judged))
             outcome = replace(outcome, limit=self._in_our_time(outcome.limit))
+            if (part := state.job.spec.part) is not None:
+                outcome = replace(outcome, head=await self._isolation.note(part.chain_id, part.step))
         except StoreError as error:
             self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
             return

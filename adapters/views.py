@@ -103,6 +103,8 @@ def chain_view(card: ChainCard, read: Callable[[Text], str]) -> View:
         view["notes"] = list(card.notes)
     if card.diff is not None:
         view["diff_ref"] = f"pool://chains/{card.chain_id}/diff"
+    if card.fork is not None:
+        view["forked_from"] = {"chain_id": card.fork.chain_id, "step": card.fork.step}
     return view
 
 
@@ -120,6 +122,8 @@ def _step_view(step: StepCard, read: Callable[[Text], str]) -> View:
     }
     if step.output is not None and step.output.size > OUTPUT_SHOWN_BYTES:
         view["output_ref"] = f"pool://results/{step.task_id}"
+    if step.source is not None:
+        view["reused_from"] = step.source
     return view
 
 

@@ -239,7 +239,7 @@ async def running_pool(
         )  # the first caller finds all slots, and no question about what goes on by itself
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
         application = Application(
-            service, store.texts, store.index, system, VERSION, messages, library, progress
+            service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
         )
         yield Running(application, service, runtime, store, system)
         if identify is not None:
@@ -263,7 +263,7 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
     workplaces = GitWorkplaces(str(store.worktrees), {})
     runtime = Runtime(service, driver, store.texts, system, _untold, messages, workplaces, progress)
     application = Application(
-        service, store.texts, store.index, system, VERSION, messages, library, progress
+        service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
     )  # fmt: skip
     try:
         yield Running(application, service, runtime, store, system)

@@ -23,6 +23,7 @@ from .chain_events import (
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepsEnded,
     StepSkipped,
     StepStarted,
@@ -59,7 +60,11 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is over. `status` is completed, failed or cancelled; `code` and `message` say why."""
+    """The step is over. `status` is completed, failed or cancelled; `code` and `message` say why.
+
+    `head` is the commit with what it left in the chain's copy (empty: none). Where the step is reused,
+    `source` is the chain in which it ran, and `session` its conversation there, which stays as it is.
+    """
 
     status: str
     run: int
@@ -70,6 +75,9 @@ class Done:
     attempts: int
     code: str | None = None
     message: str = ""
+    head: str = ""
+    source: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,11 @@ class Work:
     def started(self) -> tuple[tuple[str, Started], ...]:
         """The steps that have a task now, in the order of the plan."""
         return tuple((name, state) for name, state in self.steps.items() if isinstance(state, Started))
+
+    @property
+    def spared(self) -> frozenset[str]:
+        """The conversations of reused steps, in which nothing more is said."""
+        return frozenset(at.session for at in self.steps.values() if isinstance(at, Done) and at.session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,7 @@ class Cancelled:
     work: Work
 
 
-StepEvent = StepStarted | StepCompleted | StepFailed | StepCancelled | StepSkipped
+StepEvent = StepReused | StepStarted | StepCompleted | StepFailed | StepCancelled | StepSkipped
 Known = Preparing | Running | Closing | Completed | Failed | Cancelled
 Chain = Absent | Known
 Terminal = Completed | Failed | Cancelled
@@ -175,12 +188,13 @@ ABSENT = Absent()
 
 @dataclass(frozen=True, slots=True)
 class SubmitChain:
-    """Accept a chain under the id `chain_id`."""
+    """Accept a chain under the id `chain_id`, in which the steps `reused` are over."""
 
     chain_id: str
     plan: Plan
     fingerprint: str
     now: int
+    reused: tuple[StepReused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +228,7 @@ class RecordStepEnded:
     attempts: int
     code: str = ""
     message: str = ""
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +292,10 @@ def decide(command: ChainCommand, state: Chain) -> tuple[ChainEvent, ...]:
         WrongState: the chain cannot do this now.
     """
     match command:
-        case SubmitChain(chain_id, plan, fingerprint, now):
+        case SubmitChain(chain_id, plan, fingerprint, now, reused):
             if not isinstance(state, Absent):
                 raise _refusal(chain_id, state, "it was submitted before")
-            return _then_advance(state, ChainSubmitted(chain_id, plan, fingerprint, now))
+            return _then_advance(state, ChainSubmitted(chain_id, plan, fingerprint, now), *reused)
         case RequestWorkplace(_, owner):
             if isinstance(state, Preparing) and state.asked != owner:
                 return (WorkplaceRequested(owner),)
@@ -350,14 +365,16 @@ def _on_step_ended(state: Chain, command: RecordStepEnded) -> tuple[ChainEvent, 
     step = work.step(name)
     match command.status:
         case "completed":
-            done = StepCompleted(name, run, command.output, command.variables, cost, attempts)
+            done = StepCompleted(
+                name, run, command.output, command.variables, cost, attempts, command.head
+            )  # fmt: skip
             return _then_advance(state, done)
         case "cancelled":
             ended: ChainEvent = StepCancelled(name, run, cost, attempts)
             message = f"The task of step {name} was cancelled."
         case _:
             ended = StepFailed(
-                name, run, command.code, command.message, command.output, cost, attempts
+                name, run, command.code, command.message, command.output, cost, attempts, command.head
             )  # fmt: skip
             message = f"Step {name} failed: [{command.code}] {command.message}"
             if step.recovery_prompt is not None and run == 1 and work.ending is None:
@@ -440,7 +457,7 @@ def _evolve_known(state: Known, event: ChainEvent) -> Chain:
             return Preparing(work, owner) if isinstance(state, Preparing) else state
         case WorkplaceMade():
             return Running(replace(work, workplace=event)) if isinstance(state, Preparing) else state
-        case StepStarted() | StepCompleted() | StepFailed() | StepCancelled() | StepSkipped():
+        case StepReused() | StepStarted() | StepCompleted() | StepFailed() | StepCancelled() | StepSkipped():
             return _with_step(state, event)
         case EndingBegun():
             return state if isinstance(state, Closing) else replace(state, work=replace(work, ending=event))
@@ -485,15 +502,24 @@ def _evolve_step(at: StepState | None, event: StepEvent) -> StepState | None:
                 return None
     if isinstance(event, StepSkipped):
         return Skipped() if isinstance(at, Waiting) else None
+    if isinstance(event, StepReused):
+        return _as_it_was(event) if isinstance(at, Waiting) else None
     if not isinstance(at, Started) or at.run != event.run:
         return None
     cost, attempts = at.cost + event.cost, at.attempts + event.attempts
     match event:
-        case StepCompleted(_, run, output, variables):
-            return Done("completed", run, at.task_id, output, variables, cost, attempts)
-        case StepFailed(_, run, code, message, output):
-            return Done("failed", run, at.task_id, output, (), cost, attempts, code, message)
+        case StepCompleted(_, run, output, variables, head=head):
+            return Done("completed", run, at.task_id, output, variables, cost, attempts, head=head)
+        case StepFailed(_, run, code, message, output, head=head):
+            return Done("failed", run, at.task_id, output, (), cost, attempts, code, message, head)
         case StepCancelled(_, run):
             return Done("cancelled", run, at.task_id, Text(), (), cost, attempts)
         case _:
             assert_never(event)
+
+
+def _as_it_was(event: StepReused) -> Done:
+    return Done(
+        event.status, event.run, event.task_id, event.output, event.variables, 0, 0, event.code,
+        event.message, event.head, event.chain_id, event.session,
+    )  # fmt: skip

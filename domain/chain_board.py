@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from . import chain
+from .chain_events import Fork
 from .task_board import Problem, TaskCard, task_card
 from .values import Text
 from .world import World
@@ -25,11 +26,15 @@ class StepCard:
     error: Problem | None
     reason: str | None
     task: TaskCard | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChainCard:
-    """A chain's view. `merged` is the branch that has its work, `branch` the one where it was done."""
+    """A chain's view. `merged` is the branch that has its work, `branch` the one where it was done.
+
+    `fork` says which chain it takes up again; the `source` of a step that it reuses is where that one ran.
+    """
 
     chain_id: str
     state: str
@@ -49,6 +54,7 @@ class ChainCard:
     diff: Text | None = None
     merged: str | None = None
     notes: tuple[str, ...] = ()
+    fork: Fork | None = None
 
 
 def chain_state(state: chain.Known) -> str:
@@ -99,6 +105,7 @@ def chain_card(state: chain.Known, now: int, world: World) -> ChainCard:
         diff=kept.diff if kept is not None and kept.diff.size else None,
         merged=kept.merged if kept is not None else None,
         notes=(*(place.notes if place is not None else ()), *(kept.notes if kept is not None else ())),
+        fork=work.plan.fork,
     )
 
 
@@ -116,9 +123,11 @@ def _step_card(state: chain.Known, name: str, needs: tuple[str, ...], now: int, 
                 name, card.state, task_id, needs, attempts + card.attempts, cost + card.cost, card.output,
                 card.error, card.reason, card,
             )  # fmt: skip
-        case chain.Done(status, _, task_id, output, _, cost, attempts, code, message):
+        case chain.Done(status, _, task_id, output, _, cost, attempts, code, message, source=source):
             error = Problem(code, message, False) if code is not None else None
-            return StepCard(name, status, task_id, needs, attempts, cost, output, error, None)
+            return StepCard(
+                name, status, task_id, needs, attempts, cost, output, error, None, source=source or None
+            )  # fmt: skip
         case chain.Skipped():
             return StepCard(name, "skipped", None, needs, 0, 0, None, None, None)
         case _:

@@ -27,11 +27,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Fork:
+    """What a chain takes up again: the chain `chain_id` from `step` on.
+
+    `commit` is where its own copy of the repository begins (empty: where the source stands, or it has none).
+    """
+
+    chain_id: str
+    step: str
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A chain as it was accepted: its steps in the caller's order, and what holds for all of them.
 
     `isolation` is `none`, `worktree` or `clone` of the repository at `source_dir`; `merge` is `none`, `ff`
     or `merge`. `max_budget` (microdollars) covers all steps; `timeout_ms` counts from the submission.
+    `fork` is set where the chain takes up another one.
     """
 
     steps: tuple[Step, ...]
@@ -41,6 +54,7 @@ class Plan:
     tags: tuple[str, ...] = ()
     max_budget: int | None = None
     timeout_ms: int | None = None
+    fork: Fork | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,31 @@ class WorkplaceRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class StepReused:
+    """The step is over, as it was in the chain that this one takes up again: it runs no task here.
+
+    It ran as the task `task_id` (run `run`) of the chain `chain_id`, whose attempt number `attempt` in the
+    conversation `session` was the last. It costs nothing here. `status` is `completed` or `failed`; `head` is
+    as in `StepCompleted`.
+    """
+
+    NAME: ClassVar[str] = "step.reused"
+    VERSION: ClassVar[int] = 1
+    step: str
+    chain_id: str
+    task_id: str
+    run: int
+    attempt: int
+    status: str
+    output: Text
+    variables: tuple[tuple[str, Text], ...]
+    session: str = ""
+    code: str | None = None
+    message: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     """The needs of the step are done: it is the task `task_id` from now on. Run 2 is its recovery."""
 
@@ -106,7 +145,10 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepCompleted:
-    """The step's task completed. `cost` (microdollars) and `attempts` are of this run."""
+    """The step's task completed. `cost` (microdollars) and `attempts` are of this run.
+
+    `head` is the commit that holds the chain's copy of the repository as it was then (empty: none does).
+    """
 
     NAME: ClassVar[str] = "step.completed"
     VERSION: ClassVar[int] = 1
@@ -116,11 +158,15 @@ class StepCompleted:
     variables: tuple[tuple[str, Text], ...]
     cost: int
     attempts: int
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """The step's task failed. A recovery, or what the step says of failures, comes next."""
+    """The step's task failed. A recovery, or what the step says of failures, comes next.
+
+    `head` is as in `StepCompleted`.
+    """
 
     NAME: ClassVar[str] = "step.failed"
     VERSION: ClassVar[int] = 1
@@ -131,6 +177,7 @@ class StepFailed:
     output: Text
     cost: int
     attempts: int
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +275,13 @@ class ChainCancelled:
 
 
 ChainEvent = (
-    ChainSubmitted | WorkplaceRequested | WorkplaceMade | WorkplaceRefused | StepStarted | StepCompleted
-    | StepFailed | StepCancelled | StepSkipped | EndingBegun | StepsEnded | ClosingRequested | WorkKept
-    | ChainCompleted | ChainFailed | ChainCancelled
+    ChainSubmitted | WorkplaceRequested | WorkplaceMade | WorkplaceRefused | StepReused | StepStarted
+    | StepCompleted | StepFailed | StepCancelled | StepSkipped | EndingBegun | StepsEnded | ClosingRequested
+    | WorkKept | ChainCompleted | ChainFailed | ChainCancelled
 )  # fmt: skip
 
 EVENTS: tuple[type[ChainEvent], ...] = (
-    ChainSubmitted, WorkplaceRequested, WorkplaceMade, WorkplaceRefused, StepStarted, StepCompleted,
-    StepFailed, StepCancelled, StepSkipped, EndingBegun, StepsEnded, ClosingRequested, WorkKept,
-    ChainCompleted, ChainFailed, ChainCancelled,
+    ChainSubmitted, WorkplaceRequested, WorkplaceMade, WorkplaceRefused, StepReused, StepStarted,
+    StepCompleted, StepFailed, StepCancelled, StepSkipped, EndingBegun, StepsEnded, ClosingRequested,
+    WorkKept, ChainCompleted, ChainFailed, ChainCancelled,
 )  # fmt: skip

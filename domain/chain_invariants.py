@@ -5,6 +5,7 @@ for the codes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from .chain_events import (
@@ -19,6 +20,7 @@ from .chain_events import (
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepsEnded,
     StepSkipped,
     StepStarted,
@@ -28,8 +30,8 @@ from .chain_events import (
     WorkplaceRequested,
 )
 from .records import Event
-from .task_events import TaskCancelled, TaskCompleted, TaskFailed, TaskSubmitted
-from .values import Part, derived_id
+from .task_events import SessionOpened, TaskCancelled, TaskCompleted, TaskFailed, TaskSubmitted
+from .values import Part, Text, derived_id
 from .violations import Rules, Violation
 
 StepEnd = StepCompleted | StepFailed | StepCancelled
@@ -42,15 +44,20 @@ _MEANS: dict[type[Any], type[Any]] = {
 """What the end of a step's task is for the step."""
 
 
+def _digest(text: Text) -> bytes:
+    return sha256(f"{text.blob} {text.inline}".encode("utf-8", "surrogatepass")).digest()
+
+
 @dataclass(slots=True)
 class _Course:
-    """A chain. `live` maps a step to its run's task, `over` to how its last run ended."""
+    """A chain. `live` maps a step to its run's task, `over` to how its last run ended, here or elsewhere."""
 
     plan: Plan
     position: int
     live: dict[str, str] = field(default_factory=dict[str, str])
-    over: dict[str, StepEnd] = field(default_factory=dict[str, StepEnd])
+    over: dict[str, StepEnd | StepReused] = field(default_factory=dict[str, StepEnd | StepReused])
     skipped: set[str] = field(default_factory=set[str])
+    spared: set[str] = field(default_factory=set[str])
     copy: WorkplaceMade | None = None
     ending: str | None = None
     stage: str = "steps"
@@ -70,8 +77,10 @@ class ChainInvariants:
         self._parts: dict[str, Part] = {}
         self._starting: dict[str, tuple[int, Part, Step]] = {}
         self._ending: dict[str, tuple[int, type[Any]]] = {}
+        self._ends: dict[str, tuple[str, bytes]] = {}
         self.rules: Rules = {
             ChainSubmitted: self._submitted,
+            StepReused: self._reused,
             StepStarted: self._started,
             **dict.fromkeys((StepCompleted, StepFailed, StepCancelled), self._step_ended),
             StepSkipped: self._skipped,
@@ -82,6 +91,7 @@ class ChainInvariants:
             **dict.fromkeys((WorkplaceRequested, WorkplaceRefused, ClosingRequested), self._known),
             **dict.fromkeys((ChainCompleted, ChainFailed, ChainCancelled), self._ended),
             TaskSubmitted: self._task_submitted,
+            SessionOpened: self._session_opened,
             **dict.fromkeys((TaskCompleted, TaskFailed, TaskCancelled), self._task_ended),
         }
 
@@ -124,6 +134,27 @@ class ChainInvariants:
         return course
 
     # Steps.
+
+    def _reused(self, position: int, stream: str, event: StepReused) -> None:
+        """It stands right behind the submission, and says what the log says of the task that it names."""
+        course = self._known(position, stream, event)
+        if course is None:
+            return
+        name, step = event.step, course.step(event.step)
+        begun = course.live or course.skipped or course.copy or course.ending is not None
+        before = any(not isinstance(each, StepReused) for each in course.over.values())
+        if step is None or begun or before or name in course.over or course.plan.fork is None:
+            self._object(position, "step_out_of_turn", f"step {name} of {stream} was reused out of its turn")
+            return
+        if not all(need in course.over for need in step.needs):
+            self._object(position, "reused_before_needs", f"step {name} of {stream} is reused without them")
+        ran_as = derived_id("task", event.chain_id, name, str(event.run))
+        ended = self._ends.get(event.task_id)
+        if event.task_id != ran_as or ended != (event.status, _digest(event.output)):
+            text = f"{stream} reuses {event.task_id} as {event.status}, which is not how step {name} ended"
+            self._object(position, "reuse_differs", text)
+        course.over[name] = event
+        course.spared.add(event.session)
 
     def _started(self, position: int, stream: str, event: StepStarted) -> None:
         course = self._known(position, stream, event)
@@ -169,6 +200,8 @@ class ChainInvariants:
             )
             return
         course.over[event.step] = event
+        if not isinstance(event, StepCancelled):
+            self._ends[task_id] = event.NAME.removeprefix("step."), _digest(event.output)
         _, means = self._ending.pop(task_id, (0, None))
         if means is not type(event):
             text = f"{event.NAME}, but that is not how {task_id} ended"
@@ -205,6 +238,13 @@ class ChainInvariants:
         if (event.spec.prompt, filled) != (prompt, uses):
             text = f"the prompt of {stream} or its placeholders are not those of step {step.name}"
             self._object(position, "template_changed", text)
+
+    def _session_opened(self, position: int, stream: str, event: SessionOpened) -> None:
+        part = self._parts.get(stream)
+        course = None if part is None else self._courses.get(part.chain_id)
+        if course is not None and event.session in course.spared:
+            text = f"{stream} goes on in {event.session}, the conversation of a step that is reused"
+            self._object(position, "conversation_not_spared", text)
 
     def _task_ended(
         self, position: int, stream: str, event: TaskCompleted | TaskFailed | TaskCancelled

@@ -71,6 +71,7 @@ def _step_ended(state: task.Terminal, part: Part) -> chain.RecordStepEnded:
         len(job.attempts),
         state.code if isinstance(state, task.Failed) else "",
         state.message if isinstance(state, task.Failed) else "",
+        outcome.head if outcome is not None else "",
     )
 
 

@@ -140,6 +140,13 @@ def first_call(world: World, job: task.Job, cards: Iterable[slot.Card], price: P
     return Quote(max(quote.least for quote in quotes), max(worst, default=None))
 
 
+def _spared(world: World, job: task.Job) -> frozenset[str]:
+    """The conversations that a step of a forked chain does not go on with."""
+    part = job.spec.part
+    at = None if part is None else world.chains.get(part.chain_id)
+    return frozenset() if at is None else at.work.spared
+
+
 def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundings: str) -> ClaimPlan | None:
     """How `job`'s next attempt would run in slot `at`, or None where its conversation is busy or lives
     elsewhere."""
@@ -155,6 +162,8 @@ def claim_plan(world: World, job: task.Job, at: slot.Idle | slot.Cold, surroundi
     home = world.homes.get(wanted or "")
     if policy.mode is SessionMode.SLOT and (home is None or home.directory != resolved.options.working_dir):
         wanted = None  # a conversation never leaves its directory; the slot has none in this one
+    if policy.mode is SessionMode.SLOT and wanted in _spared(world, job):
+        wanted = None
     if wanted is not None and wanted in world.sessions:
         return None
     mode = policy.mode if wanted is not None else SessionMode.FRESH

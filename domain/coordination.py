@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import chain, ledger, messaging, pool, provider, slot, soft_limits, standing, task
-from .chain_events import Plan
+from .chain_events import Plan, StepReused
 from .chaining import follow
 from .claiming import (
     claim_plan,
@@ -68,13 +68,17 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class SubmitChain:
-    """Accept a chain. `session_dirs` maps sessions that its steps resume or fork to where they have run."""
+    """Accept a chain. `session_dirs` maps sessions that its steps resume or fork to where they have run.
+
+    The steps `reused` are over, as they were in the chain that it takes up again.
+    """
 
     chain_id: str
     plan: Plan
     fingerprint: str
     now: int
     session_dirs: Mapping[str, str] = field(default_factory=dict[str, str])
+    reused: tuple[StepReused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +245,10 @@ def _check_spec(spec: TaskSpec, world: World, session_dir: str | None, now: int)
 
 def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
     _check_admission(world, command.now)
+    over = {each.step for each in command.reused}
     for step in command.plan.steps:
+        if step.name in over:
+            continue
         policy = parse_session(step.spec.session or "")
         session = policy.session if policy is not None else None
         _check_spec(step.spec, world, command.session_dirs.get(session or ""), command.now)
@@ -250,7 +257,9 @@ def _submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
         raise InvalidArgument(argument="max_budget_usd", problem="a budget is above 0")
     if limit is not None and of_pool is not None and of_pool.unspent < limit:
         raise of_pool.exceeded(limit)
-    submitted = chain.SubmitChain(command.chain_id, command.plan, command.fingerprint, command.now)
+    submitted = chain.SubmitChain(
+        command.chain_id, command.plan, command.fingerprint, command.now, command.reused
+    )  # fmt: skip
     return _on_chain(submitted, world)
 
 

@@ -34,6 +34,8 @@ Slots
 Chains
 * `unknown_chain`; `step_out_of_turn`, `step_without_task`, `task_without_step`, `wrong_task_of_step`,
   `step_differs`: a step and its task do not end alike; `template_changed`: its prompt is not the plan's.
+* `reused_before_needs`, `reuse_differs`: a forked chain takes over what was not so, or not yet;
+  `conversation_not_spared`: it says more in a conversation of what it takes over.
 * `one_step_a_copy`; `work_not_kept`; `merged_in_vain`; `wrong_end`.
 
 Not checked: the order of the queue. A task may wait for a slot that is nearly ready, while the next one

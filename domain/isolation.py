@@ -114,16 +114,34 @@ class Workplaces(Protocol):
     A `name` is a chain's or slot's id: at most 64 of `a-z`, `0-9`, `.`, `_` and `-`.
     """
 
-    def create(self, name: str, kind: Isolation, source_dir: str) -> Workplace:
-        """Make the workplace `name` at the commit that `source_dir` stands on, or find it as it was left.
+    def create(self, name: str, kind: Isolation, source_dir: str, commit: str = "") -> Workplace:
+        """Make the workplace `name` at `commit`, or where `source_dir` stands; or find it as it was left.
 
         Raises:
             IsolationFailed: it cannot be made; nothing of it is left. InvalidArgument: a bad name.
         """
         ...
 
+    def verify(self, source_dir: str, commit: str) -> None:
+        """Make sure that work can begin from `commit` in the repository of `source_dir`.
+
+        Raises:
+            IsolationFailed: there is no such repository, or it does not have the commit (any more).
+        """
+        ...
+
     def find(self, name: str) -> Workplace | None:
         """The workplace `name`, where it was made and not removed."""
+        ...
+
+    def note(self, name: str, label: str) -> str:
+        """The commit that holds everything in it that is not ignored as it is now; nothing else moves.
+
+        The repository keeps it as `refs/claude-pool/<name>/steps/<label>`.
+
+        Raises:
+            IsolationFailed: something is in the way, or is in no commit.
+        """
         ...
 
     def keep(self, name: str) -> Kept:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from . import ledger, messaging, pool, questions, slot, soft_limits, task
 from .chain import CANCELLED_BY_CALLER, CancelChain
-from .chain_events import ChainSubmitted, EndingBegun
+from .chain_events import ChainSubmitted, EndingBegun, StepReused
 from .coordination import Abandon, Claim, Command, Recover, Resume, Submit, SubmitChain
 from .message_events import MessageAccepted, MessagesRead
 from .pool_events import (
@@ -76,7 +76,8 @@ def call_of(facts: Sequence[Fact], world: World, at: int) -> Command | None:
         return _on_slot(first, facts, at)
     match event:
         case ChainSubmitted(chain_id, plan, fingerprint, when):
-            return SubmitChain(chain_id, plan, fingerprint, when)
+            reused = tuple(fact.event for fact in facts if isinstance(fact.event, StepReused))
+            return SubmitChain(chain_id, plan, fingerprint, when, reused=reused)
         case EndingBegun():
             return CancelChain(first.stream, at)
         case PoolOpened() | OwnerStarted():

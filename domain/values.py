@@ -155,7 +155,8 @@ class Outcome:
     are the values that the task's `output_vars` name in its output. `context` is how many tokens the
     conversation held after the attempt's last call of the model (0: unknown), and `unpriced` says that a
     model was used which the price list does not name. `limit` is what the
-    provider would not serve the attempt for.
+    provider would not serve the attempt for. `head` is the commit that holds what the attempt left in its
+    chain's copy of a repository (empty: none does).
     """
 
     end: End
@@ -175,6 +176,7 @@ class Outcome:
     context: int = 0
     unpriced: bool = False
     limit: Limit | None = None
+    head: str = ""
 
 
 class SessionMode(StrEnum):
@@ -253,7 +255,7 @@ class TaskSpec:
     `part` and `fillings` are a chain step's: where it belongs, and what fills its prompt's placeholders.
     `output_vars` pairs a name with the path of its value in the output. `backoff_ms` is the first wait
     between attempts (None: the usual one). `skill` says which skill the prompt was made of: its name, `@`,
-    and 16 hex digits of its digest.
+    and 16 hex digits of its digest. `forked` is the task whose conversation it begins with a copy of.
     """
 
     prompt: Text
@@ -270,3 +272,4 @@ class TaskSpec:
     part: Part | None = None
     fillings: tuple[Filling, ...] = ()
     skill: str | None = None
+    forked: str | None = None

@@ -12,6 +12,7 @@ from .chain_events import (
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepSkipped,
     StepStarted,
     WorkKept,
@@ -137,7 +138,10 @@ def _of_chains(event: object) -> str:
     match event:
         case ChainSubmitted(_, plan):
             how = f" in a {plan.isolation}" if plan.isolation != "none" else ""
-            return f"accepted with {len(plan.steps)} steps{how}"
+            again = f", {plan.fork.chain_id} again from {plan.fork.step} on" if plan.fork is not None else ""
+            return f"accepted with {len(plan.steps)} steps{how}{again}"
+        case StepReused(step, chain_id, task_id, _, number, status):
+            return f"step {step} is reused, {status} as attempt {number} of {task_id} in {chain_id} left it"
         case StepStarted(step, run, task_id):
             return f"step {step} is {task_id} now" + (", its recovery" if run > 1 else "")
         case StepCompleted(step, _, _, _, cost):

@@ -27,7 +27,7 @@ VERBS = (
     "serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay",
     "why", "cost", "forecast", "doctor", "demo", "drain", "resume", "stop", "approve", "reject", "questions",
     "answer", "skills", "report", "budget", "budget set", "budget reset",
-    "export", "import", "rerun",
+    "export", "import", "rerun", "fork",
 )  # fmt: skip
 sys.path.insert(0, str(ROOT))  # the tools are programs, on nobody's path
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")

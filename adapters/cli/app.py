@@ -20,6 +20,7 @@ from . import (
     cost,
     doctor,
     forecast,
+    forking,
     looking,
     messages,
     replay,
@@ -77,7 +78,7 @@ def build() -> typer.Typer:
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),
         *(messages.send, messages.messages),
         *(backup.backup, backup.restore, replay.replay, report.report),
-        *(cases.export, cases.rerun),
+        *(cases.export, cases.rerun, forking.fork),
         *(control.drain, control.stop, control.resume, doctor.doctor, demo),
     ):
         add(app, verb)

@@ -40,7 +40,7 @@ def run_chain(shell: Shell, file: File) -> int:
             output.note(f"cancelled {chain_id}")
             return exits.INTERRUPTED
         view = client.call("pool_chain_result", {"chain_id": chain_id})
-    _show(shell, view)
+    show_steps(shell, view)
     return exits.of_task(view)
 
 
@@ -72,7 +72,7 @@ def show_chain(
         lambda client: client.call("pool_chain_result", {"chain_id": chain_id}),
         lambda reader: reader.chain(chain_id),
     )
-    _show(shell, view)
+    show_steps(shell, view)
 
 
 def list_chains(shell: Shell, state: State = None, limit: Limit = 50) -> None:
@@ -124,12 +124,13 @@ def _about(view: View) -> object:
     return f"[{error['code']}] {error['message']}" if error else view.get("reason") or view["final_output"]
 
 
-def _show(shell: Shell, view: View) -> None:
+def show_steps(shell: Shell, view: View) -> None:
+    """Print a chain with its steps."""
     if shell.json:
         output.as_json(view)
         return
     shown = ("chain_id", "state", "branch", "base", "head", "path", "merged", "files_changed", "reason")
-    output.fields({name: view.get(name) for name in shown})
+    output.fields({name: view.get(name) for name in shown} | {"forked_from": _source(view)})
     for note in cast("list[str]", view.get("notes") or []):
         output.note(note)
     output.result("\n")
@@ -137,7 +138,7 @@ def _show(shell: Shell, view: View) -> None:
         cast("list[View]", view["steps"]),
         {
             "STEP": lambda step: step["name"],
-            "STATE": lambda step: step["state"],
+            "STATE": lambda step: f"{step['state']} (reused)" if "reused_from" in step else step["state"],
             "TASK": lambda step: step.get("task_id"),
             "TRIES": lambda step: step["attempts"],
             "COST": lambda step: output.dollars(step["cost_microdollars"]),
@@ -148,6 +149,11 @@ def _show(shell: Shell, view: View) -> None:
         output.result("\n" + str(view["final_output"]))
     if error := cast("View", view.get("error") or {}):
         output.note(f"[{error['code']}] {error['message']}")
+
+
+def _source(view: View) -> str | None:
+    fork = cast("View | None", view.get("forked_from"))
+    return None if fork is None else f"{fork['chain_id']} from {fork['step']}"
 
 
 def _step_about(step: View) -> object:

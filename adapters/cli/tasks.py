@@ -47,7 +47,7 @@ def run(shell: Shell, prompt: Prompt, **task: Any) -> int:
                 canceller.call("pool_cancel", {"task_id": task_id}, _ANSWER_SECONDS)
             output.note(f"cancelled {task_id}")
             return exits.INTERRUPTED
-        return _show_end(shell, client, client.call("pool_result", {"task_id": task_id}))
+        return show_end(shell, client, client.call("pool_result", {"task_id": task_id}))
 
 
 def submit(shell: Shell, prompt: Prompt, **task: Any) -> None:
@@ -122,7 +122,7 @@ def _about(view: View) -> object:
     return f"[{error['code']}] {error['message']}" if error else view.get("reason") or view.get("output")
 
 
-def _show_end(shell: Shell, client: Client, view: View) -> int:
+def show_end(shell: Shell, client: Client, view: View) -> int:
     """Print how a task ended: its answer on standard output, what went wrong on standard error."""
     if shell.json:
         output.as_json(view)

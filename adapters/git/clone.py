@@ -20,6 +20,7 @@ def bring_back(git: Git, clone: str, at: Workplace, head: str) -> str:
     """
     space = f"refs/{PREFIX}/{at.name}"
     specs = [f"+refs/{kind}/*:{space}/{kind}/*" for kind in ("heads", "tags")]
+    specs.append(f"+{space}/steps/*:{space}/steps/*")
     if tip(git.at(clone), "refs/stash") is not None:
         specs.append(f"+refs/stash:{space}/stash")
     options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")

@@ -58,9 +58,37 @@ def save(git: Git, branch: str, base: str, draft: str) -> Saved:
             notes += _adopt_index(f"{git.git_dir}/index", draft)
         return Saved(new, complete, notes)
     finally:
-        for leftover in (draft, f"{draft}.lock"):
-            if os.path.lexists(leftover):
-                os.unlink(leftover)
+        _clear(draft)
+
+
+def note(git: Git, base: str, draft: str, ref: str) -> str:
+    """The commit with the work tree of `git` as it is, which `ref` holds; neither branch nor index moves.
+
+    It is the one that the work tree stands on where nothing was changed since.
+
+    Raises:
+        GitFailed: something is in the way.
+    """
+    assert git.git_dir is not None
+    git = git.disarmed()
+    copy_index(f"{git.git_dir}/index", draft)
+    try:
+        tree, _, _ = _tree(git.on_index(draft))
+    finally:
+        _clear(draft)
+    commit = tip(git, "HEAD") or base
+    if _tree_of(git, commit) != tree:
+        message = f"Note the work for {ref}\n".encode()
+        commit = git.run("commit-tree", tree, "-p", commit, stdin=message).text
+    if commit != base:
+        git.run("update-ref", "-m", "claude-pool: note", ref, commit)
+    return commit
+
+
+def _clear(draft: str) -> None:
+    for leftover in (draft, f"{draft}.lock"):
+        if os.path.lexists(leftover):
+            os.unlink(leftover)
 
 
 def describe(git: Git, branch: str, base: str, saved: Saved) -> Kept:

@@ -26,8 +26,8 @@ class Source:
     notes: tuple[str, ...]
 
 
-def look(source_dir: str, environ: Mapping[str, str]) -> Source:
-    """The source that `source_dir` lies in.
+def look(source_dir: str, environ: Mapping[str, str], commit: str = "") -> Source:
+    """The source that `source_dir` lies in; work begins from `commit`, where that is given.
 
     Raises:
         IsolationFailed: it is not in a repository, or there is no commit to begin from.
@@ -51,7 +51,7 @@ def look(source_dir: str, environ: Mapping[str, str]) -> Source:
         raise IsolationFailed(
             problem=f"{here} lies in a git folder, not in a work tree.", hint="Name the work tree instead."
         )
-    base = _commit(git, here)
+    base = _recorded(git, here, commit) if commit else _commit(git, here)
     prefix = os.fsdecode(git.run("rev-parse", "--show-prefix").out).rstrip("\n") if inside == "true" else ""
     if prefix and git.run("cat-file", "-e", f"{base}:{prefix}", ok=(0, 1, 128)).code:
         raise IsolationFailed(
@@ -60,7 +60,7 @@ def look(source_dir: str, environ: Mapping[str, str]) -> Source:
         )
     head = git.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).text
     target = head.removeprefix("refs/heads/") if head.startswith("refs/heads/") else None
-    notes = _notes(git, repository, target) if inside == "true" else ()
+    notes = _notes(git, repository, target) if inside == "true" and not commit else ()
     return Source(Git(environ, repository).at(repository), repository, base, target, prefix, notes)
 
 
@@ -86,6 +86,17 @@ def _commit(git: Git, here: str) -> str:
         raise IsolationFailed(
             problem=f"The repository of {here} has no commit to begin from.",
             hint="Commit something first (git commit), or use isolation none.",
+        ) from error
+
+
+def _recorded(git: Git, here: str, commit: str) -> str:
+    try:
+        return git.text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    except GitFailed as error:
+        raise IsolationFailed(
+            problem=f"The repository of {here} does not have the commit {commit[:12]}.",
+            hint="It was deleted there and collected as garbage, or another repository lies there now, or a "
+            "clone that has it is still at work. Fork from the first step to begin where it began.",
         ) from error
 
 

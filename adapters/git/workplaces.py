@@ -12,11 +12,11 @@ from claude_pool.domain.isolation import Isolation, Kept, Landed, Merge, NotLand
 
 from .clone import bring_back
 from .command import Git, GitFailed
-from .keeping import Saved, describe, save
+from .keeping import Saved, describe, note, save
 from .landing import land
 from .locks import held
 from .making import delete_branch, delete_tree, fill, part_of, register, unregister
-from .names import checked, free_branch, tip
+from .names import PREFIX, checked, free_branch, tip
 from .records import Record, Records
 from .source import Source, look
 
@@ -30,13 +30,13 @@ class GitWorkplaces:
         self._environ = environ
         self._records = Records(self._root)
 
-    def create(self, name: str, kind: Isolation, source_dir: str) -> Workplace:
+    def create(self, name: str, kind: Isolation, source_dir: str, commit: str = "") -> Workplace:
         """See `Workplaces.create`."""
         if kind is Isolation.NONE:
             raise InvalidArgument(argument="isolation", problem="none makes no workplace")
         path = os.path.join(self._root, checked(name))
         with self._on(name), _refusing(f"The {kind} {name} cannot be made"):
-            source = look(source_dir, self._environ)
+            source = look(source_dir, self._environ, commit)
             record = self._records.read(name)
             if record is not None:
                 self._check_same(record, kind, source)
@@ -48,10 +48,25 @@ class GitWorkplaces:
                 )
             return self._anew(name, kind, source)
 
+    def verify(self, source_dir: str, commit: str) -> None:
+        """See `Workplaces.verify`."""
+        with _refusing(f"{commit[:12]} cannot be looked for"):
+            look(source_dir, self._environ, commit)
+
     def find(self, name: str) -> Workplace | None:
         """See `Workplaces.find`."""
         record = self._records.read(checked(name))
         return record.workplace if record is not None and record.made else None
+
+    def note(self, name: str, label: str) -> str:
+        """See `Workplaces.note`."""
+        with self._on(name), _refusing(f"The work of {name} cannot be noted"):
+            record = self._known(name)
+            self._check_whole(record)
+            at, git = record.workplace, self._git(record.workplace.repository)
+            draft = os.path.join(self._root, f".index-{at.name}")
+            ref = f"refs/{PREFIX}/{at.name}/steps/{label}"
+            return note(git.at(record.git_dir, at.path), at.base, draft, ref)
 
     def keep(self, name: str) -> Kept:
         """See `Workplaces.keep`."""

@@ -1,4 +1,4 @@
-"""Toolset debug: what happened, event by event."""
+"""Toolset debug: what happened, event by event, and what happens from one of its steps on."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.values import kind_of
 from pydantic import Field, model_validator
 
+from ..forks import ForkRequest
 from ..views import View
 from .arguments import Arguments
-from .fields import Page, Position, refusal
+from .fields import Label, Line, Model, Page, Position, Prompt, refusal
 from .schemas import result_schema
 from .tool import Call, Tool
 
@@ -40,6 +41,23 @@ class ReplayArguments(Arguments):
         if sum(each is not None for each in (self.task, self.chain, self.slot)) > 1:
             raise refusal("say one of task, chain and slot")
         return self
+
+
+class ForkArguments(Arguments):
+    """What is taken up again, and what shall differ."""
+
+    id: str = Field(description="A chain or task.")
+    step: Label | None = Field(default=None, description="Of a chain: the first step that runs again.")
+    prompt: Prompt | None = Field(
+        default=None, description="Replaces the prompt of that step, or of the task."
+    )
+    model: Model | None = Field(default=None, description="Replaces its model.")
+    idempotency_key: Line | None = Field(default=None, description="The same key gives the same fork.")
+
+
+async def _fork(call: Call, given: ForkArguments) -> View:
+    request = ForkRequest(given.id, given.step, given.prompt, given.model, given.idempotency_key)
+    return await call.application.forks.fork(request, call.highest_mode, call.origin)
 
 
 async def _why(call: Call, given: WhyArguments) -> View:
@@ -75,5 +93,19 @@ DEBUG_TOOLS: tuple[Tool[Any], ...] = (
         result_schema("events", events="array", next=["integer", "null"]),
         _replay,
         reads=True,
+    ),
+    Tool(
+        "pool_fork",
+        "debug",
+        "Take up a chain again from one of its steps, as a new chain: what is over before it counts as done "
+        "and costs nothing, the rest runs anew, in a worktree or clone from the commit that was recorded. Or "
+        "take up a task: a new task in a copy of its conversation. Returns the new chain_id or task_id at "
+        "once. Costs money.",
+        ForkArguments,
+        result_schema(
+            "source", source="string", chain_id="string", task_id="string", reused="array", again="array"
+        ),
+        _fork,
+        works=True,
     ),
 )

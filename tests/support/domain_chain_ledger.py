@@ -19,6 +19,7 @@ from claude_pool.domain.chain_events import (
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepsEnded,
     StepSkipped,
     StepStarted,
@@ -27,8 +28,14 @@ from claude_pool.domain.chain_events import (
     WorkplaceRefused,
 )
 from claude_pool.domain.records import Fact
-from claude_pool.domain.task_events import TaskCancelled, TaskCompleted, TaskFailed, TaskSubmitted
-from claude_pool.domain.values import Part
+from claude_pool.domain.task_events import (
+    SessionOpened,
+    TaskCancelled,
+    TaskCompleted,
+    TaskFailed,
+    TaskSubmitted,
+)
+from claude_pool.domain.values import Part, Text
 from claude_pool.domain.world import World
 
 from .domain_ledger import Ledger
@@ -47,8 +54,8 @@ class Book:
 
     plan: Plan
     live: dict[str, str] = field(default_factory=dict[str, str])
-    over: dict[str, StepCompleted | StepFailed | StepCancelled] = field(
-        default_factory=dict[str, StepCompleted | StepFailed | StepCancelled]
+    over: dict[str, StepCompleted | StepFailed | StepCancelled | StepReused] = field(
+        default_factory=dict[str, StepCompleted | StepFailed | StepCancelled | StepReused]
     )
     skipped: set[str] = field(default_factory=set[str])
     tasks: list[str] = field(default_factory=list[str])
@@ -70,6 +77,7 @@ class ChainLedger:
         """`ledger` knows what attempts cost."""
         self._ledger = ledger
         self._parts: dict[str, Part] = {}
+        self._outputs: dict[str, Text] = {}
         self.books: dict[str, Book] = {}
 
     def observe(self, facts: Sequence[Fact]) -> None:
@@ -81,6 +89,10 @@ class ChainLedger:
         for fact in facts:
             if fact.stream.startswith("chain-"):
                 self._count(fact, submitted)
+            if isinstance(fact.event, SessionOpened) and (part := self._parts.get(fact.stream)) is not None:
+                reused = (at for at in self.books[part.chain_id].over.values() if isinstance(at, StepReused))
+                spared = {at.session for at in reused}
+                assert fact.event.session not in spared, "a reused step's conversation goes on"
             if isinstance(fact.event, StepStarted):
                 started[fact.event.task_id] = Part(fact.stream, fact.event.step, fact.event.run)
             if isinstance(fact.event, (StepCompleted, StepFailed, StepCancelled)):
@@ -103,6 +115,11 @@ class ChainLedger:
         book = self.books[fact.stream]
         assert book.end is None, "something happened to a chain after its end"
         match event:
+            case StepReused():
+                assert book.plan.fork is not None and not book.tasks and event.step not in book.over
+                assert all(need in book.over for need in book.step(event.step).needs)
+                assert self._outputs[event.task_id] == event.output
+                book.over[event.step] = event
             case StepStarted():
                 self._start(fact.stream, book, event, submitted)
             case StepCompleted() | StepFailed() | StepCancelled():
@@ -110,6 +127,8 @@ class ChainLedger:
                 assert task_id == chain.step_task_id(fact.stream, event.step, event.run)
                 assert event.cost == self._cost(task_id)
                 book.over[event.step] = event
+                if not isinstance(event, StepCancelled):
+                    self._outputs[task_id] = event.output
             case StepSkipped(name):
                 assert name not in book.live and name not in book.over and name not in book.skipped
                 assert book.ending is not None

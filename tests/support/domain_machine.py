@@ -11,6 +11,7 @@ from dataclasses import replace
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
 from claude_pool.domain.coordination import Claim, Command, RecordSpend, Submit, SubmitChain
+from claude_pool.domain.errors import WrongState
 from claude_pool.domain.funding import Quote
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
 from claude_pool.domain.policies import Surroundings
@@ -22,9 +23,10 @@ from claude_pool.domain.values import End, Limit, LimitKind, Options, TaskSpec, 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from .domain_chains import KEPT, plan, step
+from .domain_chains import KEPT, chain_of, plan, step
 from .domain_cli_model import Clearing, Effect, Housing, Keeping, Launching, Stopping, Turning
 from .domain_events import chain_events, pool_events, slot_events, task_events
+from .domain_forks import fork_of
 from .domain_pool_model import ROLES, PoolModel
 from .domain_story import outcome, session_name, task_name
 
@@ -251,6 +253,24 @@ class CoreMachine(RuleBasedStateMachine):
         chain_id = f"chain-{'abcdefgh'[self.chains] * 16}"
         self.chains += 1
         self.ask(SubmitChain(chain_id, order, "fingerprint", self.model.now))
+
+    @precondition(lambda self: bool(self.chains) and self.chains < MOST_CHAINS)
+    @rule(which=picks, where=picks)
+    def a_caller_takes_up_a_chain_again(self, which: int, where: int) -> None:
+        """Any of them, live or over, from any of its steps on."""
+        known = list(self.model.chains.books)
+        if not known:
+            return
+        state = chain_of(self.model.story, known[which % len(known)])
+        assert not isinstance(state, chain.Absent)
+        first = state.work.plan.steps[where % len(state.work.plan.steps)].name
+        chain_id = f"chain-{'abcdefgh'[self.chains] * 16}"
+        try:
+            forked = fork_of(self.model.story, state, first, chain_id, self.model.now)
+        except WrongState:
+            return
+        self.chains += 1
+        self.ask(forked)
 
     @precondition(lambda self: bool(self.model.world.chains))
     @rule(which=picks)

@@ -13,11 +13,13 @@ from claude_pool.domain.chain_events import (
     ChainSubmitted,
     ClosingRequested,
     EndingBegun,
+    Fork,
     Plan,
     Step,
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepsEnded,
     StepSkipped,
     StepStarted,
@@ -128,8 +130,8 @@ def task(*events: Event, task_id: str = TASK) -> list[At]:
     return [(task_id, event) for event in events]
 
 
-def chain(*events: Event) -> list[At]:
-    return [(CHAIN, event) for event in events]
+def chain(*events: Event, chain_id: str = CHAIN) -> list[At]:
+    return [(chain_id, event) for event in events]
 
 
 def submitted(task_id: str = TASK, retries: int = 0, review: int | None = None) -> list[At]:
@@ -475,28 +477,48 @@ def test_what_holds_for_slots(facts: list[At], wanted: list[str]) -> None:
     assert codes(*facts) == wanted
 
 
-def ordered(*steps: Step, isolation: str = "none") -> list[At]:
-    return chain(ChainSubmitted(CHAIN, Plan(steps, isolation), "f", 0))
+def ordered(*steps: Step, isolation: str = "none", chain_id: str = CHAIN) -> list[At]:
+    return chain(ChainSubmitted(chain_id, Plan(steps, isolation), "f", 0), chain_id=chain_id)
+
+
+def forked(*steps: Step) -> list[At]:
+    """The chain is taken up again."""
+    plan = Plan(steps, fork=Fork(CHAIN, steps[-1].name))
+    return chain(ChainSubmitted(FORK, plan, "f", 0), chain_id=FORK)
+
+
+def again(
+    name: str, status: str = "failed", output: str | None = None, session: str = "", task_id: str = ""
+) -> list[At]:
+    """One of its steps is reused."""
+    ran = task_id or task_of(name)
+    return chain(StepReused(name, CHAIN, ran, 1, 1, status, Text(output), (), session), chain_id=FORK)
 
 
 def step(name: str, *needs: str, recovery: Text | None = None) -> Step:
     return Step(name, TaskSpec(Text(name)), needs, ("previous_output",), recovery, ("error",))
 
 
-def task_of(name: str, run: int = 1) -> str:
-    return derived_id("task", CHAIN, name, str(run))
+def task_of(name: str, run: int = 1, chain_id: str = CHAIN) -> str:
+    return derived_id("task", chain_id, name, str(run))
 
 
-def begun(name: str, run: int = 1, prompt: str | None = None, uses: str = "previous_output") -> list[At]:
+def begun(
+    name: str,
+    run: int = 1,
+    prompt: str | None = None,
+    uses: str = "previous_output",
+    chain_id: str = CHAIN,
+) -> list[At]:
     """A step starts, with its task."""
     spec = TaskSpec(
         Text(name if prompt is None else prompt),
-        part=Part(CHAIN, name, run),
+        part=Part(chain_id, name, run),
         fillings=(Filling(uses if run == 1 else "error", ()),),
     )
-    task_id = task_of(name, run)
+    task_id = task_of(name, run, chain_id)
     return [
-        *chain(StepStarted(name, run, task_id)),
+        *chain(StepStarted(name, run, task_id), chain_id=chain_id),
         *task(TaskSubmitted(task_id, spec, "", 0), task_id=task_id),
     ]
 
@@ -509,10 +531,10 @@ def cancelled(name: str, run: int = 1) -> list[At]:
     ]
 
 
-def failed(name: str, run: int = 1) -> list[At]:
+def failed(name: str, run: int = 1, chain_id: str = CHAIN) -> list[At]:
     return [
-        *task(TaskFailed("x", "y"), task_id=task_of(name, run)),
-        *chain(StepFailed(name, run, "x", "y", Text(), 0, 0)),
+        *task(TaskFailed("x", "y"), task_id=task_of(name, run, chain_id)),
+        *chain(StepFailed(name, run, "x", "y", Text(), 0, 0), chain_id=chain_id),
     ]
 
 
@@ -524,11 +546,13 @@ def work_kept(merged: str | None = None) -> list[At]:
     return chain(chain_events.WorkKept("b", "h", 1, Text(), merged))
 
 
+FORK = "chain-bbbbbbbbbbbbbbbb"
 A, B = step("a"), step("b", "a")
 MENDED = step("a", recovery=Text("mend"))
 ONE = [*ordered(A), *begun("a")]
 COPIED = [*ordered(A, isolation="worktree"), *chain(WorkplaceRequested("o")), *copied(), *begun("a")]
 STOPS = chain(EndingBegun("step_failed", "m"))
+PAST = [*ordered(A, B), *begun("a"), *failed("a"), *begun("b"), *failed("b"), *chain(ChainCompleted())]
 
 
 @pytest.mark.parametrize(
@@ -579,6 +603,45 @@ STOPS = chain(EndingBegun("step_failed", "m"))
         ([*ONE, *failed("a")[1:]], ["step_differs"]),
         ([*ONE, *failed("a")[:1], *cancelled("a")[1:]], ["step_differs"]),
         ([*ONE, *failed("a")[:1], *chain(StepCompleted("a", 1, Text(), (), 0, 0))], ["step_differs"]),
+        # what a fork reuses
+        ([*PAST, *forked(A, B), *again("a"), *begun("b", chain_id=FORK), *failed("b", chain_id=FORK)], []),
+        ([*PAST, *ordered(A, B, chain_id=FORK), *again("a")], ["step_out_of_turn"]),
+        (again("a"), ["unknown_chain"]),
+        ([*PAST, *forked(A, B), *again("x")], ["step_out_of_turn"]),
+        ([*PAST, *forked(A, B), *again("a"), *again("a")], ["step_out_of_turn"]),
+        ([*PAST, *forked(A, B), *begun("a", chain_id=FORK), *again("a")], ["step_out_of_turn"]),
+        (
+            [*PAST, *forked(A, B), *begun("a", chain_id=FORK), *failed("a", chain_id=FORK), *again("b")],
+            ["step_out_of_turn"],
+        ),
+        ([*PAST, *forked(A, B), *again("b")], ["reused_before_needs"]),
+        ([*PAST, *forked(A, B), *again("a", status="completed")], ["reuse_differs"]),
+        ([*PAST, *forked(A, B), *again("a", output="else")], ["reuse_differs"]),
+        ([*PAST, *forked(A, B), *again("a", task_id=task_of("b"))], ["reuse_differs"]),
+        (
+            [*PAST, *forked(A, B), *again("a"), *begun("a", chain_id=FORK)],
+            ["step_out_of_turn", "task_without_step"],
+        ),
+        (
+            [
+                *PAST,
+                *forked(A, B),
+                *again("a", session="s"),
+                *begun("b", chain_id=FORK),
+                *task(SessionOpened(1, "s", "slot", "/"), task_id=task_of("b", chain_id=FORK)),
+            ],
+            ["wrong_move", "conversation_not_spared"],
+        ),
+        (
+            [
+                *PAST,
+                *forked(A, B),
+                *again("a", session="s"),
+                *begun("b", chain_id=FORK),
+                *task(SessionOpened(1, "s2", "fork", "/", "s"), task_id=task_of("b", chain_id=FORK)),
+            ],
+            ["wrong_move"],
+        ),
         # copies
         ([*COPIED, *failed("a"), *chain(StepsEnded()), *work_kept(), *chain(ChainCompleted())], []),
         ([*ordered(A, isolation="worktree"), *begun("a")], ["one_step_a_copy"]),

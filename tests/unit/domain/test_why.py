@@ -10,11 +10,13 @@ from claude_pool.domain.chain_events import (
     ChainFailed,
     ChainSubmitted,
     EndingBegun,
+    Fork,
     Plan,
     Step,
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepReused,
     StepSkipped,
     StepStarted,
     WorkKept,
@@ -76,6 +78,14 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
     [
         (ChainSubmitted("c", Plan((STEP,)), "f", 1), "accepted with 1 steps"),
         (ChainSubmitted("c", Plan((STEP, STEP), "clone"), "f", 1), "accepted with 2 steps in a clone"),
+        (
+            ChainSubmitted("chain-b", Plan((), fork=Fork("chain-a", "b")), "f", 0),
+            "accepted with 0 steps, chain-a again from b on",
+        ),
+        (
+            StepReused("a", "chain-a", ID, 1, 2, "completed", Text(), ()),
+            f"step a is reused, completed as attempt 2 of {ID} in chain-a left it",
+        ),
         (StepStarted("a", 1, ID), f"step a is {ID} now"),
         (StepStarted("a", 2, ID), f"step a is {ID} now, its recovery"),
         (StepCompleted("a", 1, Text(), (), 7, 1), "step a completed, cost 7 microdollars"),

@@ -21,7 +21,7 @@ VERBS = (
     *("serve", "run", "submit", "wait", "cancel", "tasks", "task", "slots", "context", "status", "replay"),
     *("why", "cost", "forecast", "doctor", "demo", "drain", "stop", "resume", "approve", "reject", "send"),
     *("messages", "chain", "skills", "questions", "answer", "auto", "route", "budget", "report"),
-    *("backup", "restore", "export", "import", "rerun"),
+    *("backup", "restore", "export", "import", "rerun", "fork"),
 )
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"}
