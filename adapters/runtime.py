@@ -289,8 +289,7 @@ class Runtime:
             judged = _with_variables(report.outcome, state.job.spec)
             outcome = await self._with_room(lambda: self._externalised(judged))
             outcome = replace(outcome, limit=self._in_our_time(outcome.limit))
-            if (part := state.job.spec.part) is not None:
-                outcome = replace(outcome, head=await self._isolation.note(part.chain_id, part.step))
+            outcome = replace(outcome, head=await self._noted(claimed.attempt, state.job.spec))
         except StoreError as error:
             self._service.fail(error)  # what came of the attempt cannot be kept: the next owner seals it
             return
@@ -298,6 +297,11 @@ class Runtime:
             task_id, number, slot_id, outcome, report.session, report.alive, report.rss_mb, self._system.now()
         )
         await self._record(command, opened.position)
+
+    async def _noted(self, attempt: str, spec: TaskSpec) -> str:  # noqa: ARG002  # a rerun knows it by the attempt
+        """The commit with what the attempt left in its chain's copy of a repository, if it ran in one."""
+        part = spec.part
+        return "" if part is None else await self._isolation.note(part.chain_id, part.step)
 
     def _in_our_time(self, limit: Limit | None) -> Limit | None:
         """The limit with its end in the pool's time rather than the wall clock's."""

@@ -9,7 +9,7 @@ what they did as far as there is an occasion for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -62,7 +62,7 @@ from claude_pool.domain.task_events import (
     QuestionAsked,
     QuestionExpired,
 )
-from claude_pool.domain.values import Limit, Outcome, attempt_id
+from claude_pool.domain.values import Limit, Outcome, TaskSpec, attempt_id
 from claude_pool.domain.workplace_events import WorkKept, WorkNotKept, WorkplaceFailed
 from claude_pool.domain.workplace_events import WorkplaceMade as SlotWorkplaceMade
 from claude_pool.domain.world import World
@@ -173,9 +173,13 @@ class _NoIsolation(ChainIsolation):
 class _WithoutGit(Runtime):
     """The runtime, but what git did is told by the recording."""
 
-    def without_git(self, isolation: _NoIsolation) -> None:
-        """Chains get no copies, either."""
+    def without_git(self, isolation: _NoIsolation, heads: Mapping[str, str]) -> None:
+        """Chains get no copies, either. `heads` are the commits that attempts left, as recorded."""
         self._isolation = isolation
+        self._heads = heads
+
+    async def _noted(self, attempt: str, spec: TaskSpec) -> str:  # noqa: ARG002
+        return self._heads.get(attempt, "")
 
     async def _make_workplace(self, slot_id: str, cause: int) -> None:
         pass
@@ -240,7 +244,8 @@ class _Player:
         self._runtime = _WithoutGit(
             self._service, self._driver, texts, self._system, lambda _: None, messages, git, progress
         )
-        self._runtime.without_git(_NoIsolation(self._service, git, texts, self._system, _record_nothing))
+        isolation = _NoIsolation(self._service, git, texts, self._system, _record_nothing)
+        self._runtime.without_git(isolation, _heads(events))
         self._happened = asyncio.Event()
         self._service.on_facts(lambda _: self._happened.set())
 
@@ -548,3 +553,13 @@ def _recorded_end(facts: Sequence[Fact], now: int) -> RecordEnd | None:
                 fact.event.rss_mb, now,
             )  # fmt: skip
     return None
+
+
+def _heads(events: Iterable[Recorded]) -> dict[str, str]:
+    """The commits with what attempts left in copies of repositories, by attempt."""
+    ends = (AttemptSucceeded, AttemptFailed, AttemptCancelled)
+    return {
+        attempt_id(r.stream, r.event.attempt): r.event.outcome.head
+        for r in events
+        if isinstance(r.event, ends) and r.event.outcome.head
+    }

@@ -27,7 +27,7 @@ INTERFACE = {
     "pool_set_target_slots",
     "messages": "pool_send_message pool_broadcast pool_read_messages pool_peek_messages",
     "auto": "pool_auto pool_route",
-    "debug": "pool_why pool_replay",
+    "debug": "pool_why pool_replay pool_fork",
 }
 
 READING = (

@@ -213,7 +213,7 @@ def test_a_connection_has_the_toolsets_that_it_asked_for_and_no_others(tmp_path:
                 listings = [(await wire.request("tools/list"))["result"]["tools"] for wire in (first, second)]
                 names = [{tool["name"] for tool in tools} for tools in listings]
                 assert len(names[0]) == 12
-                assert names[1] == {"pool_why", "pool_replay"}
+                assert names[1] == {"pool_why", "pool_replay", "pool_fork"}
                 assert "events" in await second.view("pool_replay")
 
     asyncio.run(body())
