@@ -174,9 +174,9 @@ def _amended(value: Any, renamed: dict[str, tuple[str, int]]) -> Any:
     if not isinstance(value, dict):
         return value
     found = {key: _amended(each, renamed) for key, each in cast("dict[str, object]", value).items()}
-    for name, length in (("blob", "size"), ("sha256", "length")):
-        if length in found and found.get(name) in renamed:
-            found[name], found[length] = renamed[found[name]]
-    if isinstance(found.get("inline"), str) and "size" in found:
-        found["size"] = len(found["inline"].encode())
+    for name in ("blob", "sha256"):  # sizes of texts stay: what was reserved for a prompt goes by its size
+        if found.get(name) in renamed:
+            found[name], length = renamed[found[name]]
+            if "length" in found:
+                found["length"] = length
     return found

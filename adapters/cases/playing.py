@@ -85,6 +85,7 @@ from .surroundings import RecordedSurroundings
 
 _ROUNDS = 4
 _PATIENCE_SECONDS = 5.0
+_LATER_SECONDS = 0.2
 _LATE_MS = 60_000
 _END = (AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed)
 
@@ -356,8 +357,8 @@ class _Player:
             return bool(await self._service.handle(wanted, Origin(Actor.POLICY, None, world.position)))
         except _Nothing:
             return False
-        except PoolError as error:
-            self._refused.append(f"[{error.code}] {error.message}")
+        except Exception as error:  # what a rerun is to find may be a fault
+            self._refused.append(f"a policy's command came to nothing: {_said(error)}")
             return False
 
     async def _ask(self, append: Append) -> None:
@@ -366,10 +367,6 @@ class _Player:
         starts = any(isinstance(fact.event, OwnerStarted) for fact in append.facts)
         if starts or isinstance(command, Recover):
             self._service.policies_on = False
-        if isinstance(append.facts[0].event, SlotClaimed):
-            command = claim_for(
-                world, append.facts[0].stream, self._service.surroundings(), self._system.time
-            )
         if command is None:
             names = ", ".join(fact.event.NAME for fact in append.facts)
             self._refused.append(f"nobody knows how to ask again for event {append.position} ({names})")
@@ -377,9 +374,12 @@ class _Player:
         meta = append.meta
         correlation = None if meta.correlation == meta.command_id else meta.correlation
         try:
+            if isinstance(append.facts[0].event, SlotClaimed):
+                surroundings = self._service.surroundings()
+                command = claim_for(world, append.facts[0].stream, surroundings, self._system.time)
             await self._service.handle(command, Origin(meta.actor, correlation, meta.cause))
-        except PoolError as error:
-            self._refused.append(f"event {append.position} was refused: [{error.code}] {error.message}")
+        except Exception as error:  # as above
+            self._refused.append(f"event {append.position} was refused: {_said(error)}")
         if starts or isinstance(command, Recover):
             # what a dead owner had under way came to nothing
             self._runtime.abandon()
@@ -401,11 +401,11 @@ class _Player:
                 return
             try:
                 await self._service.handle(command, Origin(Actor.SLOT, None, append.meta.cause))
-            except PoolError as error:
-                self._refused.append(f"event {append.position}: [{error.code}] {error.message}")
+            except Exception as error:  # as above
+                self._refused.append(f"event {append.position} was refused: {_said(error)}")
             return
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_PATIENCE_SECONDS if self._leads else _LATER_SECONDS):
                 await self._happened.wait()
         except TimeoutError:
             self._refused.append(f"nothing came of event {append.position}: {append.facts[0].event.NAME}")
@@ -488,6 +488,11 @@ class _Player:
             for _ in range(_ROUNDS):
                 await asyncio.sleep(0)
             await self._service.on_log(lambda: None)
+
+
+def _said(error: Exception) -> str:
+    code = error.code if isinstance(error, PoolError) else type(error).__name__
+    return f"[{code}] {error}"
 
 
 async def _record_nothing(_command: Command, _cause: int | None) -> None:
