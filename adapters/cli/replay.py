@@ -99,8 +99,8 @@ def replay(
 def _check(shell: Shell) -> int:
     from ..check import check_log
 
-    with output.progress("checking the log"):
-        problems = check_log(shell.settings.places, _live_status(shell))
+    with output.progress("checking the log") as say:
+        problems = check_log(shell.settings.places, _live_status(shell), say)
     if shell.json:
         output.as_json({"ok": not problems, "problems": problems})
     elif not problems:

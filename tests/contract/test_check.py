@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.check import check_log
 from claude_pool.adapters.places import Places
+from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
+from claude_pool.adapters.store.snapshots import Snapshot, save_snapshot, snapshot_of
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.pool_events import BudgetOpened, FundsReserved, FundsSettled
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import AttemptStarted, AttemptSucceeded
 from claude_pool.domain.values import End, Outcome
+from claude_pool.domain.world import World
 
 from tests.unit.adapters.store.samples import TASK, meta, submitted
 
@@ -64,6 +67,48 @@ def test_a_changed_byte_of_an_event_is_found(state: Path) -> None:
     log.write_bytes(content[:at] + b"T" + content[at + 1 :])
 
     assert any("[log_broken]" in problem for problem in checked(state))
+
+
+def with_snapshot(state: Path, forget: bool = False) -> Path:
+    """Keep a snapshot of the middle of the log; one that lies about its tasks, if it is to `forget`."""
+    path, world = state / "log.sqlite", World()
+    with open_reader(path, default_codec()) as log:
+        middle = log.head().position // 2
+        for position, stream, version, event, *_ in log.read_events(0, middle):
+            world.apply(position, stream, version, event)
+        world.completed += forget
+        assert save_snapshot(path, Snapshot(world, log.head_at(middle), 0))
+    return snapshot_of(path)
+
+
+def test_a_snapshot_with_the_rest_of_the_log_agrees_in_another_process(state: Path) -> None:
+    with_snapshot(state)
+
+    assert checked(state) == []
+
+
+def test_a_snapshot_that_gives_another_view_than_the_log_is_found(state: Path) -> None:
+    snapshot = with_snapshot(state, forget=True)
+
+    problems = checked(state)
+
+    assert len(problems) == 2, "with each hash seed"
+    assert all(f"{snapshot}, with the rest of the log, is" in problem for problem in problems)
+
+
+def test_a_damaged_snapshot_is_named_and_not_used(state: Path) -> None:
+    snapshot = with_snapshot(state)
+    snapshot.write_bytes(snapshot.read_bytes()[:-20])
+
+    said = f"[log_broken] {snapshot}: it is not what was written; it is not used, and may be deleted"
+    assert checked(state) == [said]
+
+
+def test_the_check_tells_what_it_looks_at(state: Path) -> None:
+    said: list[str] = []
+    check_log(Places(str(state), str(state / "socket"), str(state), str(state)), None, said.append)
+
+    assert said == ["verifying the chain", "folding with hash seed 0", "folding with hash seed 4242"]
 
 
 def test_what_may_not_happen_in_any_log_is_found_at_its_event(tmp_path: Path) -> None:
