@@ -94,6 +94,16 @@ def test_messages_of_slots_and_shared_values_attach_nothing(scene: Scene) -> Non
 
 
 @pytest.mark.real
+def test_an_argument_of_a_skill_attaches_nothing(scene: Scene) -> None:
+    skill = "---\nname: look\ndescription: Looks.\narguments: [text]\n---\nLook at this: {text}\n"
+    write(scene.shell.folder / ".claude-pool" / "skills" / "look" / "SKILL.md", skill)
+    step = {"name": "a", "skill": "look", "arguments": {"text": scene.text}}
+    ran = scene.shell.json("chain", "run", "-", stdin=json.dumps({"steps": [step]}))
+    assert ran["state"] == "completed", ran
+    attaches_nothing(scene)
+
+
+@pytest.mark.real
 def test_what_a_rejection_says_and_shows_attaches_nothing(scene: Scene) -> None:
     task_id = scene.shell.run("submit", f"[[reply: {scene.said}]] work", "--review=2").strip()
     until_sync(lambda: scene.shell.json("task", task_id)["state"] == "pending_review", 60)
