@@ -33,6 +33,7 @@ _FLAGS = {
     "timeout_seconds": "--task-timeout",
     "tags": "--tag",
     "max_rejections": "--review",
+    "step": "--from",
 }
 _VERBS: dict[str, tuple[str, ...]] = {
     "pool_run": ("run",),
@@ -47,6 +48,7 @@ _VERBS: dict[str, tuple[str, ...]] = {
     "pool_submit_chain": ("chain", "submit", "-"),
     "pool_chain_result": ("chain", "show"),
     "pool_cancel_chain": ("cancel",),
+    "pool_fork": ("fork",),
     "pool_status": ("status",),
     "pool_why": ("why",),
     "pool_replay": ("replay",),
@@ -226,7 +228,7 @@ class CommandPool:
 def _words(tool: str, arguments: Mapping[str, object]) -> list[str]:
     words, flags = list(_VERBS[tool]), ["--json"]
     for name, value in arguments.items():
-        if name in _POSITIONAL:
+        if name in _POSITIONAL and (tool, name) != ("pool_fork", "prompt"):
             words.append(str(value))
         elif name == "tags":
             flags += [f"--tag={tag}" for tag in _list(value)]

@@ -16,6 +16,16 @@ def chain(scene: Scene, name: str, options: dict[str, object], datatable: Table)
     scene.know_chain(name, [str(step["name"]) for step in steps], answer)
 
 
+@when(
+    phrase("the coordinator forks {source:Task} as {name:Task} from {step:Task}, which now {does:Behaviour}")
+)
+def fork(scene: Scene, source: str, name: str, step: str, does: str) -> None:
+    steps = [letter for letter, chain_id in scene.steps.items() if chain_id == scene.chains[source]]
+    order = scene.order(step, does, {})
+    answer = scene.ask("pool_fork", id=scene.chains[source], step=step, prompt=order["prompt"])
+    scene.know_chain(name, steps, answer)
+
+
 def _step(scene: Scene, row: dict[str, str]) -> dict[str, object]:
     name, told = row.pop("task"), row.pop("told", "")
     needs = row.pop("needs", None)
