@@ -242,9 +242,10 @@ class LogReader:
         """The position of the last event."""
         return self._log.head().position
 
-    def present(self) -> World:
-        """The live view at the end of the log as it is now, folded anew; it is the caller's."""
-        return folded(self._log)
+    def snapshot(self, position: int) -> World | None:
+        """The live view as it was kept at some event up to `position`, if it was; it is the caller's."""
+        kept = load_snapshot(self._log.path, self._log, position)
+        return None if kept is None else kept.world
 
     def why(self, subject: str) -> View:
         """What led to the present state of a task or slot.

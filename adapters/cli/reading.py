@@ -114,8 +114,8 @@ class Reader(Protocol):
         """The position of the last event."""
         ...
 
-    def present(self) -> World:
-        """The live view at the end, folded anew; it is the caller's."""
+    def snapshot(self, position: int) -> World | None:
+        """The live view as it was kept at some event up to `position`, if it was; it is the caller's."""
         ...
 
     def why(self, subject: str) -> View:

@@ -33,6 +33,7 @@ class RecordedLog:
     def __init__(self, recorded: Sequence[Recorded]) -> None:
         self.recorded = list(recorded)
         self.broken: int | None = None
+        self.kept: int | None = None
         self.folded = 0
 
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
@@ -52,9 +53,10 @@ class RecordedLog:
         """The last position."""
         return len(self.recorded)
 
-    def present(self) -> World:
-        """The world at the end."""
-        return world_at(self.recorded, self.end())
+    def snapshot(self, position: int) -> World | None:
+        """The world at `kept`, where that is given."""
+        at = self.kept
+        return None if at is None or at > position else world_at(self.recorded, at)
 
 
 def world_at(recorded: Sequence[Recorded], position: int) -> World:

@@ -19,7 +19,7 @@ _PIECE = 1_000
 """After so many events whoever waits is told how far it is."""
 
 _FAR = 50_000
-"""From so far away the end is folded apart, which needs only what is still alive there."""
+"""From so far away the view that the owner keeps is looked at first."""
 
 _LOOKED_BACK = 10_000
 """Among so many events are those looked for that are to be shown, however few they are."""
@@ -42,8 +42,8 @@ class Source(Protocol):
         """The position of the last event."""
         ...
 
-    def present(self) -> World:
-        """The live view at the end."""
+    def snapshot(self, position: int) -> World | None:
+        """The live view as it was kept at some event up to `position`, if it was; it is the caller's."""
         ...
 
 
@@ -108,16 +108,13 @@ class Cursor:
 
     def seek(self, target: int) -> Work:
         """Go to a position, or to the nearest there is."""
-        end = self.end()
-        target = max(0, min(target, end))
+        target = max(0, min(target, self.end()))
         self._ahead = self._next = None
+        if target - max(self.position, self._kept.nearest(target)) > _FAR:
+            snapshot = self._source.snapshot(target)
+            if snapshot is not None:
+                self._kept.keep(snapshot, always=True)
         try:
-            if target == end and self._is_far(target):
-                self.world = self._source.present()
-                self._kept.keep(self.world, always=True)
-                # An owner may have written meanwhile.
-                if self._until is None or self.position <= self._until:
-                    return
             yield from self._fold(target)
         finally:
             self._look_back()
@@ -135,9 +132,6 @@ class Cursor:
         """Show other events from now on."""
         self._takes = takes
         self._look_back()
-
-    def _is_far(self, target: int) -> bool:
-        return target - max(self.position, self._kept.nearest(target)) > _FAR
 
     def _fold(self, target: int) -> Work:
         nearest = self._kept.nearest(target)

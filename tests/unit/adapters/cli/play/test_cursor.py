@@ -102,16 +102,19 @@ def test_going_back_folds_little_anew(events: Events) -> None:
     assert log.folded < 98 * 200
 
 
-def test_the_end_from_far_away_is_not_folded_to_and_going_back_from_it_is_paid_once(events: Events) -> None:
+def test_a_place_far_away_is_reached_from_the_view_that_was_kept(events: Events) -> None:
     log = long_log(events, 60_000)
+    log.kept = 59_500
     cursor = at_the_start(log)
 
     done(cursor.seek(60_000))
-    assert (cursor.position, log.folded) == (60_000, 0)
+
+    assert (cursor.position, log.folded) == (60_000, 500)
+    assert digest(cursor.world) == digest(world_at(log.recorded, 60_000))
     done(cursor.seek(59_000))
+    assert digest(cursor.world) == digest(world_at(log.recorded, 59_000))
     log.folded = 0
     done(cursor.seek(58_500))
-
     assert log.folded <= 1_000
 
 
