@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,12 @@ def drawn(state_dir: str, position: int, width: int, height: int, span: int) -> 
     return console
 
 
+def _svg(console: Console) -> str:
+    """The picture without fonts that would be fetched from elsewhere."""
+    drawn = console.export_svg(title="claude-pool replay --play", unique_id="view")
+    return re.sub(r"\s*@font-face\s*{[^}]*}", "", drawn)
+
+
 def main() -> int:
     """Draw what was asked for; 2 where there is no such log."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -62,7 +69,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     svg = asked.output is not None and asked.output.suffix == ".svg"
-    picture = console.export_svg(title="claude-pool replay --play", unique_id="view") if svg else (
+    picture = _svg(console) if svg else (
         "".join(line.rstrip() + "\n" for line in console.export_text().splitlines()))  # fmt: skip
     if asked.output is None:
         sys.stdout.write(picture)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
@@ -112,6 +113,22 @@ def test_it_can_be_stopped_and_continued(kept: Path) -> None:
         seat.until(lambda: seat.other and seat.sees("‖", "of 281"))
         seat.press("q")
         seat.until_told("ended 0 calm")
+
+
+def test_a_log_that_is_broken_is_shown_up_to_there(kept: Path) -> None:
+    with sqlite3.connect(kept / "log.sqlite") as log:
+        log.execute("UPDATE events SET topic = 'no.such.event' WHERE rowid = 90")
+    log.close()
+
+    with at_a_terminal(kept, "--play") as seat:
+        seat.until_seen("of 281")
+        seat.press("G")
+        seat.until_seen("89 of 281")
+        seat.until_seen("[log_broken]")
+        seat.press(b"\x1b[D")
+        seat.until_seen("88 of 281")
+        seat.press("q")
+        seat.until_told("ended 4 calm")
 
 
 def test_it_follows_the_size_of_its_terminal(kept: Path) -> None:
