@@ -69,7 +69,9 @@ def story(events: Sequence[Recorded]) -> tuple[Reason, ...]:
 def _sentence(event: object) -> str:
     match event:
         case TaskSubmitted(_, spec):
-            return f"accepted with priority {spec.priority}" + (f" for {spec.slot}" if spec.slot else "")
+            copied = f", in a copy of the conversation of {spec.forked}" if spec.forked else ""
+            where = f" for {spec.slot}" if spec.slot else ""
+            return f"accepted with priority {spec.priority}{where}{copied}"
         case TaskParked(reason, until):
             return f"waits for {reason}" + (f" until {until}" if until is not None else "")
         case AttemptStarted(number, slot_id, _, reserved, cap):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import chain, ledger, messaging, pool, questions, slot, task
+from claude_pool.domain.chain_events import StepReused
 from claude_pool.domain.coordination import (
     Abandon,
     Claim,
@@ -134,9 +135,12 @@ def _money_question(story: Story) -> str:
     return next(iter(story.world.open_pool().budget.asked.values())).question_id
 
 
+REUSED = StepReused("a", "chain-bbbbbbbbbbbbbbbb", task_name(7), 1, 1, "completed", CONTENT, ())
+
 CALLS: list[tuple[Callable[[], Story], Command | Callable[[Story], Command]]] = [
     (_idle, Submit(task_name(0), spec(), "fp", LATER)),
     (_idle, SubmitChain(CHAIN, plan(step("a"), step("b", "a")), "fp", LATER)),
+    (_idle, SubmitChain(CHAIN, plan(step("a"), step("b", "a")), "fp", LATER, reused=(REUSED,))),
     (_unclaimed, task.CancelTask(task_name(0), LATER)),
     (_running, task.CancelTask(task_name(0), LATER)),
     (_running, Abandon((task_name(0),), "went away", LATER)),

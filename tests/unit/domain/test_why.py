@@ -115,6 +115,10 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         (ChainCompleted(), "completed"),
         (TaskSubmitted(ID, spec(priority=2), "f", 1), "accepted with priority 2"),
         (TaskSubmitted(ID, spec(slot="builder"), "f", 1), "accepted with priority 0 for builder"),
+        (
+            TaskSubmitted(ID, replace(spec(), forked="task-a"), "f", 1),
+            "accepted with priority 0, in a copy of the conversation of task-a",
+        ),
         (TaskParked("budget"), "waits for budget"),
         (TaskParked("backoff", 90), "waits for backoff until 90"),
         (AttemptStarted(1, "slot-0", 9), "attempt 1 started in slot-0, 0 microdollars reserved"),
