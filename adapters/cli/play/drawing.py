@@ -92,7 +92,7 @@ def _head(scene: Scene, player: Player, glyphs: Glyphs, width: int) -> list[Text
     mode = (
         "live" if player.tail else f"{glyphs.play} {_rate(player.rate)}" if player.playing else glyphs.pause
     )
-    at = output.moment(scene.now)[: 19 if width < 80 else None].replace("T", " ")
+    at = output.moment(scene.now or None)[: 19 if width < 80 else None].replace("T", " ")
     where = f"{scene.position:,} of {scene.end:,}"
     first = (
         Text(" ").append(mode, "bold").append(glyphs.dot + where).append(f"{glyphs.dot}{at}" if at else "")

@@ -59,8 +59,9 @@ class Watching:
     def watch(self, begin: int | None) -> int:
         """Show the log from the position `begin` on (None: from its end) until the viewer leaves; the exit
         code."""
+        self._end = self.cursor.end()
         with Terminal() as terminal:
-            self._job = self._seek(self.cursor.end() if begin is None else begin)
+            self._job = self._seek(self._end if begin is None else begin)
             self._draw(terminal)
             last = time.monotonic()
             try:

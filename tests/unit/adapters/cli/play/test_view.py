@@ -74,6 +74,8 @@ def test_the_log_is_gone_through_by_keys(kept: Path) -> None:
         seat.until_told("ended 0 calm")
         seat.until(lambda: not seat.other)
 
+        assert " of 0" not in seat.raw and "1970" not in seat.raw
+
 
 def test_it_plays_to_the_end_by_itself(kept: Path) -> None:
     with at_a_terminal(kept, "--play", "--at", "200") as seat:
