@@ -68,7 +68,7 @@ class Memory:
         self.world = World()
         self._sums = sums
         self.position = 0
-        self._versions: dict[str, int] = {}
+        self.versions: dict[str, int] = {}
         self._last = 0
 
     def opened(self) -> World:
@@ -83,7 +83,7 @@ class Memory:
         """Take `facts`."""
         written: list[Entry] = []
         for fact in facts:
-            version = self._versions[fact.stream] = self._versions.get(fact.stream, 0) + 1
+            version = self.versions[fact.stream] = self.versions.get(fact.stream, 0) + 1
             self.position += 1
             written.append((self.position, fact.stream, version, fact.event))
         self._last = now
@@ -119,6 +119,8 @@ class _Turn:
     began: int
     answer: Answer
     due: int
+    cap: int | None
+    ahead: int
     ending: bool = False
     asking: int = 0
 
@@ -128,7 +130,7 @@ class Course:
 
     def __init__(
         self, record: Record, changes: Changes, prices: PriceList, price: Price | None,
-        tell: Callable[[int], None] = lambda _done: None,
+        tell: Callable[[int], None] = lambda _done: None, log: Memory | None = None,
     ) -> None:  # fmt: skip
         """`price` quotes a call as an owner's does; `tell` hears from time to time how many tasks ended."""
         self._record = record
@@ -142,7 +144,7 @@ class Course:
         }
         self._surroundings = Surroundings({}, price)
         self._time = Time()
-        self._log = Memory(self.sums)
+        self._log = Memory(self.sums) if log is None else log
         self._owner: Owner | None = None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
@@ -495,7 +497,9 @@ class Course:
         if was != started.model:
             outcome = self._answers.priced(answer.outcome, was, started.model, started.permission_mode)
             answer = _dearer(answer, outcome)
-        turn = _Turn(task_id, started.attempt, slot_id, claim, now, answer, now + answer.ms)
+        turn = _Turn(
+            task_id, started.attempt, slot_id, claim, now, answer, now + answer.ms, started.cap, started.ahead
+        )
         self._turns[slot_id] = turn
         if answer.hung and answer.dies_first:
             return
@@ -520,9 +524,12 @@ class Course:
         self._owner.tell(slot.RecordLaunched(turn.slot_id, turn.claim.launch, 1, ""))
 
     def _spend(self, turn: _Turn, cost: int) -> None:
-        assert self._owner is not None
-        if not turn.ending:
-            self._owner.tell(RecordSpend(turn.task_id, turn.number, cost, self._time.ms))
+        owner = self._owner
+        assert owner is not None
+        held = owner.world.open_pool().budget.held.get(turn.claim.attempt)
+        plenty = held is not None and turn.cap is None and cost + turn.ahead < held.amount
+        if not (turn.ending or plenty):  # as a driver, which says nothing before that
+            owner.tell(RecordSpend(turn.task_id, turn.number, cost, self._time.ms))
 
     def _ask(self, turn: _Turn, waited: Waited) -> None:
         owner, now = self._owner, self._time.ms
