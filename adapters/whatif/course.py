@@ -139,6 +139,7 @@ class Course:
         self.sums = Sums()
         model = record.lives[0].start.settings.options.model if record.lives else None
         self._answers = Answers(record, prices, model)
+        self._clear_like, self._stop_like = _typical(record.clears), _typical(record.stopped)
         self._models = {
             (task_id, a.number): a.model for task_id, each in record.attempts.items() for a in each
         }
@@ -411,7 +412,7 @@ class Course:
     def _clear(self, slot_id: str) -> None:
         known = self._record.clears.get(slot_id, [])
         number = self._count("clear", slot_id)
-        found = known[number] if number < len(known) else _typical(self._record.clears)
+        found = known[number] if number < len(known) else self._clear_like
 
         def ends() -> Command:
             if found.ended is not None:
@@ -423,7 +424,7 @@ class Course:
     def _end_process(self, slot_id: str) -> None:
         known = self._record.stopped.get(slot_id, [])
         number = self._count("stop", slot_id)
-        found = known[number] if number < len(known) else _typical(self._record.stopped)
+        found = known[number] if number < len(known) else self._stop_like
         over = found.ended or ProcessEnded(0, True, 0, 0, "", 0)
         self._later(slot_id, found.ms, lambda: replace(self._gone(slot_id, over), expected=True))
 
