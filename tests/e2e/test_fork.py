@@ -74,9 +74,7 @@ def test_a_fork_sees_the_files_of_reused_steps_and_a_copied_conversation_is_anot
             assert "did you mean list" in pool("fork", first["chain_id"], "--from", "lst", code=2).stderr
 
             told = view("run", "Remember the plum. [[reply: yes]]")
-            task_id = pool("fork", told["task_id"], "--prompt", "What was it? [[recall]]").stdout.strip()
-            pool("wait", task_id)
-            again = view("task", task_id)
+            again = view("fork", told["task_id"], "--prompt", "What was it? [[recall]]", "--wait")
             assert again["session_id"] != told["session_id"]
             assert "plum" in again["output"]
             assert (
