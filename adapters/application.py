@@ -35,13 +35,13 @@ from claude_pool.domain.values import (
 from .admission import checked_size, session_directory, submitted_before
 from .budgets import KEEP, Limit, budget_view, limits_for
 from .chains import Chains
+from .explanations import evidence, subject_of, why_view
 from .forecast import brief_view, foreseen, still
 from .forks import Forks
 from .messages import Messages
 from .metrics import session_metrics
 from .progress import Progress
 from .questions import Questions
-from .reading import why_view
 from .redaction import Secrets
 from .requests import TaskRequest, keyed
 from .reviews import Reviews
@@ -521,25 +521,17 @@ class Application:
         return {"values": dict(sorted(at.context.items())), "version": at.context_version}
 
     async def why(self, subject: str) -> View:
-        """What led to the present state of a task, chain or slot, each fact with the event that holds it.
+        """Why a task, chain, slot, the pool or money is as it is: see `explanations`.
 
         Raises:
-            InvalidArgument, NotFound: no such task, chain or slot.
+            InvalidArgument, NotFound: there is no such thing.
         """
-        kind = kind_of(subject)
-        if kind is None:
-            raise InvalidArgument(argument="id", problem="say the id of a task, chain or slot")
-        events = await self._service.events_of(subject)
-        if not events:
-            raise NotFound(kind=kind, id=subject, hint="")
-        match kind:
-            case "slot":
-                view = self.slots.view(subject)
-            case "chain":
-                view = await self.chains.view(subject)
-            case _:
-                view = await self.view(subject)
-        return why_view(subject, view, events)
+        asked = subject_of(subject)
+        return await self._service.explain(
+            asked.name,
+            lambda log, version: evidence(log, asked, version),
+            lambda found, world: why_view(asked, found, world, self._system.now()),
+        )
 
     async def replay(self, after: int | None, until: int | None, subject: str | None, limit: int) -> View:
         """Events with positions in (`after`, `until`], at most `limit`, of all or of one task, chain or slot.

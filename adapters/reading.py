@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from claude_pool.domain import chain, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
-from claude_pool.domain.chain_events import ChainEvent
 from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.inbox import latest
@@ -18,13 +17,12 @@ from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.ports import Replayed
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import TaskCard, task_card
-from claude_pool.domain.task_events import TaskEvent
 from claude_pool.domain.values import Text, is_chain_id, is_task_id, kind_of
-from claude_pool.domain.why import story
 from claude_pool.domain.world import World
 
 from .budgets import budget_view
 from .costs import costs_view
+from .explanations import chain_of, evidence, subject_of, task_of, why_view
 from .forecast import WhatIf, forecast_view, foreseen
 from .places import Places
 from .store.blobs import BlobStore
@@ -118,10 +116,7 @@ class LogReader:
         """A task as its callers see it; errors as of `task`."""
         if not is_task_id(task_id):
             raise InvalidArgument(argument="task_id", problem="a task's id is task- and 16 letters or digits")
-        state: task.Task = task.ABSENT
-        for recorded in self._log.read_stream(task_id):
-            event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
-            state = task.evolve(state, event)
+        state = task_of(self._log.read_stream(task_id))
         if isinstance(state, task.Absent):
             raise NotFound(kind="task", id=task_id, hint="`claude-pool tasks` lists what there is.")
         return task_card(state, self._now(), self.world())
@@ -165,10 +160,7 @@ class LogReader:
             raise InvalidArgument(
                 argument="chain_id", problem="a chain's id is chain- and 16 letters or digits"
             )
-        state: chain.Chain = chain.ABSENT
-        for recorded in self._log.read_stream(chain_id):
-            event: ChainEvent = recorded.event  # type: ignore[assignment]  # a chain's stream holds chain events
-            state = chain.evolve(state, event)
+        state = chain_of(self._log.read_stream(chain_id))
         if isinstance(state, chain.Absent):
             raise NotFound(kind="chain", id=chain_id, hint="`claude-pool chain list` lists what there is.")
         return chain_card(state, self._now(), self.world())
@@ -248,41 +240,23 @@ class LogReader:
         return None if kept is None else kept.world
 
     def why(self, subject: str) -> View:
-        """What led to the present state of a task or slot.
+        """Why a task, chain, slot, the pool or money is as it is: see `explanations`.
 
         Raises:
-            InvalidArgument, NotFound: no such task or slot.
+            InvalidArgument, NotFound: there is no such thing.
         """
-        kind = kind_of(subject)
-        events = self._log.read_stream(subject) if kind is not None else ()
-        if not events:
-            hint = "`claude-pool tasks` lists the tasks."
-            raise NotFound(kind="task, chain or slot", id=subject, hint=hint)
-        if kind == "task":
-            view = self.task(subject)
-        elif kind == "chain":
-            view = self.chain(subject)
-        else:
-            view = next((s for s in self.slots() if s["slot_id"] == subject), {"state": "stopped"})
-        return why_view(subject, view, events)
+        asked = subject_of(subject)
+        version = self.world().versions.get(subject, 0) if asked.kind == "slot" else 0
+        found = evidence(self._log, asked, version)
+        world = World() if _is_over(asked.kind, found.own) else self.world()
+        return why_view(asked, found, world, self._now())
 
 
-def why_view(subject: str, view: View, events: Sequence[Recorded]) -> View:
-    """What a task, chain or slot with this `view` is, what it waits for now, and its story."""
-    waits = {name: view[name] for name in ("reason", "until") if view.get(name) is not None}
-    return {"id": subject, "state": view["state"], **waits, "story": [reason_view(r) for r in story(events)]}
-
-
-def reason_view(reason: Any) -> View:
-    """One fact of a story (`domain.why.Reason`) as callers see it."""
-    return {
-        "position": reason.position,
-        "at": reason.at,
-        "actor": reason.actor,
-        "cause": reason.cause,
-        "event": reason.event,
-        "text": reason.text,
-    }
+def _is_over(kind: str, events: Sequence[Recorded]) -> bool:
+    """Whether nothing of the present is needed to tell why."""
+    if kind == "task":
+        return isinstance(task_of(events), (task.Completed, task.Failed, task.Cancelled))
+    return kind == "chain" and isinstance(chain_of(events), (chain.Completed, chain.Failed, chain.Cancelled))
 
 
 def _cut(log: SqliteReader, at: At) -> tuple[Past, int]:

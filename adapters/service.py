@@ -11,10 +11,12 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from claude_pool.domain import chain, pool, task
+from claude_pool.domain.causes import concerns
 from claude_pool.domain.chain_board import ChainCard, chain_card
 from claude_pool.domain.chain_events import (
     ChainCancelled,
@@ -62,6 +64,7 @@ from .store.snapshots import EVERY, Snapshot
 from .system import System
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
@@ -92,13 +95,15 @@ LONGEST_TIMER_MS = 15_000
 class Origin:
     """Who sends a command and in the course of what: `correlation` names the outermost call.
 
-    `accepted`, where there is one, gets the ids of the tasks and chains that the command brings in.
+    `accepted`, where there is one, gets the ids of the tasks and chains that the command brings in. `call`,
+    where there is one, is shared by the commands of one call, which its first one names.
     """
 
     actor: Actor
     correlation: str | None = None
     cause: int | None = None
     accepted: set[str] | None = field(default=None, compare=False)
+    call: list[str] | None = field(default=None, compare=False)
 
 
 _CALLERS = (Actor.COORDINATOR, Actor.SHELL)
@@ -144,6 +149,7 @@ class Service:
         self._watches: set[Watch] = set()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
         self._correlations: dict[str, str] = {}
+        self._positions: dict[str, int] = {}
         self._resting: list[asyncio.Future[None]] = []
         self._finished: dict[str, task.Known] = {}
         self._finished_chains: dict[str, chain.Known] = {}
@@ -184,7 +190,7 @@ class Service:
             self.world.apply(position, stream, version, event)
             if snapshot is None:
                 invariants.observe(position, stream, version, event)
-            self._correlate(stream, correlation)
+            self._correlate(stream, correlation, position)
         if problems := invariants.close():
             first = problems[0]
             self.save_snapshot = None  # Each start shall fold this log and say so.
@@ -353,8 +359,10 @@ class Service:
     async def _append(self, facts: tuple[Fact, ...], origin: Origin) -> tuple[Recorded, ...]:
         expected = {fact.stream: self.world.versions.get(fact.stream, 0) for fact in facts}
         command_id = self._system.new_id("cmd")
-        correlation = origin.correlation or self._correlations.get(facts[0].stream) or command_id
-        meta = Meta(self._system.now(), command_id, correlation, origin.actor, origin.cause)
+        if origin.call is not None:
+            origin.call.append(command_id)
+        correlation = self._correlation(facts, origin, command_id)
+        meta = Meta(self._system.now(), command_id, correlation, origin.actor, self._cause(facts, origin))
         try:
             recorded = await self.on_log(lambda: self._log.append(facts, expected, meta))
         except VersionConflict:
@@ -369,6 +377,22 @@ class Service:
         self._fold(recorded, correlation)
         return recorded
 
+    def _correlation(self, facts: tuple[Fact, ...], origin: Origin, command_id: str) -> str:
+        """The outermost call that the facts belong to: that of the first task or chain which they concern."""
+        if origin.correlation is not None:
+            return origin.correlation
+        concerned = (concerns(fact.stream, fact.event) for fact in facts)
+        known = (self._correlations.get(each) for each in concerned)
+        call = origin.call[0] if origin.call else command_id
+        return next((each for each in known if each is not None), call)
+
+    def _cause(self, facts: tuple[Fact, ...], origin: Origin) -> int | None:
+        """The event that led to the facts: the one that is named, or that their stream stood at. A caller's
+        are caused from outside."""
+        if origin.cause is not None or origin.actor in _CALLERS:
+            return origin.cause
+        return self._positions.get(facts[0].stream) or self.world.position or None
+
     def _fold(self, recorded: tuple[Recorded, ...], correlation: str) -> None:
         for r in recorded:
             if isinstance(r.event, FINISHING):
@@ -376,7 +400,7 @@ class Service:
             elif isinstance(r.event, CHAIN_ENDS):
                 self._remember_chain(r.stream, r.event)
             self.world.apply(r.position, r.stream, r.version, r.event)
-            self._correlate(r.stream, correlation)
+            self._correlate(r.stream, correlation, r.position)
         for listener in self._listeners:
             try:
                 listener(recorded)
@@ -425,7 +449,11 @@ class Service:
         if len(self._finished_chains) > JUST_FINISHED:
             del self._finished_chains[next(iter(self._finished_chains))]
 
-    def _correlate(self, stream: str, correlation: str) -> None:
+    def _correlate(self, stream: str, correlation: str, position: int) -> None:
+        if stream in self.world.versions:
+            self._positions[stream] = position
+        else:
+            self._positions.pop(stream, None)
         if stream in self.world.tasks or stream in self.world.chains:
             self._correlations.setdefault(stream, correlation)
         else:
@@ -476,6 +504,17 @@ class Service:
     async def events_of(self, stream: str) -> tuple[Recorded, ...]:
         """The events of one stream, from the log."""
         return await self.on_log(lambda: self._log.read_stream(stream))
+
+    async def explain(
+        self, stream: str, seek: Callable[[EventLog, int], T], tell: Callable[[T, World], R]
+    ) -> R:
+        """What `tell` makes of the present and of what `seek` found in the log, given the version of
+        `stream`, which did not change meanwhile."""
+        while True:
+            version = self.world.versions.get(stream, 0)
+            found = await self.on_log(partial(seek, self._log, version))
+            if self.world.versions.get(stream, 0) == version:
+                return tell(found, self.world)
 
     async def recorded(
         self, stream: str | None, after: int, until: int | None, limit: int

@@ -14,7 +14,6 @@ from .chain_events import Plan, StepReused
 from .chaining import follow
 from .claiming import (
     claim_plan,
-    default_session,
     eligible,
     pool_options,
     slowed,
@@ -35,22 +34,18 @@ from .errors import (
 )
 from .funding import (
     ANY_PRICE,
-    BUDGET,
     Funding,
     Quote,
     Unaffordable,
     accounts_of,
     funding,
     levels,
-    short_of,
     task_limit,
     top_up,
 )
 from .pool_events import ProviderServed
 from .records import Event, Fact
-from .room import DISK_SPACE, MEMORY
 from .slot_events import EffectAbandoned, SlotEvent
-from .soft_limits import SOFT_LIMIT
 from .values import End, Outcome, SessionMode, TaskSpec, attempt_id, is_slot_id, parse_session
 from .world import POOL, World
 
@@ -153,9 +148,6 @@ _UNSEEN = Outcome(End.INTERRUPTED, estimated=True)
 SAID_LENGTH = 500
 """So many characters of what the provider said are kept with a limit."""
 
-QUARANTINE = "quarantine"
-DEGRADED = "degraded"
-"""Why a task waits: all of the slots that it could take, or most of the pool's, are out of service."""
 
 _NOT_THE_SLOTS_FAULT = frozenset({"session_not_found", "not_logged_in", "task_budget_reached"})
 
@@ -552,72 +544,3 @@ def _abandoned(slot_id: str, at: slot.Slot, command: Recover) -> tuple[SlotEvent
     for event in released:
         at = slot.evolve(at, event)
     return (*released, *slot.decide(slot.StopSlot(slot_id, slot.OWNER_LOST), at))
-
-
-def waiting_for(world: World, state: task.Known) -> str | None:
-    """Why a task does not run: `slot`, `session_busy`, `paused`, `stopping`, `quarantine` (all slots that may
-    run it are out of service), `degraded` (most are), what keeps the provider from serving anybody, or what
-    it is parked for."""
-    match state:
-        case task.Parked(job, reason, _):
-            return short_of(world, job.spec) if reason in (BUDGET, SOFT_LIMIT) else reason
-        case task.Sealed():
-            return "sealed"
-        case task.PendingReview():
-            return "review"
-        case task.Running(_, live) if live.questions:
-            return "question"
-        case task.Pending(job):
-            at = world.open_pool()
-            if at.paused is not None:
-                held = at.paused.reason in (*provider.HOLDS, DISK_SPACE)
-                return at.paused.reason if held else f"paused: {at.paused.reason}"
-            if at.stopping is not None:
-                return "stopping"
-            if slowed(world):
-                return provider.SLOW
-            if _waits_for_a_session(world, job):
-                return "session_busy"
-            if _has_lost_its_slots(world, job):
-                return QUARANTINE
-            if at.launches_held and _could_be_launched_for(world, job):
-                return MEMORY
-            if job.spec.slot is None:
-                return "slot" if standing.degraded(world) is None else DEGRADED
-            return f"slot {job.spec.slot}"
-        case _:
-            return None
-
-
-def waiting_until(world: World, state: task.Known) -> int | None:
-    """When (ms) what a task waits for is over at the latest, where that is known."""
-    pause = world.open_pool().paused
-    match state:
-        case task.Parked(_, reason, until):
-            return until if pause is None or reason not in provider.HOLDS else pause.until
-        case task.Pending() if pause is not None:
-            return pause.until
-        case task.Pending() if waiting_for(world, state) == QUARANTINE:
-            return standing.next_trial(world)
-        case _:
-            return None
-
-
-def _has_lost_its_slots(world: World, job: task.Job) -> bool:
-    """Whether all slots in service that may run the task are out of work."""
-    able = [at for at in standing.in_service(world) if eligible(job.spec, at.card)]
-    return bool(able) and all(standing.is_unfit(at) for at in able)
-
-
-def _could_be_launched_for(world: World, job: task.Job) -> bool:
-    """Whether a slot without a process may run the task."""
-    return any(isinstance(at, slot.Cold) and eligible(job.spec, at.card) for at in world.slots.values())
-
-
-def _waits_for_a_session(world: World, job: task.Job) -> bool:
-    """Whether the conversation that the task names is busy, or that of each free slot which it could take."""
-    if task.session_policy(job, default_session(world.open_pool())).session in world.sessions:
-        return True
-    free = (at for at in world.slots.values() if isinstance(at, (slot.Idle, slot.Cold)))
-    wanted = [wanted_session(world.open_pool(), job, at.card) for at in free if eligible(job.spec, at.card)]
-    return bool(wanted) and all(session in world.sessions for session in wanted)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import task
-from .coordination import waiting_for
 from .provider import ENDLESS
+from .reasons import waiting_for
 from .soft_limits import SOFT_LIMIT
 from .world import World
 

@@ -49,6 +49,13 @@ class EventLog(Protocol):
         """All events with positions in (`after`, `until`], in order."""
         ...
 
+    def read_latest(
+        self, kinds: Sequence[type[Event]], after: int, until: int, limit: int
+    ) -> tuple[Recorded, ...]:
+        """The last events of these kinds with positions in (`after`, `until`], at most `limit` (above 0), in
+        order. Takes time in proportion to the positions that it looks at."""
+        ...
+
     def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
         """What `read_all` gives, in the cheapest form that a fold can do with."""
         ...

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from . import task
-from .coordination import waiting_for, waiting_until
 from .provider import HOLDS
 from .questions import ALLOW, DENY, Question
+from .reasons import waiting_for, waiting_until
 from .values import Denial, Part, Text, Tokens
 from .world import World
 

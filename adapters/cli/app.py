@@ -29,6 +29,7 @@ from . import (
     routing,
     skills,
     tasks,
+    why,
 )
 from .demo import demo
 from .flags import add, parameter
@@ -72,7 +73,7 @@ def build() -> typer.Typer:
     add(app, routing.auto, more=routing.AUTO_FLAGS)
     add(app, routing.route, more=routing.ROUTE_FLAGS)
     for verb in (
-        *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, looking.why),
+        *(tasks.wait, tasks.cancel, looking.tasks, looking.task, looking.slots, looking.status, why.why),
         cost.cost,
         forecast.forecast,
         *(reviewing.approve, reviewing.reject, answering.questions, answering.answer),

@@ -1,4 +1,4 @@
-"""`status`, `tasks`, `task`, `slots` and `why`: from the owner where one runs, else from the log."""
+"""`status`, `tasks`, `task` and `slots`: from the owner where one runs, else from the log."""
 
 from __future__ import annotations
 
@@ -128,59 +128,6 @@ def slots(shell: Shell, at: AsOf = None) -> None:
         output.as_json(found)
     else:
         _show_slots(found)
-
-
-def why(
-    shell: Shell,
-    subject: Annotated[str, typer.Argument(metavar="ID", help="A task, chain or slot.")],
-    at: AsOf = None,
-) -> None:
-    """Tell why a task waits, ran, failed or cost what it did, each cause with its event."""
-    view = shell.look(
-        lambda client: client.call("pool_why", {"id": subject}), lambda reader: reader.why(subject), at
-    )
-    if shell.json:
-        output.as_json(view)
-        return
-    output.result(f"{view['id']} is {view['state']}{waits_for(view)}")
-    output.table(
-        cast("list[View]", view["story"]),
-        {
-            "EVENT": lambda fact: fact["position"],
-            "TIME": lambda fact: output.moment(fact["at"]),
-            "BY": lambda fact: fact["actor"],
-            "CAUSE": lambda fact: fact.get("cause"),
-            "WHAT": lambda fact: fact["text"],
-        },
-    )
-
-
-NEXT_STEPS = {
-    "provider_limit": "it goes on by itself",
-    "provider_slow": "it goes on by itself",
-    "not_logged_in": "mend the login, then `claude-pool resume`",
-    "provider_billing": "mend the account, then `claude-pool resume`",
-    "disk_space": "free some on the disk of the state directory; it goes on by itself",
-    "memory": "end what else takes memory on this machine; it goes on by itself",
-    "quarantine": "its slots are tried again by then, or at once by `claude-pool resume`",
-    "degraded": "most slots are out of service: see `claude-pool slots`",
-    "soft_limit": "answer what `claude-pool questions` shows",
-    "budget": "others hold its money, or today's is spent: see `claude-pool budget`",
-    "question": "answer what `claude-pool questions` shows",
-    "sealed": "decide by `claude-pool answer`: see `claude-pool questions`",
-    "review": "judge it by `claude-pool approve` or `reject`",
-}
-"""What somebody can do about the reasons for which tasks wait."""
-
-
-def waits_for(view: View) -> str:
-    """What it waits for now, until when, and what to do about it."""
-    reason = view.get("reason")
-    if reason is None:
-        return ""
-    until = f", until {output.moment(view['until'])} at the latest" if "until" in view else ""
-    step = NEXT_STEPS.get(reason)
-    return f": it waits for {reason}{until}" + (f" ({step})" if step else "")
 
 
 def _task(client: Client, task_id: str) -> View:

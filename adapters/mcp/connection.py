@@ -28,8 +28,8 @@ class Connection:
 
     @property
     def origin(self) -> Origin:
-        """Who sends what is called here."""
-        return Origin(self.actor, accepted=self.accepted)
+        """Who sends what is called here: for one call."""
+        return Origin(self.actor, accepted=self.accepted, call=[])
 
 
 CURRENT: ContextVar[Connection] = ContextVar("connection", default=Connection())  # noqa: B039  # it is frozen

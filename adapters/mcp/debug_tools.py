@@ -19,7 +19,7 @@ from .tool import Call, Tool
 class WhyArguments(Arguments):
     """Names what to explain."""
 
-    id: str = Field(description="A task, chain or slot.")
+    id: str = Field(description="A task, chain or slot; pool; budget, day:YYYY-MM-DD or tag:NAME.")
 
 
 class ReplayArguments(Arguments):
@@ -77,10 +77,12 @@ DEBUG_TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         "pool_why",
         "debug",
-        "Tell why a task, chain or slot is as it is: its facts in order, each with the position of the event "
-        "that holds it, its time, and who caused it.",
+        "Tell why a task waits, runs, failed or cost what it did, and the same of a chain, a slot, the pool "
+        "and its money. because holds the reasons, the deciding one first, each with a word for programs and "
+        "the position of its event; do says what helps; story holds the facts in order, with time, cause and "
+        "actor; tree what led to what.",
         WhyArguments,
-        result_schema("id", "state", "story", id="string", state="string", story="array"),
+        result_schema("id", "state", "story", id="string", state="string", story="array", because="array"),
         _why,
         reads=True,
     ),

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import Any, cast
 
 from claude_pool.domain import pool
-from claude_pool.domain.coordination import Abandon, waiting_until
+from claude_pool.domain.coordination import Abandon
 from claude_pool.domain.errors import PoolError, StoreUnreadable
+from claude_pool.domain.reasons import waiting_until
 from claude_pool.domain.records import Actor
 
 from ..callers import Caller, Serve

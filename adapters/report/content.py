@@ -10,10 +10,10 @@ from claude_pool.domain.chain_board import ChainCard
 from claude_pool.domain.errors import NotFound
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
+from claude_pool.domain.story import story
 from claude_pool.domain.task_board import TaskCard
 from claude_pool.domain.timeline import Bar, Sample, Span, Timeline, thinned
 from claude_pool.domain.values import Text, kind_of
-from claude_pool.domain.why import story
 
 from ..places import Places
 from ..reading import LogReader

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from claude_pool.domain.ports import Head, Replayed
-from claude_pool.domain.records import Fact, Meta, Recorded
+from claude_pool.domain.records import Event, Fact, Meta, Recorded
 
 from .chain import EMPTY, Row, chained, check_chain, check_expected, decoded, drafts, replayed, verified
-from .codec import Codec
+from .codec import Codec, topic_of
 from .index import Index
 from .wakes import Wakes
 
@@ -56,6 +56,14 @@ class MemoryEventLog:
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """See `EventLog.read_all`."""
         return decoded(self._codec, self._rows[after:until], _NAME)
+
+    def read_latest(
+        self, kinds: Sequence[type[Event]], after: int, until: int, limit: int
+    ) -> tuple[Recorded, ...]:
+        """See `EventLog.read_latest`."""
+        topics = {topic_of(kind) for kind in kinds}
+        rows = [row for row in self._rows[after:until] if row[3] in topics]
+        return tuple(decoded(self._codec, rows[-limit:], _NAME))
 
     def read_events(
         self, after: int = 0, until: int | None = None, *, check: bool = False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.ports import Head, Replayed
-from claude_pool.domain.records import Recorded
+from claude_pool.domain.records import Event, Recorded
 
 from .index import Index
 from .reader import SqliteReader
@@ -40,6 +40,12 @@ class Past:
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """See `EventLog.read_all`."""
         return self._log.read_all(after, self._position if until is None else min(until, self._position))
+
+    def read_latest(
+        self, kinds: Sequence[type[Event]], after: int, until: int, limit: int
+    ) -> tuple[Recorded, ...]:
+        """See `EventLog.read_latest`."""
+        return self._log.read_latest(kinds, after, min(until, self._position), limit)
 
     def read_events(self, after: int = 0, until: int | None = None) -> Iterator[Replayed]:
         """What `read_all` gives, without most metadata, in less time: for folds."""

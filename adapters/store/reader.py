@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreUnreadable
 from claude_pool.domain.ports import Head, Replayed
-from claude_pool.domain.records import Recorded
+from claude_pool.domain.records import Event, Recorded
 
 from .chain import EMPTY, Row, check_chain, decoded, indexed, replayed, verified
-from .codec import Codec
+from .codec import Codec, topic_of
 from .failures import FAILURES, told, translated
 from .identity import Found, Identity, hold, identify, release
 from .index import Index
@@ -162,6 +162,19 @@ class SqliteReader:
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """See `EventLog.read_all`. What is appended after the first event was read is not included."""
         return self._blamed(decoded(self._codec, self._rows(after, until), str(self._path)))
+
+    def read_latest(
+        self, kinds: Sequence[type[Event]], after: int, until: int, limit: int
+    ) -> tuple[Recorded, ...]:
+        """See `EventLog.read_latest`."""
+        topics = [topic_of(kind) for kind in kinds]
+        statement = (
+            f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ?"
+            f" AND topic IN ({', '.join('?' * len(topics))}) ORDER BY rowid DESC LIMIT ?"
+        )
+        with told(self._path):
+            rows: list[Row] = self._connection.execute(statement, (after, until, *topics, limit)).fetchall()
+        return tuple(self._blamed(decoded(self._codec, reversed(rows), str(self._path))))
 
     def read_events(
         self, after: int = 0, until: int | None = None, *, check: bool = False

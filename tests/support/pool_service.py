@@ -27,13 +27,15 @@ from claude_pool.adapters.mcp.tools import BY_NAME
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.service import Origin
 from claude_pool.adapters.skills.library import Folders, Library
+from claude_pool.adapters.store.reader import open_reader
+from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.views import View, status_view
 from claude_pool.domain import pool, slot, standing, task
 from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.housing import Stage
 from claude_pool.domain.pool_status import pool_status
-from claude_pool.domain.records import Actor
+from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.world import World
 
 from tests.support.pool_clock import StandingClock
@@ -51,6 +53,24 @@ class SlotProgram:
 
     path: Path
     environment: Mapping[str, str]
+
+
+def unexplained(places: Places) -> list[str]:
+    """The events of a log that name no earlier one as their cause, though no caller brought them about."""
+    with open_reader(Path(places.log), default_codec()) as log:
+        first = next(log.read_all(0, 1)).meta.command_id
+        return [
+            f"event {at.position}, {at.event.NAME}, has cause {at.meta.cause} and call {at.meta.correlation}"
+            for at in log.read_all()
+            if not at.meta.correlation or not _is_explained(at, first)
+        ]
+
+
+def _is_explained(at: Recorded, first: str) -> bool:
+    """Whether the cause is an earlier event, or where there is none, a caller or the log's first command."""
+    if at.meta.cause is not None:
+        return 0 < at.meta.cause < at.position
+    return at.meta.actor in (Actor.COORDINATOR, Actor.SHELL) or at.meta.command_id == first
 
 
 class ServicePool:
@@ -224,8 +244,8 @@ class ServicePool:
         return await self.running.service.on_log(read)
 
     def check_log(self) -> list[str]:
-        """See `Level.check_log`."""
-        return check_log(self._places())
+        """See `Level.check_log`. Every fact tells what led to it, too."""
+        return [*check_log(self._places()), *unexplained(self._places())]
 
     def _places(self) -> Places:
         return Places(str(self._state()), "", str(self._folder), str(self._folder))

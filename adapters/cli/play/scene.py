@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from claude_pool.domain import task
-from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus, pool_status, serving
+from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.values import Text
 from claude_pool.domain.world import World

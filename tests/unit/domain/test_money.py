@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from claude_pool.domain import ledger, pool, task
 from claude_pool.domain.budgets import BudgetStatus, budget_status
-from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.funding import ANY_PRICE, Funding, Unaffordable, funding
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled, Settings
+from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.task import Job
 from claude_pool.domain.task_events import TaskParked
 from claude_pool.domain.values import End, TaskSpec

@@ -19,6 +19,7 @@ from claude_pool.domain.questions import (
     WithdrawQuestion,
 )
 from claude_pool.domain.records import Actor, Meta, Recorded
+from claude_pool.domain.story import story as story_of
 from claude_pool.domain.stuck import END_MS
 from claude_pool.domain.task import CancelTask, InterruptAttempt, ReopenTask
 from claude_pool.domain.task_board import question_text, sealed_choices, task_card
@@ -30,7 +31,6 @@ from claude_pool.domain.task_events import (
     TaskReopened,
 )
 from claude_pool.domain.values import End, SessionMode, SessionPolicy, Text, Transcript
-from claude_pool.domain.why import story as story_of
 
 from tests.support.domain_story import NOW, Story, answer_launches, end, outcome, spec, submit, warmed
 

@@ -10,6 +10,7 @@ from claude_pool.domain.coordination import RecordEnd, Recover
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor, Meta, Recorded
+from claude_pool.domain.story import story as story_of
 from claude_pool.domain.task import ApproveTask, CancelTask, RecordAttemptEnded, RejectTask
 from claude_pool.domain.task_board import Refused, task_card
 from claude_pool.domain.task_events import (
@@ -30,7 +31,6 @@ from claude_pool.domain.task_events import (
     TaskUnparked,
 )
 from claude_pool.domain.values import End, SessionMode, SessionPolicy, TaskSpec, Text
-from claude_pool.domain.why import story as story_of
 from claude_pool.domain.world import World
 
 from tests.support.domain_decider import given_task

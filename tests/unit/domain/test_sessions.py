@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claude_pool.domain import slot
-from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.records import Fact
 from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.task_events import SessionOpened

@@ -12,10 +12,10 @@ from claude_pool.domain.errors import WrongState
 from claude_pool.domain.pool_events import FundsSettled, Settings
 from claude_pool.domain.records import Actor, Meta, Recorded
 from claude_pool.domain.settling import RERUNS, RESUMES, settlements
+from claude_pool.domain.story import story as story_of
 from claude_pool.domain.task_board import sealed_choices, task_card
 from claude_pool.domain.task_events import SessionOpened, TaskReopened, TaskSealed
 from claude_pool.domain.values import End, Limit, LimitKind, Outcome, TaskSpec, Transcript
-from claude_pool.domain.why import story as story_of
 
 from tests.support.domain_chains import accept, chain_of, go_on, plan, step, step_task
 from tests.support.domain_story import NOW, Story, answer_launches, end, outcome, spec, submit, warmed

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot
-from claude_pool.domain.coordination import Claim, waiting_for, waiting_until
+from claude_pool.domain.coordination import Claim
 from claude_pool.domain.errors import SlotsFailed, WrongState
 from claude_pool.domain.policies import claim_for, next_wake
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.pool_status import SlotWait, pool_status
+from claude_pool.domain.reasons import waiting_for, waiting_until
 from claude_pool.domain.slot_events import SlotTried
 from claude_pool.domain.standing import Degraded, degraded
 from claude_pool.domain.values import Options

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import eligible
-from claude_pool.domain.coordination import waiting_for
 from claude_pool.domain.errors import NotFound
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.slot import Card
 
 from tests.support.domain_story import NOW, end, spec, submit, warmed

@@ -447,11 +447,13 @@ def test_why_tells_each_cause_with_its_event(bench: Bench) -> None:
         "event": "e",
         "text": "it waits",
     }
-    bench.script(results={"pool_why": [{"id": ID, "state": "pending", "story": [fact]}]})
+    waits = {"reason": "slot", "text": "waits for slot", "position": 7}
+    answer = {"id": ID, "state": "pending", "because": [waits], "story": [fact], "tree": []}
+    bench.script(results={"pool_why": [answer]})
     bench.run("cancel", ID)
 
     assert bench.run("why", ID).stdout.splitlines() == [
-        f"{ID} is pending",
+        f"{ID} is pending: waits for slot (event 7)",
         "EVENT  TIME                      BY      CAUSE  WHAT",
         "7      2023-11-14T22:13:20.123Z  policy  5      it waits",
     ]

@@ -1,23 +1,42 @@
-"""What `why` says before the story, and how much of a long cell is shown."""
+"""What `why` says before the events, how a tree is drawn, and how much of a long cell is shown."""
 
 from __future__ import annotations
 
 import pytest
 from claude_pool.adapters.cli import output
-from claude_pool.adapters.cli.looking import NEXT_STEPS, waits_for
+from claude_pool.adapters.cli.shell import View
+from claude_pool.adapters.cli.why import conclusion, drawn
+from claude_pool.domain.reasons import NEXT_STEPS
 
 
-def test_what_waits_for_nothing_needs_no_words() -> None:
-    assert waits_for({"state": "running"}) == ""
+def branch(depth: int, position: int | None, cause: int | None = None) -> View:
+    """One line of a tree."""
+    named: View = {"event": "e", "actor": "policy", "text": "what"}
+    return {"depth": depth, "position": position, "cause": cause, **named}
 
 
-def test_a_wait_is_told_with_its_end_and_what_to_do() -> None:
-    view = {"reason": "not_logged_in", "until": 1_795_376_327_016}
-    assert waits_for(view) == (
-        ": it waits for not_logged_in, until 2026-11-22T19:38:47.016Z at the latest"
-        " (mend the login, then `claude-pool resume`)"
-    )
-    assert waits_for({"reason": "slot 3"}) == ": it waits for slot 3"
+def test_the_deciding_reason_and_what_to_do_come_first() -> None:
+    view: View = {
+        "id": "t", "state": "parked", "do": "resume it",
+        "because": [{"reason": "paused", "text": "waits", "position": 7},
+                    {"reason": "queue", "text": "1 before it", "position": None}],
+    }  # fmt: skip
+    assert conclusion(view) == [
+        "t is parked: waits (event 7)", "  what to do: resume it", "  - 1 before it",
+    ]  # fmt: skip
+    del view["do"]
+    assert conclusion(view)[1:] == ["  - 1 before it"]
+
+
+def test_a_tree_is_drawn_with_what_goes_on_below() -> None:
+    branches = [branch(0, None), branch(1, 1), branch(2, 2, 1), branch(3, 3, 2), branch(2, 5, 3)]
+    assert drawn(branches) == [
+        "what",
+        "└─ 1 e (policy) what",
+        "   ├─ 2 e (policy <- 1) what",
+        "   │  └─ 3 e (policy <- 2) what",
+        "   └─ 5 e (policy <- 3) what",
+    ]
 
 
 @pytest.mark.parametrize("reason", ["soft_limit", "question", "sealed"])

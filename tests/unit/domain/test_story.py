@@ -34,6 +34,7 @@ from claude_pool.domain.slot_events import (
     SlotTried,
     StopStarted,
 )
+from claude_pool.domain.story import Reason, story
 from claude_pool.domain.task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -49,7 +50,6 @@ from claude_pool.domain.task_events import (
     TaskSubmitted,
 )
 from claude_pool.domain.values import End, Limit, LimitKind, Text
-from claude_pool.domain.why import Reason, story
 
 from tests.support.domain_story import outcome, spec
 

@@ -60,13 +60,14 @@ def story(events: Sequence[Recorded]) -> tuple[Reason, ...]:
     """The events of one task, chain or slot, as sentences in order."""
     return tuple(
         Reason(
-            e.position, e.meta.recorded_at, e.meta.actor.value, e.meta.cause, e.event.NAME, _sentence(e.event)
+            e.position, e.meta.recorded_at, e.meta.actor.value, e.meta.cause, e.event.NAME, sentence(e.event)
         )
         for e in events
     )
 
 
-def _sentence(event: object) -> str:
+def sentence(event: object) -> str:
+    """What one event says, in a few words."""
     match event:
         case TaskSubmitted(_, spec):
             copied = f", in a copy of the conversation of {spec.forked}" if spec.forked else ""
