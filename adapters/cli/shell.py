@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_pool.domain.errors import InvalidArgument, WrongState
 
-from ..calling import NoOwner, Unavailable, connect, greeting, remarks
+from ..calling import VERSION, NoOwner, Unavailable, connect, greeting, remarks
 from ..client import Client
 from ..config.settings import Settings, refuse_inside, settle
 from ..handover import reach
@@ -79,10 +79,10 @@ class Shell:
             Unavailable: there is none yet. PoolError: it cannot be read, or does not reach there.
         """
         self.insist_on_a_log()
-        from ..wiring import open_reader
+        from ..reading import LogReader
         from .periods import parse_at
 
-        return open_reader(self.settings.places, None if at is None else parse_at(at))
+        return LogReader(self.settings.places, VERSION, None if at is None else parse_at(at))
 
     def insist_on_a_log(self) -> None:
         """Raise `Unavailable` where there is no log yet."""
