@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from claude_pool.domain import chain, pool, slot, task
-from claude_pool.domain.chain_events import Plan, Step, WorkKept, WorkplaceMade, WorkplaceRefused
+from claude_pool.domain.chain_events import Plan, Step, StepReused, WorkKept, WorkplaceMade, WorkplaceRefused
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.values import End, Limit, LimitKind, Outcome, TaskSpec, Text, Transcript
 
@@ -23,6 +23,9 @@ OUTCOMES = (
     Outcome(End.FAILED, code="provider_limit", limit=Limit(next(iter(LimitKind)))),
 )
 SPECS = tuple(TaskSpec(PROMPT, retries=retries, review=review) for retries in (0, 1) for review in (None, 2))
+REUSED = tuple(
+    (StepReused("a", "chain-b", ID, 1, 1, status, PROMPT, ()),) for status in ("completed", "failed")
+)
 STEPS = (
     (Step("a", TaskSpec(PROMPT)), Step("b", TaskSpec(PROMPT), needs=("a",))),
     (Step("a", TaskSpec(PROMPT), recovery_prompt=PROMPT), Step("b", TaskSpec(PROMPT), on_failure="continue")),
@@ -30,7 +33,8 @@ STEPS = (
 PLANS = tuple(Plan(steps, isolation, timeout_ms=1) for steps in STEPS for isolation in ("none", "worktree"))
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "task_id": (ID,), "slot_id": ("slot-0",), "chain_id": ("chain-aaaaaaaaaaaaaaaa",), "now": (1_000,),
-    "spec": SPECS, "outcome": OUTCOMES, "plan": PLANS, "attempt": (1, 2, 3), "launch": (1, 2, 3, 4),
+    "spec": SPECS, "outcome": OUTCOMES, "plan": PLANS,
+    "reused": ((), *REUSED), "attempt": (1, 2, 3), "launch": (1, 2, 3, 4),
     "code": ("session_not_found", "timed_out_task", "interrupted"), "step": ("a", "b"), "run": (1, 2),
     "status": ("completed", "failed", "cancelled"), "owner": ("owner-1",), "mode": ("finish", "cancel"),
     "made": (WorkplaceMade("/w", "/w", "/r", "b", "c"), WorkplaceRefused("isolation_failed", "")),

@@ -126,7 +126,8 @@ def _carried(command: Name) -> frozenset[Name]:
     module = modules()[command[0]]
     [node] = [each for each in module.tree.body if isinstance(each, ast.ClassDef) and each.name == command[1]]
     notes = [each.annotation for each in node.body if isinstance(each, ast.AnnAssign)]
-    return _all(name for note in notes for name in members(module, note)) & events()
+    parts = (part for note in notes for part in ast.walk(note) if isinstance(part, ast.expr))
+    return _all(name for part in parts if (name := module.resolve(part)) is not None) & events()
 
 
 def _is_class(name: Name) -> bool:
