@@ -109,18 +109,25 @@ def compared(played: Played) -> Rerun:
     return Rerun(len(played.recorded), tuple(found), tuple(played.refused))
 
 
-_Key = tuple[str, str]
+_Key = tuple[str, str, str]
 
 
 def _plain(events: Sequence[Recorded]) -> list[tuple[_Key, Any]]:
+    """Each event's place in the story, and what it says; a cause is told by its place, as positions shift."""
     codec, keys = default_codec(), dict[str, str]()
-    return [((r.stream, r.event.NAME), _comparable(codec.encode(r.event, r.meta)[1], keys)) for r in events]
+    places = {r.position: " ".join(_key(r)).strip() for r in events}
+    told: list[tuple[_Key, Any]] = []
+    for r in events:
+        envelope = msgspec.json.decode(codec.encode(r.event, r.meta)[1])
+        cause = places.get(r.meta.cause or 0, r.meta.cause)
+        said = {"actor": envelope["a"], "cause": cause, **envelope["d"]}
+        told.append((_key(r), _timeless(said, keys)))
+    return told
 
 
-def _comparable(state: bytes, keys: dict[str, str]) -> Any:
-    envelope = msgspec.json.decode(state)
-    said = {"actor": envelope["a"], "cause": envelope.get("u"), **envelope["d"]}
-    return _timeless(said, keys)
+def _key(recorded: Recorded) -> _Key:
+    attempt = getattr(recorded.event, "attempt", "")
+    return recorded.stream, recorded.event.NAME, str(attempt)
 
 
 def _timeless(value: Any, keys: dict[str, str]) -> Any:
