@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,9 @@ class Cassette:
         self._waiting: dict[tuple[str, str], asyncio.Future[Any]] = {}
         self._attempts: dict[str, str] = {}
         self._interrupted: set[str] = set()
+        self._funds: dict[str, tuple[str, int]] = {}
+        self._heeded: str | None = ""
+        self.spent = 0
         self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
         self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
         self._on_slot_tool: SlotTool = _nobody
@@ -202,6 +206,22 @@ class Cassette:
         if process is None or not process.sent or not process.left:
             return None
         return process.feed()
+
+    def heed(self, slot_id: str | None) -> None:
+        """Tell of what the turn of this slot spends, of that of no slot (empty), or of all (None).
+
+        How many lines came while a top-up was under way is chance. So as long as the recording leads, only
+        what came of such words has them told, and the new budget is known from the next of them on.
+        """
+        self._heeded = slot_id
+        for name in [*self._funds] if slot_id is None else [slot_id]:
+            if name in self._funds and name in self._slots:
+                self._slots[name].fund(*self._funds.pop(name))
+
+    def _spend(self, slot_id: str, tell: Callable[[str, int], None], attempt: str, metered: int) -> None:
+        if self._heeded in (None, slot_id):
+            self.spent += 1
+            tell(attempt, metered)
 
     def abandon(self) -> None:
         """The owner is gone, and all processes with it."""
@@ -273,7 +293,9 @@ class Cassette:
         assert process is not None
         self._attempts[slot_id] = turn.attempt
         process.begin(recorded.split(b"\n")[:-1])
-        running = asyncio.create_task(slot.run(turn, on_spend))
+        self._funds.pop(slot_id, None)
+        tell = partial(self._spend, slot_id, on_spend)
+        running = asyncio.create_task(slot.run(turn, tell))
         try:
             came = await self._told("end", slot_id)
             report = await self._finished(slot, process, running, turn.attempt, came)
@@ -320,8 +342,9 @@ class Cassette:
 
     def fund(self, slot_id: str, attempt: str, budget: int) -> None:
         """See the port."""
-        if (slot := self._slots.get(slot_id)) is not None:
-            slot.fund(attempt, budget)
+        self._funds[slot_id] = attempt, budget
+        if self._heeded is None:
+            self.heed(None)
 
     async def interrupt(self, slot_id: str, attempt: str) -> None:  # noqa: ARG002
         """See the port: it shows when the turn ends."""

@@ -308,6 +308,7 @@ class _Player:
             await self._answer(append)
         if self._leads and not self._as_recorded(append, before):
             self._leads = False
+            self._driver.heed(None)
             self._service.policies_on = True
             self._service.react()
         if not self._leads:
@@ -470,17 +471,21 @@ class _Player:
     async def _feed(self, slot_id: str) -> bool:
         """Let the slot speak until something comes of it."""
         await self._quiet()
-        before = self._service.world.position
-        while self._service.world.position == before:
-            line = self._driver.feed(slot_id)
-            if line is None:
-                return False
-            if b'"control_' in line:
-                await self._quiet()
-            else:
+        self._driver.heed(slot_id)
+        try:
+            before = self._service.world.position
+            while self._service.world.position == before:
+                spent = self._driver.spent
+                line = self._driver.feed(slot_id)
+                if line is None:
+                    return False
                 for _ in range(_ROUNDS):
                     await asyncio.sleep(0)
-        return True
+                if b'"control_' in line or self._driver.spent != spent:
+                    await self._quiet()
+            return True
+        finally:
+            self._driver.heed("" if self._leads else None)
 
     async def _quiet(self) -> None:
         """Wait until nothing moves by itself: the loop has turned, and the log's thread has no work."""
