@@ -96,8 +96,11 @@ def compared(played: Played) -> Rerun:
             for recorded, ours, theirs in zip(
                 played.recorded[begin:end], left[begin:end], right[there:until], strict=True
             ):
-                if ours[1] != theirs[1]:
-                    found.append(_changed(recorded, ours[1], theirs[1]))
+                now = theirs[1]
+                if ours[1]["cause"] is None:
+                    now = {**now, "cause": None}  # earlier versions did not tell every cause
+                if ours[1] != now:
+                    found.append(_changed(recorded, ours[1], now))
             continue
         found += [
             Difference(r.position, r.stream, r.event.NAME, r.event.NAME, None)
