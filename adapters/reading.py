@@ -33,6 +33,8 @@ from .store.registry import default_codec
 from .store.snapshots import load_snapshot
 from .views import View, chain_view, message_view, status_view, task_view
 
+TERMINAL_STATES = ("completed", "failed", "cancelled")
+
 
 class At(NamedTuple):
     """Where a log is to end: after a position, or after the last event at or before a moment (ms).
@@ -269,9 +271,24 @@ def _cut(log: SqliteReader, at: At) -> tuple[Past, int]:
 
 
 def folded(log: SqliteReader | Past) -> World:
-    """The live view at the end of a log, folded from its snapshot on where there is one that counts."""
+    """The live view at the end of a log, folded from its snapshot on where there is one that counts.
+
+    Without one, what finished tasks did is counted from the log's index, or in the past, for which there is
+    none yet, folded.
+    """
     snapshot = load_snapshot(log.path, log, log.head().position)
+    if snapshot is None and isinstance(log, SqliteReader):
+        return _alive(log)
     world = World() if snapshot is None else snapshot.world
     for position, stream, version, event, *_ in log.read_events(world.position):
         world.apply(position, stream, version, event)
+    return world
+
+
+def _alive(log: SqliteReader) -> World:
+    world, head, index = World(), log.head(), log.index
+    for position, stream, version, event, *_ in log.read_alive():
+        world.apply(position, stream, version, event)
+    world.position = head.position
+    world.completed, world.failed, world.cancelled = (index.count(state) for state in TERMINAL_STATES)
     return world

@@ -244,6 +244,12 @@ class Index:
         """What the latest tasks that ended took and cost, the latest first."""
         return latest_samples(self._connection, self._path)
 
+    def count(self, state: str) -> int:
+        """How many tasks are in a state."""
+        with told(self._path):
+            row = self._connection.execute("SELECT count(*) FROM index_tasks WHERE state = ?", (state,))
+            return int(row.fetchone()[0])
+
     def session(self, session: str) -> SessionRow | None:
         """Where conversation `session` was last used; None where it is unknown."""
         with told(self._path):

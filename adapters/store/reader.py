@@ -28,6 +28,10 @@ _ROW = "rowid, originator_id, originator_version, topic, state, hash"
 _BATCH = 1000
 _PAGES = 1000
 _FAULTS = 20
+_UNFINISHED = (
+    "NOT EXISTS (SELECT 1 FROM index_tasks WHERE task_id = originator_id"
+    " AND state IN ('completed', 'failed', 'cancelled'))"
+)
 _LARGEST = 2**63 - 1
 
 
@@ -194,6 +198,16 @@ class SqliteReader:
             rows = self._rows(after, until)
         return self._blamed(replayed(self._codec, rows, path))
 
+    def read_alive(self) -> Iterator[Replayed]:
+        """What `read_events` gives, without the events of finished tasks' own streams: enough for a status,
+        in a fraction of the time. Everything, where the file holds no index of this program's version.
+        """
+        stored = Index(self._connection, self._path)
+        indexed_up_to = stored.position
+        if indexed_up_to is None or indexed_up_to < self.head().position:
+            return self.read_events()
+        return self._blamed(replayed(self._codec, self._rows(0, None, _UNFINISHED), str(self._path)))
+
     def head(self) -> Head:
         """See `EventLog.head`."""
         with told(self._path):
@@ -288,10 +302,11 @@ class SqliteReader:
             finally:
                 release(self._held)
 
-    def _rows(self, after: int, until: int | None) -> Iterator[Row]:
+    def _rows(self, after: int, until: int | None, condition: str = "TRUE") -> Iterator[Row]:
         # In batches: a statement left unfinished would hold back the checkpoint of the writer.
         statement = (
-            f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT {_BATCH}"
+            f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? AND {condition}"
+            f" ORDER BY rowid LIMIT {_BATCH}"
         )
         with told(self._path):
             end = last(self._connection).position if until is None else until

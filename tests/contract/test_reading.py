@@ -11,6 +11,7 @@ from claude_pool.adapters.reading import LogReader
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.snapshots import Snapshot, save_snapshot
+from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.adapters.views import status_view
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.world import World
@@ -37,6 +38,18 @@ def test_a_status_equals_the_full_fold(state: Path) -> None:
 
     assert shown == status_view(pool_status(world, "v"))
     assert shown["completed_tasks"] > 0
+
+
+def test_reading_alive_events_leaves_finished_tasks_out(state: Path) -> None:
+    SqliteEventLog.open(state / "log.sqlite", default_codec()).close()  # an owner brings the index up to date
+    log = open_reader(state / "log.sqlite", default_codec())
+
+    streams = {stream for _, stream, *_ in log.read_alive()}
+    finished = {row.task_id for row in log.index.list_tasks(state="completed")}
+    log.close()
+
+    assert finished
+    assert not streams & finished
 
 
 def test_a_status_from_a_snapshot_equals_the_full_fold(state: Path) -> None:
