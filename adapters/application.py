@@ -35,6 +35,7 @@ from claude_pool.domain.values import (
 from .admission import checked_size, session_directory, submitted_before
 from .budgets import KEEP, Limit, budget_view, limits_for
 from .chains import Chains
+from .event_view import event_view
 from .explanations import evidence, subject_of, why_view
 from .forecast import brief_view, foreseen, still
 from .forks import Forks
@@ -54,7 +55,7 @@ from .store.index import ChainRow, Index, TaskRow
 from .store.index_costs import Wanted
 from .system import System
 from .texts import keep, whole
-from .views import View, event_view, row_view, status_view, task_view, usd
+from .views import View, row_view, status_view, task_view, usd
 from .waiting import WAIT_CAP_SECONDS, capped
 
 

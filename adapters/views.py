@@ -12,7 +12,6 @@ from claude_pool.domain.chain_board import ChainCard, StepCard
 from claude_pool.domain.inbox import Message
 from claude_pool.domain.pool_status import PoolStatus, SlotStatus
 from claude_pool.domain.questions import Question
-from claude_pool.domain.records import Recorded
 from claude_pool.domain.task_board import PERMISSION_CHOICES, Refused, TaskCard, question_text
 from claude_pool.domain.values import Text
 
@@ -170,25 +169,6 @@ def row_view(row: TaskRow) -> View:
         "tags": list(row.tags),
         "priority": row.priority,
         "submitted_at": row.submitted_at,
-    }
-
-
-def event_view(recorded: Recorded) -> View:
-    """One event as JSON values: its envelope, and all of its data, defaults included."""
-    meta = recorded.meta
-    return {
-        "position": recorded.position,
-        "stream": recorded.stream,
-        "version": recorded.version,
-        "name": recorded.event.NAME,
-        "event_version": recorded.event.VERSION,
-        "recorded_at": meta.recorded_at,
-        "command_id": meta.command_id,
-        "cause": meta.cause,
-        "correlation": meta.correlation,
-        "actor": meta.actor.value,
-        "data": msgspec.to_builtins(recorded.event),
-        "hash": recorded.hash.hex(),
     }
 
 

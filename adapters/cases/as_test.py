@@ -12,7 +12,7 @@ The case is in here; `claude-pool rerun` and `claude-pool import` read it as a f
 
 from base64 import b64decode
 
-from claude_pool.adapters.cases.rerunning import rerun
+from {package}.rerunning import rerun
 
 CASE = """
 {case}
@@ -29,4 +29,4 @@ def test_file(name: str, content: bytes) -> str:
     """The text of a file of tests that plays the case in `content` again; `name` is what it is called."""
     plain = "".join(c for c in name if c.isalnum() or c in "-_.") or "case.zip"
     lines = textwrap.wrap(base64.b64encode(content).decode(), 100)
-    return _TEST.format(name=plain, case="\n".join(lines))
+    return _TEST.format(package=__package__, name=plain, case="\n".join(lines))

@@ -10,7 +10,6 @@ import typer
 from ..calling import NoOwner, Unavailable
 from ..client import ToolError
 from . import exits, output
-from .reading import Reader
 from .shell import Shell
 
 Until = Annotated[str | None, typer.Option(help="Up to this position or time.", show_default=False)]
@@ -76,14 +75,14 @@ def replay(
         from .play.opening import open_view
 
         return open_view(shell, wanted, at, play=play, follow=follow, check=check)
-    reader: Reader = shell.reader()
+    log = shell.log()
     try:
         if check:
             return _check(shell)
         show = event_json if shell.json else event_line
         after = 0
         while True:
-            for recorded in reader.events(after, wanted.until):
+            for recorded in log.read_all(after, wanted.until):
                 if wanted.passed(recorded):
                     return exits.DONE
                 after = recorded.position
@@ -93,7 +92,7 @@ def replay(
                 return exits.DONE
             time.sleep(_LOOK_SECONDS)
     finally:
-        reader.close()
+        log.close()
 
 
 def _check(shell: Shell) -> int:

@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.records import Recorded
 
+from ..event_view import event_view
 from ..store.codec import plain
-from ..views import event_view
 from . import output
 
 _WIDEST_VALUE = 48

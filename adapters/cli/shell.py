@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_pool.domain.errors import InvalidArgument, WrongState
@@ -18,6 +19,7 @@ from ..handover import reach
 from . import output
 
 if TYPE_CHECKING:
+    from ..store.reader import SqliteReader
     from .reading import Reader
 
 View = dict[str, Any]
@@ -83,6 +85,18 @@ class Shell:
         from .periods import parse_at
 
         return LogReader(self.settings.places, VERSION, None if at is None else parse_at(at))
+
+    def log(self) -> SqliteReader:
+        """The pool's log itself, for whoever only reads its events.
+
+        Raises:
+            Unavailable: there is none yet. PoolError: it cannot be read.
+        """
+        self.insist_on_a_log()
+        from ..store.reader import open_reader
+        from ..store.registry import default_codec
+
+        return open_reader(Path(self.settings.places.log), default_codec())
 
     def insist_on_a_log(self) -> None:
         """Raise `Unavailable` where there is no log yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import msgspec
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreError, VersionConflict
@@ -12,7 +13,9 @@ from claude_pool.domain.ports import Head, Replayed
 from claude_pool.domain.records import Fact, Meta, Recorded
 
 from .codec import Codec, Sealed, Unencodable, UnknownEvent, meta_of
-from .index import Indexed
+
+if TYPE_CHECKING:
+    from .index import Indexed
 
 Row = tuple[int, str, int, str, bytes, bytes]
 """position, stream, version, topic, envelope, hash: as the log keeps an event."""

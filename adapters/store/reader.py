@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from claude_pool.domain.errors import LogBroken, LogNewer, StoreUnreadable
 from claude_pool.domain.ports import Head, Replayed
@@ -16,8 +16,10 @@ from .chain import EMPTY, Row, check_chain, decoded, indexed, replayed, verified
 from .codec import Codec, topic_of
 from .failures import FAILURES, told, translated
 from .identity import Found, Identity, hold, identify, release
-from .index import Index
 from .sidecar import read_head
+
+if TYPE_CHECKING:
+    from .index import Index
 
 EVENTS = "events"
 """The table of events."""
@@ -133,6 +135,8 @@ class SqliteReader:
     def index(self) -> Index:
         """Lists over history as of now: the index that lies in the file or, where another version of the
         program has left a different one, an index in memory, folded from the log."""
+        from .index import Index
+
         head = self.head()
         stored = Index(self._connection, self._path)
         position = stored.position
@@ -146,6 +150,8 @@ class SqliteReader:
 
     def index_at(self, position: int) -> Index:
         """Lists over history as of `position`, folded anew in memory; whoever asks closes it."""
+        from .index import Index
+
         index = Index.in_memory()
         index.extend(self._blamed(indexed(self._codec, self._rows(0, position), str(self._path))))
         return index
@@ -202,6 +208,8 @@ class SqliteReader:
         """What `read_events` gives, without the events of finished tasks' own streams: enough for a status,
         in a fraction of the time. Everything, where the file holds no index of this program's version.
         """
+        from .index import Index
+
         stored = Index(self._connection, self._path)
         indexed_up_to = stored.position
         if indexed_up_to is None or indexed_up_to < self.head().position:
