@@ -58,6 +58,7 @@ Feature: A coordinator finds the pool's tools by their names
       | tool        | changes nothing |
       | pool_why    | yes             |
       | pool_replay | yes             |
+      | pool_fork   | no              |
 
   Scenario: A tool outside of its toolsets says where it is
     Given a pool of 1 slot

@@ -124,6 +124,7 @@ def test_a_step_that_was_skipped_or_waits_can_be_the_first() -> None:
     order = plan(step("a"), step("b"), step("c", "b"), step("d", "c"), isolation="worktree")
     never = after(order, ended("a", "failed"))
     assert refusal(never, "d").endswith("step d needs b, which is skipped. Fork it from b.")
+    assert refusal(after(order), "d").endswith("step d needs b, which is waiting. Fork it from b.")
 
 
 def test_an_unknown_step_is_named_with_what_was_meant() -> None:
