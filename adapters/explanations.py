@@ -15,7 +15,7 @@ from claude_pool.domain import chain, slot, task
 from claude_pool.domain.answers import Answer
 from claude_pool.domain.causes import concerns, tree
 from claude_pool.domain.chain_board import chain_card
-from claude_pool.domain.chain_events import ChainEvent, StepStarted
+from claude_pool.domain.chain_events import StepStarted
 from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.ledger import DAY, TAG, WHOLE
 from claude_pool.domain.pool_events import FundsToppedUp
@@ -29,7 +29,6 @@ from claude_pool.domain.task_events import (
     AttemptSealed,
     AttemptStarted,
     AttemptSucceeded,
-    TaskEvent,
 )
 from claude_pool.domain.values import kind_of
 from claude_pool.domain.why_chain import chain_answer
@@ -39,6 +38,7 @@ from claude_pool.domain.why_slot import slot_answer
 from claude_pool.domain.why_task import task_answer
 from claude_pool.domain.world import POOL, World
 
+from .streams import chain_of, task_of
 from .views import View
 
 SLOT_EVENTS = 200
@@ -169,24 +169,6 @@ def _top_ups(log: Log, own: tuple[Recorded, ...]) -> Iterator[Recorded]:
             after = max(at.position, end - left)
             left -= end - after
             yield from log.read_latest((FundsToppedUp,), after, end, left + 1 if left > 0 else 1)
-
-
-def task_of(events: Sequence[Recorded]) -> task.Task:
-    """A task folded from its stream."""
-    state: task.Task = task.ABSENT
-    for recorded in events:
-        event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
-        state = task.evolve(state, event)
-    return state
-
-
-def chain_of(events: Sequence[Recorded]) -> chain.Chain:
-    """A chain folded from its stream."""
-    state: chain.Chain = chain.ABSENT
-    for recorded in events:
-        event: ChainEvent = recorded.event  # type: ignore[assignment]  # a chain's stream holds chain events
-        state = chain.evolve(state, event)
-    return state
 
 
 def why_view(subject: Subject, found: Evidence, world: World, now: int) -> View:

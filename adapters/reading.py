@@ -22,8 +22,6 @@ from claude_pool.domain.world import World
 
 from .budgets import budget_view
 from .costs import costs_view
-from .explanations import chain_of, evidence, subject_of, task_of, why_view
-from .forecast import WhatIf, forecast_view, foreseen
 from .places import Places
 from .store.blobs import BlobStore
 from .store.index_costs import Wanted
@@ -31,6 +29,7 @@ from .store.past import Past, position_at
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .store.snapshots import load_snapshot
+from .streams import chain_of, task_of
 from .views import View, chain_view, message_view, status_view, task_view
 
 TERMINAL_STATES = ("completed", "failed", "cancelled")
@@ -211,6 +210,8 @@ class LogReader:
 
         `owned` says whether an owner is at work; `limit` is in microdollars.
         """
+        from .forecast import WhatIf, forecast_view, foreseen
+
         now, what_if = self._now(), WhatIf(slots, limit)
         return forecast_view(
             foreseen(self.world(), self._log.index.samples(), now, owned=owned, what_if=what_if)
@@ -247,6 +248,8 @@ class LogReader:
         Raises:
             InvalidArgument, NotFound: there is no such thing.
         """
+        from .explanations import evidence, subject_of, why_view
+
         asked = subject_of(subject)
         version = self.world().versions.get(subject, 0) if asked.kind == "slot" else 0
         found = evidence(self._log, asked, version)

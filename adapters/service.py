@@ -61,6 +61,7 @@ from claude_pool.domain.world import World
 
 from .redaction import Secrets
 from .store.snapshots import EVERY, Snapshot
+from .streams import chain_of, task_of
 from .system import System
 
 T = TypeVar("T")
@@ -539,10 +540,7 @@ class Service:
         known = self.world.tasks.get(task_id) or self._finished.get(task_id)
         if known is not None:
             return known
-        state: task.Task = task.ABSENT
-        for recorded in await self.events_of(task_id):
-            event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
-            state = task.evolve(state, event)
+        state = task_of(await self.events_of(task_id))
         if isinstance(state, task.Absent):
             raise NotFound(kind="task", id=task_id, hint="pool_list_tasks shows what there is.")
         return state
@@ -564,10 +562,7 @@ class Service:
         known = self.world.chains.get(chain_id) or self._finished_chains.get(chain_id)
         if known is not None:
             return known
-        state: chain.Chain = chain.ABSENT
-        for recorded in await self.events_of(chain_id):
-            event: ChainEvent = recorded.event  # type: ignore[assignment]  # a chain's stream holds chain events
-            state = chain.evolve(state, event)
+        state = chain_of(await self.events_of(chain_id))
         if isinstance(state, chain.Absent):
             raise NotFound(kind="chain", id=chain_id, hint="pool_submit_chain gives the id of a chain.")
         return state

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+
+SELDOM = 50_000
+"""So many objects come before the collector looks: what a command imports stays anyhow, and to look through
+it again and again takes a tenth of a short command."""
 
 
 def main() -> int:
@@ -18,6 +23,7 @@ def main() -> int:
         from .serve import main as serve
 
         return serve(words[1:], placing)
+    gc.set_threshold(SELDOM, 20, 20)
     from .app import run
 
     return run()
