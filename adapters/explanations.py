@@ -47,6 +47,9 @@ SLOT_EVENTS = 200
 STRETCH = 100_000
 """So many positions back the turns of the pool and of its limits are looked for."""
 
+BEGINNING = 1_000
+"""Where there are none, they are looked for among so many first positions: there the first start set limits."""
+
 AROUND = 16
 """So far from an attempt's event those of the same append are looked for."""
 
@@ -130,6 +133,7 @@ def evidence(log: Log, subject: Subject, version: int) -> Evidence:
         end = log.head().position
         kinds = POOL_TURNS if subject.kind == "pool" else LIMIT_TURNS
         own = log.read_latest(kinds, max(0, end - STRETCH), end, _TURNS_TOLD)
+        own = own or log.read_latest(kinds, 0, min(end, BEGINNING), _TURNS_TOLD)
         return Evidence(own, own)
     after = max(0, version - SLOT_EVENTS) if subject.kind == "slot" else 0
     own = log.read_stream(subject.name, after)

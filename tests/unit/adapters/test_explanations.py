@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from claude_pool.adapters import explanations
 from claude_pool.adapters.explanations import evidence, subject_of, why_view
 from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
@@ -133,6 +134,16 @@ def test_a_slot_the_pool_and_money_are_told_too(told: Told) -> None:
     assert (told.why("tag:a")["id"], words(told.why("tag:a"))[-1]) == ("tag:a", "limit")
     assert told.why("day")["id"] == "day:1970-01-01"
     assert told.why("day:1970-01-01") == told.why("day")
+
+
+def test_who_set_the_limit_is_told_of_a_log_that_has_grown_long_since(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanations, "STRETCH", 3)
+
+    (limit,) = [each for each in told.why("budget")["because"] if each["reason"] == "limit"]
+
+    assert limit["position"] == 2
 
 
 @pytest.mark.parametrize(
