@@ -48,7 +48,7 @@ STRETCH = 100_000
 """So many positions back the turns of the pool and of its limits are looked for."""
 
 BEGINNING = 1_000
-"""Where there are none, they are looked for among so many first positions: there the first start set limits."""
+"""Where there are none, they are looked for among so many first positions: there the first start set them."""
 
 AROUND = 16
 """So far from an attempt's event those of the same append are looked for."""
