@@ -300,7 +300,7 @@ def test_a_running_step_shows_how_far_it_is(tmp_path: Path) -> None:
         steps = [{"name": "a", "prompt": "x"}, {"name": "b", "prompt": "y"}]
         chain_id = (await wire.view("pool_submit_chain", steps=steps))["chain_id"]
         view = await wire.view("pool_chain_result", chain_id=chain_id)
-        while view["steps"][0]["state"] != "running":
+        while "progress" not in view["steps"][0]:  # the attempt runs, and its slot has begun
             view = await wire.view("pool_chain_result", chain_id=chain_id)
         await wire.view("pool_cancel_chain", chain_id=chain_id)
         return view
