@@ -291,7 +291,7 @@ def _capacity(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     if at.draining is not None and not world.pending:
         return  # accepted work may come back after the slots have ended: a rejected result, a sealed task
     present = [s for s in world.slots.values() if not isinstance(s, slot.Stopped)]
-    serving = [s for s in present if not _leaving(s)]
+    serving = _serving(world)
     if len(serving) < at.target:
         if len(present) >= max(at.target, at.settings.max_slots):
             return  # those on their way out still hold a process each
@@ -359,8 +359,8 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         for state in world.slots.values()
         if isinstance(state, (slot.Clearing, slot.Starting)) and not state.card.health.on_trial
     ]
-    retired = {slot_id for slot_id, at in world.slots.items() if isinstance(at, slot.Stopped) and at.retired}
-    targets = {None, *retired, *free, *(state.card.role for state in free.values())}
+    left = _out_of_service(world, at)
+    targets = {None, *left, *free, *(state.card.role for state in free.values())}
     cards = [state.card for state in free.values()]
     known: dict[object, tuple[Quote, Funding | Unaffordable]] = {}
     for _, _, task_id in merge(world.pending, _short_of_money(world)):
@@ -373,8 +373,8 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
             quote = first_call(world, state.job, cards, surroundings.price)
             known[alike] = quote, funding(world, state.job, quote, now)
         quote, funds = known[alike]
-        if target in retired:
-            message = f"{target} left service before the task could run there."
+        if target in left:
+            message = f"{target} left service before the task could run there. Name another slot, or a role."
             yield task.FailTask(task_id, "not_found", message, now)
         elif stranded(world, state.job):
             message = "Its conversation lives in another slot's own work tree. Submit it for that slot."
@@ -386,6 +386,20 @@ def _claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) -
         elif _plans(world, state.job, free, surroundings):
             # one at a time, as it can be claimed: to let all go and park most again would flood the log
             yield task.UnparkTask(task_id)
+
+
+def _out_of_service(world: World, at: pool.Open) -> set[str]:
+    """The slots that come back to no task: retired, or stopped while others fill the pool in their place."""
+    filled = len(_serving(world)) >= at.target
+    return {
+        slot_id
+        for slot_id, state in world.slots.items()
+        if isinstance(state, slot.Stopped) and (state.retired or filled)
+    }
+
+
+def _serving(world: World) -> list[slot.Present]:
+    return [s for s in world.slots.values() if not isinstance(s, slot.Stopped) and not _leaving(s)]
 
 
 def _money_key(job: task.Job) -> object:

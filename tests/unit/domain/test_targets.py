@@ -7,10 +7,9 @@ from claude_pool.domain import pool, slot, task
 from claude_pool.domain.claiming import eligible
 from claude_pool.domain.errors import NotFound
 from claude_pool.domain.pool_events import Settings
-from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.slot import Card
 
-from tests.support.domain_story import NOW, end, spec, submit, warmed
+from tests.support.domain_story import NOW, Story, end, spec, submit, warmed
 
 
 def test_a_task_that_names_no_slot_may_run_in_any() -> None:
@@ -68,18 +67,32 @@ def test_a_task_whose_slot_leaves_service_before_it_ran_fails() -> None:
     assert isinstance(after, task.Failed)
     assert (after.code, after.message) == (
         "not_found",
-        "slot-1 left service before the task could run there.",
+        "slot-1 left service before the task could run there. Name another slot, or a role.",
     )
 
 
-def test_a_task_whose_slot_is_stopped_for_now_waits_for_it() -> None:
+def stopped_and_started_again_with(slots: int) -> Story:
+    """A pool of two slots that was stopped, and has so many since; it is to launch them itself."""
     story = warmed(Settings(slots=2))
     story.do(pool.StopOwner())
     story.settle()
     for slot_id in ("slot-0", "slot-1"):
         story.do(slot.RecordProcessEnded(slot_id, True, 0, 0, "", NOW))
-    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", Settings(slots=1), None, False, NOW))
-    story.settle()
+    story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", Settings(slots=slots), None, False, NOW))
+    return story
+
+
+def test_a_task_for_a_stopped_slot_runs_there_when_the_slot_comes_back() -> None:
+    story = stopped_and_started_again_with(slots=2)
     task_id = submit(story, 0, spec(slot="slot-1"))
     story.settle()
-    assert waiting_for(story.world, story.world.tasks[task_id]) == "slot slot-1"
+    assert story.running(task_id).slot_id == "slot-1"
+
+
+def test_a_task_for_a_stopped_slot_fails_where_others_fill_the_pool_in_its_place() -> None:
+    story = stopped_and_started_again_with(slots=1)
+    task_id = submit(story, 0, spec(slot="slot-1"))
+    story.settle()
+    after = story.state_of(task_id)
+    assert isinstance(after, task.Failed)
+    assert after.code == "not_found"
