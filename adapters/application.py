@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from claude_pool.domain import ledger, pool, task
-from claude_pool.domain.coordination import Resume, Submit
+from claude_pool.domain.acceptance import Submit
+from claude_pool.domain.coordination import Resume
 from claude_pool.domain.draining import held_up, unfinished
 from claude_pool.domain.errors import (
     InvalidArgument,

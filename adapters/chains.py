@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from claude_pool.domain import chain
+from claude_pool.domain.acceptance import SubmitChain
 from claude_pool.domain.chain_board import ChainCard
 from claude_pool.domain.chain_events import Plan, Step
 from claude_pool.domain.chain_graph import Draft, places
 from claude_pool.domain.claiming import pool_options
-from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.errors import (
     InvalidArgument,
     PoolError,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from claude_pool.domain import chain, forking, task
+from claude_pool.domain.acceptance import Submit, SubmitChain
 from claude_pool.domain.chain_events import Fork, Plan, Step, StepReused
 from claude_pool.domain.chain_graph import Draft, places
-from claude_pool.domain.coordination import Command, Submit, SubmitChain
+from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import (
     InvalidArgument,
     IsolationFailed,

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from claude_pool.domain import ledger, slot, task
+from claude_pool.domain.attempts import RecordEnd, RecordSpend
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRequested
 from claude_pool.domain.claiming import pool_options
-from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend
+from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import PoolError, StoreError, StoreFull
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import resolve

@@ -38,13 +38,14 @@ from claude_pool.domain.errors import (
 )
 from claude_pool.domain.funding import Price
 from claude_pool.domain.invariants import Invariants
-from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
+from claude_pool.domain.policies import looks_again_after, next_command, next_wake
 from claude_pool.domain.pool_events import DrainLifted, PoolPaused
 from claude_pool.domain.ports import EventLog, Head
 from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
 from claude_pool.domain.room import Disk, Memory
 from claude_pool.domain.soft_limits import SOFT_LIMIT
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
     QuestionAsked,

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from claude_pool.domain import pool, slot
-from claude_pool.domain.coordination import Claim
+from claude_pool.domain.attempts import Claim
+from claude_pool.domain.claims import claim_for
 from claude_pool.domain.errors import InvalidArgument, NotFound, PoolError
-from claude_pool.domain.policies import claim_for
 from claude_pool.domain.pool_status import pool_status, serving, slot_state, slot_status
 from claude_pool.domain.slot import ConfigureSlot, Present
 from claude_pool.domain.slot_events import SlotClaimed

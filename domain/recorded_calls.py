@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from . import ledger, messaging, pool, questions, slot, soft_limits, task
+from .acceptance import Submit, SubmitChain
+from .attempts import Claim
 from .chain import CANCELLED_BY_CALLER, CancelChain
 from .chain_events import ChainSubmitted, EndingBegun, StepReused
-from .coordination import Abandon, Claim, Command, Recover, Resume, Submit, SubmitChain
+from .coordination import Abandon, Command, Recover, Resume
 from .message_events import MessageAccepted, MessagesRead
 from .pool_events import (
     AccountChanged,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -45,6 +46,11 @@ class Fact:
 
     stream: str
     event: Event
+
+
+def on(stream: str, events: Iterable[Event]) -> tuple[Fact, ...]:
+    """The events of one stream as facts."""
+    return tuple(Fact(stream, event) for event in events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ from pathlib import Path
 
 from claude_pool.domain import chain, slot, task
 from claude_pool.domain import pool as pools
+from claude_pool.domain.attempts import RecordEnd
 from claude_pool.domain.chain_events import WorkKept as ChainWorkKept
 from claude_pool.domain.chain_events import WorkplaceMade, WorkplaceRefused
-from claude_pool.domain.coordination import Command, RecordEnd, Recover
+from claude_pool.domain.claims import claim_for
+from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.funding import Quote
 from claude_pool.domain.housing import (
@@ -28,7 +30,7 @@ from claude_pool.domain.housing import (
     RecordWorkplaceMade,
 )
 from claude_pool.domain.message_events import MessageAccepted, MessagesRead
-from claude_pool.domain.policies import claim_for, next_command, next_wake
+from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_events import (
     FundsCharged,
     FundsToppedUp,

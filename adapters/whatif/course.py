@@ -11,13 +11,15 @@ from typing import Any
 
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
 from claude_pool.domain import task_events as t
+from claude_pool.domain.acceptance import Submit, SubmitChain
+from claude_pool.domain.attempts import RecordEnd, RecordSpend
 from claude_pool.domain.chain_events import (
     ClosingRequested,
     WorkKept,
     WorkplaceRefused,
     WorkplaceRequested,
 )
-from claude_pool.domain.coordination import Command, RecordEnd, RecordSpend, Recover, Submit, SubmitChain
+from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.draining import unfinished
 from claude_pool.domain.errors import InvalidArgument, PoolError
 from claude_pool.domain.funding import Price
@@ -28,7 +30,6 @@ from claude_pool.domain.housing import (
     RecordWorkplaceMade,
 )
 from claude_pool.domain.isolation import Workplace
-from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import SoftLimitAsked
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.questions import AnswerQuestion, AskQuestion, Question
@@ -41,6 +42,7 @@ from claude_pool.domain.slot_events import (
     SlotClaimed,
     StopStarted,
 )
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.values import Outcome, Text
 from claude_pool.domain.workplace_events import WorkKeepStarted, WorkplaceMade, WorkplaceWanted
 from claude_pool.domain.workplace_events import WorkKept as SlotWorkKept

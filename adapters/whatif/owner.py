@@ -8,8 +8,9 @@ from typing import Protocol
 from claude_pool.domain import pool, slot
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import PoolError, StoreError
-from claude_pool.domain.policies import Surroundings, looks_again_after, next_command, next_wake
+from claude_pool.domain.policies import looks_again_after, next_command, next_wake
 from claude_pool.domain.records import Event, Fact
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.world import World
 
 Entry = tuple[int, str, int, Event]

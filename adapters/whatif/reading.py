@@ -12,7 +12,8 @@ from claude_pool.domain import pool_events as p
 from claude_pool.domain import slot_events as s
 from claude_pool.domain import task_events as t
 from claude_pool.domain import workplace_events as w
-from claude_pool.domain.coordination import Claim, Command, Recover
+from claude_pool.domain.attempts import Claim
+from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.messaging import MessageCommand
 from claude_pool.domain.questions import AnswerQuestion
 from claude_pool.domain.recorded_calls import call_of, comes_from_outside

@@ -16,7 +16,7 @@ from claude_pool.adapters.claude.outcome import Evidence, Verdict, judge
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.reading import At, LogReader
 from claude_pool.adapters.redaction import Secrets
-from claude_pool.domain import chain, policies
+from claude_pool.domain import chain, staffing
 from claude_pool.domain.chain_events import Step
 from claude_pool.domain.values import End
 
@@ -116,7 +116,7 @@ def test_a_policy_that_looks_away_shows(monkeypatch: pytest.MonkeyPatch) -> None
     def nothing(*_: object) -> Iterator[object]:
         return iter(())
 
-    monkeypatch.setattr(policies, "_idle", nothing)
+    monkeypatch.setattr(staffing, "_idle", nothing)
     found = rerun(case("success"))
     gone = [each.event for each in found.differences if each.rerun is None]
     assert "slot.clear_started" in gone
@@ -126,7 +126,7 @@ def test_a_policy_that_does_more_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     def always(*_: object) -> bool:
         return True
 
-    monkeypatch.setattr(policies, "_worn", always)
+    monkeypatch.setattr(staffing, "worn", always)
     found = rerun(case("success"))
     added = [each.event for each in found.differences if each.recorded is None]
     assert "slot.stop_started" in added

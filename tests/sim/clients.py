@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from claude_pool.adapters.whatif.owner import Entry
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
+from claude_pool.domain.acceptance import Submit, SubmitChain
 from claude_pool.domain.chain_events import ChainSubmitted, Plan, Step
-from claude_pool.domain.coordination import Command, Resume, Submit, SubmitChain
+from claude_pool.domain.claims import claim_for
+from claude_pool.domain.coordination import Command, Resume
 from claude_pool.domain.errors import PoolError, StoreError
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
-from claude_pool.domain.policies import claim_for
 from claude_pool.domain.questions import AnswerQuestion
 from claude_pool.domain.task_events import (
     CancelRequested,

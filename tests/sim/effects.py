@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from claude_pool.domain import chain, ledger, slot
+from claude_pool.domain.attempts import RecordSpend
 from claude_pool.domain.chain_events import ClosingRequested, WorkKept, WorkplaceRefused, WorkplaceRequested
-from claude_pool.domain.coordination import Command, RecordSpend
+from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import PoolError, StoreError
 from claude_pool.domain.questions import AskQuestion, Question, WithdrawQuestion
 from claude_pool.domain.records import Fact

@@ -17,11 +17,11 @@ from claude_pool.domain import ledger, pool, slot, task
 from claude_pool.domain.coordination import Command, Recover, Resume, decide
 from claude_pool.domain.errors import PoolError, StoreFull
 from claude_pool.domain.funding import Quote
-from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact
 from claude_pool.domain.room import Disk, Memory
 from claude_pool.domain.snapshot import canonical
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.values import End, Options, Outcome, Tokens, Transcript
 from claude_pool.domain.violations import Violation
 from claude_pool.domain.world import World

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters.whatif import owner as owners
-from claude_pool.domain import chain, coordination, ledger, policies, provider, slot, task
+from claude_pool.domain import attempts, chain, coordination, ledger, policies, provider, slot, task
 from claude_pool.domain.pool_events import FundsSettled
 from claude_pool.domain.records import Fact
 from claude_pool.domain.task_events import TaskSealed
@@ -32,12 +32,12 @@ def nothing(*_args: object, **_named: object) -> tuple[()]:
 
 
 def no_settlement(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(coordination, "_settle", nothing)
+    patch.setattr(attempts, "settle", nothing)
 
 
 def settled_twice(patch: pytest.MonkeyPatch) -> None:
-    once = coordination._settle
-    patch.setattr(coordination, "_settle", lambda *args: once(*args) * 2)
+    once = attempts.settle
+    patch.setattr(attempts, "settle", lambda *args: once(*args) * 2)
 
 
 def reservation_leaked(patch: pytest.MonkeyPatch) -> None:
@@ -69,17 +69,15 @@ def conversation_still_free(patch: pytest.MonkeyPatch) -> None:
 
 def late_word_believed(patch: pytest.MonkeyPatch) -> None:
     """A word of an earlier attempt counts for the live one."""
-    right = coordination._on_spend
+    right = attempts.on_spend
 
     def on_spend(command: Any, world: World) -> tuple[Fact, ...]:
         state = world.tasks.get(command.task_id)
         if isinstance(state, task.Running):
-            command = coordination.RecordSpend(
-                command.task_id, state.live.number, command.metered, command.now
-            )
+            command = attempts.RecordSpend(command.task_id, state.live.number, command.metered, command.now)
         return right(command, world)
 
-    patch.setattr(coordination, "_on_spend", on_spend)
+    patch.setattr(attempts, "on_spend", on_spend)
 
 
 def never_unparked(patch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claude_pool.domain import chain
+from claude_pool.domain.acceptance import SubmitChain
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceMade
-from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.records import Event
 from claude_pool.domain.values import Options, TaskSpec, Text
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from claude_pool.domain import slot
-from claude_pool.domain.coordination import Command, RecordEnd
+from claude_pool.domain.attempts import RecordEnd
+from claude_pool.domain.coordination import Command
 from claude_pool.domain.housing import (
     RecordWorkKept,
     RecordWorkNotKept,

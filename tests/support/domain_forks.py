@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claude_pool.domain import chain, task
+from claude_pool.domain.acceptance import SubmitChain
 from claude_pool.domain.chain_events import Fork
-from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.forking import Opened, cut, reused, session_again
 from claude_pool.domain.task_events import SessionOpened
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claude_pool.domain import chain, ledger, pool, slot, soft_limits, task
+from claude_pool.domain.acceptance import Submit, SubmitChain
+from claude_pool.domain.attempts import Claim, RecordSpend
 from claude_pool.domain.chain_events import ChainEvent, Plan, Step, WorkKept, WorkplaceRefused
-from claude_pool.domain.coordination import Claim, Command, RecordSpend, Submit, SubmitChain
+from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.funding import Quote
 from claude_pool.domain.messaging import COORDINATOR, BroadcastMessage, ReadMessages, SendMessage
-from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import PoolEvent, Settings
 from claude_pool.domain.questions import AnswerQuestion, WithdrawQuestion
 from claude_pool.domain.slot_events import SlotEvent
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_events import TaskEvent
 from claude_pool.domain.values import End, Limit, LimitKind, Options, TaskSpec, Text
 from hypothesis import strategies as st

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from claude_pool.domain import pool, slot, task
-from claude_pool.domain.coordination import Command, RecordEnd, Submit, decide
-from claude_pool.domain.policies import Surroundings, next_command
+from claude_pool.domain.acceptance import Submit
+from claude_pool.domain.attempts import RecordEnd
+from claude_pool.domain.coordination import Command, decide
+from claude_pool.domain.policies import next_command
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Text, Tokens
 from claude_pool.domain.world import World
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from random import Random
 
 from claude_pool.domain import chain, ledger, pool, task
+from claude_pool.domain.acceptance import Submit, SubmitChain
 from claude_pool.domain.chain_events import Plan, Step
-from claude_pool.domain.coordination import Command, Recover, Submit, SubmitChain
+from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import BudgetExceeded
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog

@@ -25,8 +25,10 @@ from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain import pool as pools
 from claude_pool.domain import slot
+from claude_pool.domain.acceptance import Submit
+from claude_pool.domain.attempts import Claim, RecordEnd
 from claude_pool.domain.claiming import pool_options
-from claude_pool.domain.coordination import Claim, Command, RecordEnd, Submit, decide
+from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.options import derived_session, launch_key
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor, Fact, Meta

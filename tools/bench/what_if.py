@@ -30,7 +30,7 @@ from claude_pool.adapters.whatif.owner import Entry
 from claude_pool.adapters.whatif.record import Attempted, Call, Launched, Life, Record
 from claude_pool.adapters.whatif.sums import Sums
 from claude_pool.adapters.whatif.view import what_if
-from claude_pool.domain.coordination import Submit
+from claude_pool.domain.acceptance import Submit
 from claude_pool.domain.pool import StartOwner
 from claude_pool.domain.pool_events import PoolOpened, Settings
 from claude_pool.domain.ports import Replayed

@@ -8,7 +8,7 @@ from claude_pool.adapters.whatif.changes import Changes, parse
 from claude_pool.adapters.whatif.course import Course
 from claude_pool.adapters.whatif.record import Attempted, Call, Life, Record, Window
 from claude_pool.adapters.whatif.sums import Sums
-from claude_pool.domain.coordination import Submit
+from claude_pool.domain.acceptance import Submit
 from claude_pool.domain.errors import InvalidArgument
 from claude_pool.domain.pool import SetTargetSlots, StartOwner
 from claude_pool.domain.pool_events import Settings

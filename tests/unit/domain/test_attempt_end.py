@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import slot, task
-from claude_pool.domain.coordination import RecordEnd
+from claude_pool.domain.attempts import RecordEnd
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.pool_events import FundsSettled, Settings
 from claude_pool.domain.records import Fact

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import chain, pool, task
+from claude_pool.domain.acceptance import SubmitChain
 from claude_pool.domain.chain_events import ChainCompleted, Plan, StepsEnded, StepStarted, WorkplaceRefused
 from claude_pool.domain.chaining import step_spec
-from claude_pool.domain.coordination import Recover, SubmitChain
+from claude_pool.domain.coordination import Recover
 from claude_pool.domain.errors import BudgetExceeded, Draining, InvalidArgument, NotFound, WrongState
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Fact

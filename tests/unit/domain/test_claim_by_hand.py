@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import ledger, pool, slot
+from claude_pool.domain.claims import claim_for
 from claude_pool.domain.errors import Paused, WrongState
 from claude_pool.domain.options import overlaid
-from claude_pool.domain.policies import Surroundings, claim_for
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.values import Options
 
 from tests.support.domain_story import Story, spec, submit, warmed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot
-from claude_pool.domain.coordination import Claim
+from claude_pool.domain.attempts import Claim
 from claude_pool.domain.errors import BudgetExceeded, Paused, PoolError, SessionBusy, WrongState
 from claude_pool.domain.options import launch_key
 from claude_pool.domain.pool_events import FundsReserved, Settings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from claude_pool.domain import pool, slot, task
+from claude_pool.domain.attempts import Claim
 from claude_pool.domain.claiming import Fit, claim_plan
-from claude_pool.domain.coordination import Claim
-from claude_pool.domain.policies import Surroundings
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.reasons import waiting_for
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task import Job
 from claude_pool.domain.values import End, Options, TaskSpec
 

@@ -12,12 +12,13 @@ from random import Random
 
 import pytest
 from claude_pool.domain import pool, task
-from claude_pool.domain.coordination import RecordSpend
+from claude_pool.domain.attempts import RecordSpend
 from claude_pool.domain.forecast import DryOut, Forecast, forecast
 from claude_pool.domain.funding import Quote
 from claude_pool.domain.histories import History, Sample, Traits
-from claude_pool.domain.policies import Surroundings, next_wake
+from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import Settings
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.workload import workload
 
 from tests.support.domain_story import NOW, Story, end, outcome, submit, warmed

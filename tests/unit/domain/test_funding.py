@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import chain, ledger, pool, task
+from claude_pool.domain.acceptance import Submit
+from claude_pool.domain.attempts import Claim, RecordSpend
 from claude_pool.domain.claiming import first_call
-from claude_pool.domain.coordination import Claim, RecordSpend, Submit
+from claude_pool.domain.claims import claim_for
 from claude_pool.domain.errors import BudgetExceeded
 from claude_pool.domain.funding import ANY_PRICE, Funding, Quote, Unaffordable, funding, nobody_starts
-from claude_pool.domain.policies import Surroundings, claim_for
 from claude_pool.domain.pool_events import FundsReserved, FundsToppedUp, Settings
 from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.records import Fact
 from claude_pool.domain.soft_limits import AnswerSoftLimit
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task import Job
 from claude_pool.domain.task_events import InterruptRequested
 from claude_pool.domain.values import End, Filling, Options, TaskSpec, Text

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot
+from claude_pool.domain.claims import claim_for
 from claude_pool.domain.errors import WrongState
-from claude_pool.domain.policies import Surroundings, claim_for, looks_again_after, next_wake
+from claude_pool.domain.policies import looks_again_after, next_wake
 from claude_pool.domain.pool_events import LaunchesAllowed, LaunchesHeld, Settings
 from claude_pool.domain.pool_status import SlotWait, pool_status
 from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.room import Memory
 from claude_pool.domain.slot import RecordLaunched, RecordLaunchFailed
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.values import Options
 
 from tests.support.domain_story import NOW, Story, opened, spec, submit

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot, task
-from claude_pool.domain.coordination import Claim, Recover, Resume, Submit
+from claude_pool.domain.acceptance import Submit
+from claude_pool.domain.attempts import Claim
+from claude_pool.domain.coordination import Recover, Resume
 from claude_pool.domain.errors import InvalidArgument, IsolationFailed, WrongState
 from claude_pool.domain.housing import (
     KeepWork,

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import provider, task
-from claude_pool.domain.coordination import Claim, Resume
+from claude_pool.domain.attempts import Claim
+from claude_pool.domain.claims import claim_for
+from claude_pool.domain.coordination import Resume
 from claude_pool.domain.errors import WrongState
-from claude_pool.domain.policies import Surroundings, claim_for, next_wake
+from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import (
     PoolPaused,
     ProviderLimited,
@@ -17,6 +19,7 @@ from claude_pool.domain.pool_events import (
 )
 from claude_pool.domain.provider import Pause, Provider
 from claude_pool.domain.reasons import waiting_for, waiting_until
+from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_board import task_card
 from claude_pool.domain.values import End, Limit, LimitKind, Outcome
 

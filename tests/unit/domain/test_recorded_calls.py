@@ -7,17 +7,10 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import chain, ledger, messaging, pool, questions, slot, task
+from claude_pool.domain.acceptance import Submit, SubmitChain
+from claude_pool.domain.attempts import Claim
 from claude_pool.domain.chain_events import StepReused
-from claude_pool.domain.coordination import (
-    Abandon,
-    Claim,
-    Command,
-    Recover,
-    Resume,
-    Submit,
-    SubmitChain,
-    decide,
-)
+from claude_pool.domain.coordination import Abandon, Command, Recover, Resume, decide
 from claude_pool.domain.pool_events import BudgetOpened, LaunchesAllowed, Settings
 from claude_pool.domain.questions import Question
 from claude_pool.domain.recorded_calls import call_of, comes_from_outside

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from claude_pool.domain import pool, slot, task
-from claude_pool.domain.coordination import RecordEnd, Recover
+from claude_pool.domain.attempts import RecordEnd
+from claude_pool.domain.coordination import Recover
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor, Meta, Recorded

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from claude_pool.domain import pool
-from claude_pool.domain.policies import Surroundings, looks_again_after, next_wake
+from claude_pool.domain.policies import looks_again_after, next_wake
 from claude_pool.domain.pool_events import PoolResumed, Settings
 from claude_pool.domain.reasons import waiting_for
 from claude_pool.domain.room import DISK_SPACE, Disk
+from claude_pool.domain.surroundings import Surroundings
 
 from tests.support.domain_story import NOW, Story, end, submit, warmed
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import ledger, pool, task
+from claude_pool.domain.attempts import Claim, RecordSpend
 from claude_pool.domain.budgets import ScopeStatus, scope_statuses
-from claude_pool.domain.coordination import Claim, RecordSpend
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument, NotFound
 from claude_pool.domain.ledger import Asked, Ruling, SetLimits
 from claude_pool.domain.pool_events import Settings, SoftLimitAsked

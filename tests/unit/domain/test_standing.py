@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import pool, slot
-from claude_pool.domain.coordination import Claim
+from claude_pool.domain.attempts import Claim
+from claude_pool.domain.claims import claim_for
 from claude_pool.domain.errors import SlotsFailed, WrongState
-from claude_pool.domain.policies import claim_for, next_wake
+from claude_pool.domain.policies import next_wake
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.pool_status import SlotWait, pool_status
 from claude_pool.domain.reasons import waiting_for, waiting_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from claude_pool.domain import ledger, pool, slot, task
-from claude_pool.domain.coordination import Submit
+from claude_pool.domain.acceptance import Submit
 from claude_pool.domain.errors import (
     BudgetExceeded,
     CliMissing,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from claude_pool.domain import chain, pool, slot, task
+from claude_pool.domain.acceptance import SubmitChain
 from claude_pool.domain.chain_events import EndingBegun, Plan
-from claude_pool.domain.coordination import SubmitChain
 from claude_pool.domain.histories import Traits
 from claude_pool.domain.ledger import SetLimits
 from claude_pool.domain.pool_events import PoolPaused, ProviderServed, Settings
