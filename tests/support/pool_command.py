@@ -14,7 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from claude_pool.adapters.calling import connect, greeting
 from claude_pool.adapters.client import Client
+from claude_pool.adapters.places import find
 
 from tests.support.pool_leftovers import processes_of
 from tests.support.pool_level import View
@@ -27,6 +29,7 @@ COMMAND = Path(sys.executable).parent / "claude-pool"
 
 _POLL_SECONDS = 0.02
 _ASK_SECONDS = 1.0
+_GREETING = greeting("shell", toolsets="all")
 _CODED = re.compile(r"\[([a-z_]+)\] (.*)", re.DOTALL)
 _FLAGS = {
     "max_budget_usd": "--task-budget-usd",
@@ -77,7 +80,8 @@ class CommandRefused(Exception):
 
 
 class CommandPool:
-    """Implements `Level`. Every call is a process."""
+    """Implements `Level`. Every call is a process, but for the looks of a wait: it asks many times, and for
+    all that it is told each time a process starts and ends."""
 
     def __init__(self, folder: Path, program: SlotProgram, plan: Plan) -> None:
         """Has an owner started. All processes get a HOME below `folder`, and by that they are found."""
@@ -99,10 +103,14 @@ class CommandPool:
             "XDG_RUNTIME_DIR": str(folder / "run"),
             **{f"CLAUDE_POOL_{name}": str(value) for name, value in chosen.items() if value is not None},
         }
+        self._places = find(self._environment, str(folder / "w"), str(self._state))
+        self._line: Client | None = None
         self._start()
 
     def call(self, tool: str, arguments: Mapping[str, object]) -> View:
         """See `Level.call`."""
+        if self._line is not None:
+            return self._line.call(tool, arguments)
         if tool == "pool_submit_chain":
             ran = self._run(*_words(tool, {}), told=json.dumps(arguments))
         else:
@@ -139,17 +147,28 @@ class CommandPool:
     def until(self, happened: Callable[[], bool], what: str) -> None:
         """See `Level.until`."""
         deadline = time.monotonic() + PATIENCE
-        while True:
-            written = self._written()
-            if happened():
-                return
-            assert time.monotonic() < deadline, f"it did not happen that {what}"
-            again = time.monotonic() + _ASK_SECONDS
-            while self._written() == written and time.monotonic() < again:
-                time.sleep(_POLL_SECONDS)  # another process tells nobody here what it does
+        link = connect(self._places, _GREETING)
+        assert link is not None, "there is no owner"
+        with Client(link) as self._line:
+            try:
+                self._line.initialize()
+                while not self._seen(happened):
+                    assert time.monotonic() < deadline, f"it did not happen that {what}"
+            finally:
+                self._line = None
+
+    def _seen(self, happened: Callable[[], bool]) -> bool:
+        """Whether it has `happened`; where not, something else has since, or a while has passed."""
+        written = self._written()
+        if happened():
+            return True
+        again = time.monotonic() + _ASK_SECONDS
+        while self._written() == written and time.monotonic() < again:
+            time.sleep(_POLL_SECONDS)  # another process tells nobody here what it does
+        return False
 
     def _written(self) -> list[tuple[int, int]]:
-        """Changes with the log: to ask costs the start of a process, and mostly nothing has happened."""
+        """Changes with the log: mostly nothing has happened."""
         found: list[tuple[int, int]] = []
         for name in ("log.sqlite", "log.sqlite-wal"):
             with suppress(FileNotFoundError):
