@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from tests.support.feature_results import pytest_runtest_logreport, pytest_sessionfinish
 
@@ -26,11 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what is marked `slow`, unless `--long` asks for it; trace only the tests of the domain.
 
-    All of the domain is covered by its own tests. Tracing makes whatever else uses it three times as slow,
-    so `tools/check` runs what is marked `no_cover` apart.
+    All of the domain is covered by its own tests, without those that draw their examples: what is covered
+    must not hang on a draw. Tracing makes whatever else uses it three times as slow, so `tools/check` runs
+    what is marked `no_cover` apart.
     """
     for item in items:
-        if not item.path.is_relative_to(DOMAIN_TESTS):
+        drawn = is_hypothesis_test(getattr(item, "obj", None))
+        if drawn or not item.path.is_relative_to(DOMAIN_TESTS):
             item.add_marker(pytest.mark.no_cover)
     if config.getoption("--long"):
         return

@@ -26,6 +26,10 @@ def test_what_has_the_same_key_belongs_together() -> None:
     assert keys(align(parts(["a", "b"]), parts(["b", "a"]))) == [("a", "a"), ("b", "b")]
 
 
+def test_what_only_the_left_has_stands_alone() -> None:
+    assert keys(align(parts(["a", "b"]), parts(["b"]))) == [("a", None), ("b", "b")]
+
+
 def test_what_only_the_right_has_stands_where_it_stands_there() -> None:
     found = keys(align(parts(["a", "c"]), parts(["a", "b", "c", "d"])))
 

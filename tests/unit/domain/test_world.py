@@ -26,6 +26,12 @@ def test_positions_and_versions_are_those_of_the_log() -> None:
     assert (world.position, world.versions) == (2, {"pool": 2})
 
 
+def test_a_stream_of_an_unknown_kind_only_moves_the_position() -> None:
+    world = World()
+    world.apply(1, "else-1", 1, PoolOpened("pool-1", 5))
+    assert (world.position, world.versions, world.open_pool()) == (1, {"else-1": 1}, Open(""))
+
+
 def test_a_copy_stays_as_it_was() -> None:
     story = warmed()
     submit(story, 0)
