@@ -24,7 +24,10 @@ SAMPLES = 2_000
 """So many points have the lines of queue and money at most."""
 
 TEXT_LENGTH = 4_000
-"""Of longer prompts and outputs a report of a whole log shows the beginning."""
+TEXTS_LENGTH = 8_000_000
+BRIEF_LENGTH = 300
+"""Of longer prompts and outputs a report of a whole log shows the beginning. Once all of them together
+have come to `TEXTS_LENGTH` characters, of tasks that failed first, then of the latest, the rest are brief."""
 
 TRANSCRIPT_LENGTH = 4_000
 TRANSCRIPTS_LENGTH = 2_000_000
@@ -113,7 +116,11 @@ def _tasks(reader: LogReader, subject: str | None) -> list[TaskCard]:
         case "task":
             return [reader.task_card(str(subject))]
         case "chain":
-            return [card for card in reader.task_cards() if card.part and card.part.chain_id == subject]
+            steps = {step.task_id for step in reader.chain_card(str(subject)).steps}
+            cards = ((card, card.part) for card in reader.task_cards())
+            return [
+                card for card, part in cards if (part and subject == part.chain_id) or card.task_id in steps
+            ]
         case _:
             hint = "`claude-pool tasks` and `claude-pool chain list` list what there is."
             raise NotFound(kind="task or chain", id=str(subject), hint=hint)
@@ -152,11 +159,13 @@ def _chain_view(card: ChainCard, stories: _Stories) -> View:
         "error": None if card.error is None else f"[{card.error.code}] {card.error.message}",
         "branch": card.branch,
         "reason": card.reason,
+        "fork": None if card.fork is None else f"{card.fork.chain_id} from {card.fork.step}",
         "steps": [
             {
                 "name": step.name,
                 "state": step.state,
                 "task": step.task_id,
+                "reused": step.source,
                 "needs": list(step.needs),
                 "cost": step.cost,
                 "attempts": step.attempts,
@@ -178,12 +187,13 @@ def _task_views(
     attempts: dict[str, list[str]] = defaultdict(list)
     for bar in bars:
         attempts[bar.task_id].append(bar.attempt)
-    views = {
-        card.task_id: _task_view(card, stories, reader, WHOLE if whole else TEXT_LENGTH) for card in cards
-    }
-    left = WHOLE if whole else TRANSCRIPTS_LENGTH
+    views: dict[str, View] = {}
+    room, left = TEXTS_LENGTH, WHOLE if whole else TRANSCRIPTS_LENGTH
     latest_first = cards[::-1]
     for card in sorted(latest_first, key=lambda card: card.state == "completed"):
+        most = WHOLE if whole else TEXT_LENGTH if room > 0 else BRIEF_LENGTH
+        view = views[card.task_id] = _task_view(card, stories, reader, most)
+        room -= len(view["prompt"]) + len(view["output"])
         found: list[list[str]] = []
         for attempt in attempts[card.task_id]:
             most = min(left, WHOLE if whole else TRANSCRIPT_LENGTH)
@@ -191,8 +201,8 @@ def _task_views(
             if text:
                 found.append([attempt, text])
                 left -= len(text)
-        views[card.task_id]["transcripts"] = found
-    return list(views.values())
+        view["transcripts"] = found
+    return [views[card.task_id] for card in cards]
 
 
 def _task_view(card: TaskCard, stories: _Stories, reader: LogReader, most: int) -> View:

@@ -258,15 +258,16 @@ function drawChain() {
     svg.append(shape("path", { class: "edge", d: `M${x1 + 140} ${y1 + 22} C${x1 + 155} ${y1 + 22} ${x2 - 15} ${y2 + 22} ${x2} ${y2 + 22}` }));
   }
   for (const step of chain.steps) {
-    const [x, y] = spot.get(step.name), link = shape("a", step.task ? { href: `#${step.task}`, "aria-label": `${step.name}: ${step.state}` } : {});
-    link.append(shape("rect", { class: "box", x, y, width: 140, height: 44, rx: 6, stroke: `var(--${inColour[step.state] ?? "line"})` }),
+    const [x, y] = spot.get(step.name), link = shape("a", step.task ? { href: `#${step.task}`, "aria-label": `${step.name}: ${step.state}${step.reused ? ", reused" : ""}` } : {});
+    link.append(shape("rect", { class: step.reused ? "box reused" : "box", x, y, width: 140, height: 44, rx: 6, stroke: `var(--${inColour[step.state] ?? "line"})` }),
       shape("text", { x: x + 8, y: y + 18 }, step.name.slice(0, 17)),
-      shape("text", { x: x + 8, y: y + 36 }, `${step.state} ${step.cost ? dollars(step.cost) : ""}`));
+      shape("text", { x: x + 8, y: y + 36 }, step.reused ? `${step.state}, reused` : `${step.state} ${step.cost ? dollars(step.cost) : ""}`));
+    if (step.reused) link.append(shape("title", {}, `It ran in ${step.reused}.`));
     svg.append(link);
   }
   at("graph").append(svg);
   at("chain-detail").append(facts([["state", chain.state], ["error", chain.error], ["cost", dollars(chain.cost)],
-    ["branch", chain.branch], ["waits", chain.reason]]));
+    ["branch", chain.branch], ["waits", chain.reason], ["fork of", chain.fork]]));
   const story = make("details");
   story.append(make("summary", "Causes"), storyTable(chain.story));
   at("chain-detail").append(story);

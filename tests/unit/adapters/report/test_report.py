@@ -17,12 +17,16 @@ from claude_pool.adapters.report.page import page
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.adapters.wiring import open_reader
+from claude_pool.domain import chain
 from claude_pool.domain.errors import NotFound
+from claude_pool.domain.values import kind_of
 
-from tests.support.spent_log import Life, write
+from tests.support.domain_forks import fork_of
+from tests.support.spent_log import BEGAN, Life, write
 from tests.support.stand_in import Bench
 
 ATTEMPTS = 60
+FORK = "chain-aaaaaaaaaaaaaaaa"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -71,6 +75,48 @@ def test_a_page_of_a_chain_has_its_tasks_only(places: Places) -> None:
     assert {task["chain"] for task in content["tasks"]} == {chain["id"]}
     assert [each["id"] for each in content["chains"]] == [chain["id"]]
     assert {bar[0].rpartition(".")[0] for bar in content["bars"]} <= {task["id"] for task in content["tasks"]}
+
+
+def _chain(life: Life, chain_id: str) -> chain.Chain:
+    state: chain.Chain = chain.ABSENT
+    for event in life.story.events_of(chain_id):
+        state = chain.evolve(state, event)  # type: ignore[arg-type]  # a chain's stream holds chain events
+    return state
+
+
+def forked(folder: Path) -> tuple[Places, str]:
+    """A log in which a chain was taken up again as `FORK`; and that chain."""
+    life = Life(3, 3).live(40)
+    streams = {fact.stream: None for facts, _ in life.appends for fact in facts}
+    states = (_chain(life, stream) for stream in streams if kind_of(stream) == "chain")
+    state = next(state for state in states if isinstance(state, chain.Completed))
+    life.story.do(fork_of(life.story, state, "do", FORK, BEGAN))
+    log = SqliteEventLog.open(folder / "log.sqlite", default_codec())
+    write(life.live(41), log)
+    log.close()
+    return Places(str(folder), str(folder / "socket"), str(folder), str(folder)), state.work.chain_id
+
+
+def test_a_fork_marks_the_steps_that_it_reuses_and_has_their_tasks(tmp_path: Path) -> None:
+    places, source = forked(tmp_path)
+
+    content = content_of(places, FORK)
+
+    (found,) = content["chains"]
+    assert found["fork"] == f"{source} from do"
+    assert [(step["name"], step["reused"]) for step in found["steps"]] == [("plan", source), ("do", None)]
+    assert {step["task"] for step in found["steps"]} == {task["id"] for task in content["tasks"]}
+
+
+def test_texts_are_brief_once_there_are_very_many(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_pool.adapters.report.content.TEXTS_LENGTH", 1)
+    monkeypatch.setattr("claude_pool.adapters.report.content.BRIEF_LENGTH", 5)
+
+    told = {task["id"]: (task["prompt"], task["state"]) for task in content_of(places)["tasks"]}
+
+    last_failed = next(task for task, (_, state) in reversed(told.items()) if state != "completed")
+    assert told.pop(last_failed)[0] == "Mend the parser."
+    assert {prompt for prompt, _ in told.values()} == {"Mend … (16 bytes)"}
 
 
 @pytest.mark.parametrize("subject", ["task-zzzzzzzzzzzzzzzz", "chain-zzzzzzzzzzzzzzzz", "slot-0", "nonsense"])
