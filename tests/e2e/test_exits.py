@@ -23,6 +23,12 @@ from tests.support.stand_in import PATIENCE, until
 AT_ONCE_SECONDS = 4.0
 """Far above what an end takes here, far below any wait that it could be mistaken for."""
 
+IDLE_END_SECONDS = 1.0
+"""An owner with nothing to do takes no longer from the signal to its exit."""
+
+TRIALS = 3
+"""So often the end is tried: other work on the machine may make one of them late."""
+
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
@@ -62,20 +68,25 @@ def running(shell: Shell, prompt: str = "[[hang]]") -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_owner_ends_at_once_with_0_and_says_so_in_the_log(
+def test_an_idle_owner_ends_within_a_second_with_0_and_says_so_in_the_log(
     shell: Shell, number: signal.Signals
 ) -> None:
-    with an_owner(shell) as owner:
-        shell.run("wait", "--timeout", "0", code=None)  # by then it has loaded all that it needs
-        until(lambda: idle(shell) == 1, "the slot")
-        owner.send_signal(signal.SIGHUP)
-        began = time.monotonic()
-        owner.send_signal(number)
+    took: list[float] = []
+    while len(took) < TRIALS and min(took, default=AT_ONCE_SECONDS) > IDLE_END_SECONDS:
+        with an_owner(shell) as owner:
+            shell.run("wait", "--timeout", "0", code=None)  # by then it has loaded all that it needs
+            until(lambda: idle(shell) == 1, "the slot")
+            owner.send_signal(signal.SIGHUP)
+            began = time.monotonic()
+            owner.send_signal(number)
 
-        assert owner.wait(PATIENCE) == 0
+            assert owner.wait(PATIENCE) == 0
 
-        assert time.monotonic() - began < AT_ONCE_SECONDS
-    assert facts(shell, "pool.owner_stopped") == 1
+            took.append(time.monotonic() - began)
+        with reading(shell) as log:
+            assert [each.event.NAME for each in log.events()][-1] == "pool.owner_stopped"
+    assert min(took) <= IDLE_END_SECONDS
+    assert max(took) < AT_ONCE_SECONDS
 
 
 def test_without_a_drain_what_runs_is_interrupted_and_what_waits_stays(shell: Shell) -> None:
