@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -216,6 +217,8 @@ def git_ground(folder: Path) -> Generator[Probe]:
 
 _LOG = Path(__file__).parents[2] / "golden" / "logs" / "0.1.0" / "log.sqlite"
 _WHOLE = _LOG.read_bytes()
+_CHANGES = re.compile(rb"[0-9]{1,9}(?: [0-9]{1,9}:[0-9]{1,9})*")
+"""Other bytes are a file as they are."""
 
 
 def make_log(chance: Random) -> bytes:
@@ -266,15 +269,15 @@ def log_ground(folder: Path) -> Generator[Probe]:
 
 
 def _patched(data: bytes) -> bytes:
-    words = data.split()
-    if not words or not all(part.isdigit() for word in words for part in word.split(b":")):
+    if not _CHANGES.fullmatch(data):
         return data
+    cut, *places = data.split()
     found = bytearray(_WHOLE)
-    for word in words[1:]:
-        at, _, byte = word.partition(b":")
+    for place in places:
+        at, _, byte = place.partition(b":")
         if int(at) < len(found):
-            found[int(at)] = int(byte or b"0") % 256
-    return bytes(found[: int(words[0])])
+            found[int(at)] = int(byte) % 256
+    return bytes(found[: int(cut)])
 
 
 SKILLS = Target("skills", make_skill, skill_ground)
