@@ -34,8 +34,9 @@ class Evidence:
     """All that is known at the end of a turn.
 
     `result` is its result line, `api_error` the last assistant line that carried an error. `exited` and
-    `exit_code` (None: unknown, negative: a signal) tell of the process, `stderr` its last words. `limit` is
-    what an event told of a limit of the provider, and `now` (ms) when this is judged.
+    `exit_code` (None: unknown, negative: a signal) tell of the process, `expected` whether we ended it, and
+    `stderr` its last words. `limit` is what an event told of a limit of the provider, and `now` (ms) when
+    this is judged.
     """
 
     result: Message | None = None
@@ -45,6 +46,7 @@ class Evidence:
     schema_asked: bool = False
     exited: bool = False
     exit_code: int | None = None
+    expected: bool = False
     stderr: str = ""
     limit: Limit | None = None
     now: int = 0
@@ -94,6 +96,10 @@ def _problem(evidence: Evidence) -> Failure | None:
         return _api_problem(result, evidence.api_error or {}, evidence)
     if text(result, "terminal_reason").startswith("aborted"):
         return Failure("slot_failed", "The turn was stopped by something other than this pool.")
+    if evidence.exited and not evidence.expected and _killed(evidence.exit_code):
+        # A tool that dies with it looks to the CLI as if it had ended, and some then report a success.
+        ended = exit_text(evidence.exit_code)
+        return Failure("slot_failed", f"The CLI {ended} at the end of the turn, so its success is doubtful.")
     if count(result, "num_turns") == 0 and not text(result, "result"):
         return Failure("no_result", "The CLI reported success without a single turn of the model.")
     if evidence.schema_asked and result.get("structured_output") is None:
@@ -116,9 +122,14 @@ def exit_text(exit_code: int | None) -> str:
     """The end of a process in words that follow its name."""
     if exit_code is None:
         return "disappeared"
-    if exit_code < 0 or exit_code > _SIGNAL_BASE:
+    if _killed(exit_code):
         return f"was ended by signal {-exit_code if exit_code < 0 else exit_code - _SIGNAL_BASE}"
     return f"exited with code {exit_code}"
+
+
+def _killed(exit_code: int | None) -> bool:
+    """Whether a process was ended by a signal, or nobody who kept it could say how."""
+    return exit_code is None or exit_code < 0 or exit_code > _SIGNAL_BASE
 
 
 def _by_subtype(result: Message) -> Failure | None:

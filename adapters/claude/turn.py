@@ -258,6 +258,7 @@ def outcome_of(
             schema_asked=schema_asked,
             exited=end is not None,
             exit_code=end.exit_code if end is not None else None,
+            expected=end is not None and end.expected,
             stderr=end.message if end is not None else "",
             limit=running.rejected,
             now=time.time_ns() // 1_000_000 if now is None else now,

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -23,6 +23,7 @@ from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 from claude_pool.domain.values import End
 
 from tests.support.real_cli import bundled_cli, cli_environment
+from tests.support.waiting import until_sync
 from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench, real_bench
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -69,16 +70,6 @@ def under(pool: str) -> set[int]:
     return {identity.pid for identity in tree.find(f"{pool}.")}
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether `condition` came to hold within `seconds`."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 # ---------------------------------------------------------------------------- the owner dies
 
 _SCENES = {
@@ -101,14 +92,15 @@ def test_a_second_after_the_owners_death_nothing_runs_and_nothing_is_spent(
         owner = _start_owner(pool, tmp_path, prompt, api, runtime)
         try:
             ready = mark.exists if "mark" in _SCENES[scene] else lambda: _served(api)
-            assert wait_until(ready, _PATIENCE_SECONDS)
+            until_sync(ready, _PATIENCE_SECONDS)
             assert len(under(pool)) >= 2
             owner.kill()
             died = time.monotonic()
-            assert wait_until(lambda: not under(pool), 1.0), "something of the slot is left after a second"
-            assert wait_until(lambda: time.monotonic() - died >= 1.0, 2.0)
+            until_sync(lambda: not under(pool), 1.0, "the end of all processes of the slot")
+            until_sync(lambda: time.monotonic() - died >= 1.0)
             calls = len(api.calls)
-            assert not wait_until(lambda: len(api.calls) > calls, 1.0), "a call was made after a second"
+            with pytest.raises(TimeoutError):
+                until_sync(lambda: len(api.calls) > calls, 1.0)
         finally:
             owner.kill()
             owner.wait()
@@ -147,6 +139,18 @@ def test_a_lost_keeper_fails_the_turn_and_takes_the_tree_with_it(tmp_path: Path,
     asyncio.run(scene())
 
 
+def test_a_success_that_follows_the_loss_of_the_keeper_is_none(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fake_bench(tmp_path, "noterm") as bench:
+            await bench.launch(permission_mode="bypassPermissions")
+            kill_keeper = "kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)"
+            report = await bench.run(bash(kill_keeper))
+            assert (report.outcome.code, report.alive) == ("slot_failed", False)
+            assert under(bench.settings.pool) == set()
+
+    asyncio.run(scene())
+
+
 def test_a_lost_keeper_of_an_idle_slot_is_told(tmp_path: Path) -> None:
     async def scene() -> None:
         async with fake_bench(tmp_path) as bench:
@@ -165,7 +169,7 @@ def test_leftovers_of_an_owner_and_its_keeper_are_swept_at_the_next_start(tmp_pa
             cookie = f"{bench.settings.pool}.slot-3.7"
             (bench.settings.runtime_dir / "3-7").mkdir()
             environment = {"CLAUDE_POOL_COOKIE": cookie, "PATH": "/usr/bin:/bin"}
-            with subprocess.Popen(["sleep", "600"], env=environment) as leftover:
+            with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=environment) as leftover:
                 assert await bench.driver.sweep_leftovers() == 1
                 assert leftover.wait(10) == -signal.SIGKILL
             assert list(bench.settings.runtime_dir.iterdir()) == []
@@ -212,10 +216,18 @@ def test_a_slot_inherits_nothing_of_its_owner_but_its_pipes(tmp_path: Path) -> N
                 os.set_inheritable(lock.fileno(), True)
                 pid = await bench.launch()
                 for process in (pid, _keeper_of(bench)):
-                    opened = [os.readlink(entry) for entry in Path(f"/proc/{process}/fd").iterdir()]
-                    assert not [path for path in opened if path.startswith(str(tmp_path / "owner"))]
+                    assert str(tmp_path / "owner.lock") not in opened_by(process)
 
     asyncio.run(scene())
+
+
+def opened_by(process: int) -> set[str]:
+    """What the descriptors of a living process lead to; one may be closed while they are looked at."""
+    found = set[str]()
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(entry))
+    return found
 
 
 @pytest.mark.real

@@ -174,6 +174,21 @@ def test_an_exit_is_put_into_words(exit_code: int | None, words: str) -> None:
     assert exit_text(exit_code) == words
 
 
+@pytest.mark.parametrize("exit_code", [-9, 143, None])
+def test_a_success_of_a_process_that_somebody_else_ended_is_none(exit_code: int | None) -> None:
+    verdict = judge(Evidence(result=result(), exited=True, exit_code=exit_code))
+    assert (verdict.end, verdict.code, verdict.output) == (End.FAILED, "slot_failed", "done")
+    assert exit_text(exit_code) in (verdict.message or "")
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(0, False), (9, False), (-9, True), (None, True)])
+def test_a_success_of_a_process_that_exits_by_itself_or_by_us_is_one(
+    exit_code: int | None, expected: bool
+) -> None:
+    ended = Evidence(result=result(), exited=True, exit_code=exit_code, expected=expected)
+    assert judge(ended).end is End.SUCCEEDED
+
+
 # ---------------------------------------------------------------------------- our own intent
 
 
