@@ -28,13 +28,27 @@ for _ in range(int(sys.argv[2])):
         if os.fork() == 0:
             os.setsid()
             open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
-            time.sleep(600)
+            signal.pause()
         os._exit(0)
     os.wait()
 while not os.path.exists(sys.argv[1]) or len(open(sys.argv[1]).readlines()) < int(sys.argv[2]):
     time.sleep(0.001)
 if sys.argv[3] == "stay":
-    time.sleep(600)
+    signal.pause()
+"""
+
+# Chains of processes, each of which starts the next one and is gone: a look at them is out of date at once.
+_RESTLESS = """
+import os, signal, sys
+for _ in range(int(sys.argv[2])):
+    if os.fork() == 0:
+        os.setsid()
+        for _ in range(20_000):
+            if os.fork():
+                os._exit(0)
+        os._exit(0)
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+signal.pause()
 """
 
 
@@ -196,6 +210,16 @@ def test_more_processes_than_allowed_are_all_ended_while_somebody_watches(tmp_pa
         assert one.line() == "crowded 10"
         assert one.rest()[-1].startswith("empty after ")
         assert gone(pids)
+
+
+def test_processes_that_are_always_others_are_counted_and_all_ended(tmp_path: Path) -> None:
+    program = (sys.executable, "-I", "-S", "-c", _RESTLESS, str(tmp_path / "pids"), "50")
+    with kept(*program, most=40) as one:
+        one.started()
+        noted(tmp_path, count=1)
+        one.order(b"w")
+        assert one.line() == "crowded 40"
+        assert one.rest()[-1].startswith("empty after ")
 
 
 def test_nobody_counts_between_turns(tmp_path: Path) -> None:
