@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,8 +25,9 @@ from claude_pool.adapters.config.settings import Settings, settle
 from claude_pool.adapters.places import prepare
 
 from tests.support.fake_cli import fake_cli, fake_environment
-from tests.support.pool_leftovers import processes_of
+from tests.support.pool_leftovers import left_after
 from tests.support.real_git import Repository, repository
+from tests.support.waiting import until_sync
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -177,8 +178,8 @@ class CrashPool:
     def reach(self) -> None:
         """Connect to the owner and shake hands; OwnerGone where it dies before."""
         hello = greeting("shell", toolsets="all", working_dir=str(self.repository.path))
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
+
+        def answered() -> bool:
             alive = not self.is_dead(0)
             with suppress(Unavailable):
                 if link := connect(self.settings.places, hello, PATIENCE):
@@ -189,11 +190,12 @@ class CrashPool:
                         client.close()
                         raise OwnerGone from error
                     self.client = client
-                    return
+                    return True
             if not alive:
                 raise OwnerGone
-            time.sleep(0.005)
-        raise TimeoutError(f"no owner answered: {self.said()}")
+            return False
+
+        until_sync(answered, PATIENCE, "an owner that answers")
 
     def call(self, tool: str, arguments: View) -> View:
         """Call a tool. Raises OwnerGone where the owner died meanwhile, ToolError where it refused."""
@@ -242,10 +244,8 @@ class CrashPool:
         assert self.is_dead(PATIENCE), f"the owner does not die: {self.said()}"
         self.hang_up()
         died = time.monotonic()
-        while left := processes_of(self.folder):
-            took = time.monotonic() - died
-            assert took < GONE_SECONDS, f"{took:.2f} s after its owner's death there are {left}"
-            time.sleep(0.005)
+        left = left_after(self.folder, GONE_SECONDS)
+        assert not left, f"{GONE_SECONDS} s after its owner's death there are {left}"
         self.slowest = max(self.slowest, time.monotonic() - died)
 
     def said(self) -> str:
@@ -258,10 +258,7 @@ class CrashPool:
         self.kill()
         self.hang_up()
         self._release()
-        until = time.monotonic() + 2 * GONE_SECONDS
-        while (left := processes_of(self.folder)) and time.monotonic() < until:
-            time.sleep(0.01)
-        for pid, _ in left:
+        for pid, _ in left_after(self.folder, 2 * GONE_SECONDS):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -285,11 +282,3 @@ def crash_pool(breeder: Breeder, options: dict[str, object], persona: str = "nor
 def _copied(breeder: Breeder, folder: Path) -> Repository:
     shutil.copytree(breeder.template, folder / "project", symlinks=True)
     return Repository(folder / "project", folder / "home")
-
-
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Ask again and again until it `happened`."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, f"it did not happen that {what}"
-        time.sleep(0.01)

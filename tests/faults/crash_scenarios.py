@@ -14,7 +14,8 @@ from typing import Any
 
 from claude_pool.adapters.client import ToolError
 
-from tests.faults.crash_pool import CrashPool, View, until
+from tests.faults.crash_pool import PATIENCE, CrashPool, View
+from tests.support.waiting import until_sync
 
 FINAL = ("completed", "failed", "cancelled")
 _FAR = 4_000_000_000
@@ -69,7 +70,7 @@ class Player:
                 self._decide(task_id)
             return found["state"] in (*states, *FINAL)
 
-        until(there, f"{task_id} came to {states or FINAL}, it is {found}")
+        until_sync(there, PATIENCE, f"{task_id} in {states or FINAL}")
         return found
 
     def _decide(self, task_id: str) -> None:
@@ -209,7 +210,7 @@ def question(player: Player) -> None:
         return bool(seen) or player.view(task_id)["state"] in (*FINAL, "sealed")
 
     while player.view(task_id)["state"] not in FINAL:
-        until(asked, f"{task_id} asked")
+        until_sync(asked, PATIENCE, f"a question of {task_id}")
         for each in seen:
             player.do("pool_answer_question", question_id=each["question_id"], choice="allow")
         if not seen:
@@ -261,7 +262,7 @@ def _chain_ends(player: Player, steps: list[View], sealed: str, **more: str) -> 
                 player.ends(step["task_id"], "running")
         return view["state"] in FINAL
 
-    until(over, f"{chain_id} ended")
+    until_sync(over, PATIENCE, f"the end of {chain_id}")
     assert view["state"] == "completed", view
     return view
 
@@ -289,4 +290,4 @@ SCENARIOS = {
 
 def settled(player: Player) -> None:
     """Wait until the pool has come to rest."""
-    until(player.rests, "the pool came to rest")
+    until_sync(player.rests, PATIENCE, "a pool that rests")

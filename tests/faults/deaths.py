@@ -32,7 +32,7 @@ from claude_pool.domain.world import World
 from tests.faults.crash_checks import fold
 from tests.support.commands import Shell
 from tests.support.fake_cli import fake_cli, fake_environment
-from tests.support.pool_leftovers import processes_of
+from tests.support.pool_leftovers import left_after
 from tests.support.real_cli import bundled_cli, cli_environment
 from tests.support.real_git import Repository, repository
 from tests.support.waiting import until_sync
@@ -40,6 +40,9 @@ from tests.support.waiting import until_sync
 PATIENCE = 60.0
 GONE_SECONDS = 1.0
 """Later than this after a death, nothing that it orphans may run or call."""
+
+WATCHED_SECONDS = 2.5
+"""So long after a death it is looked at what lives and calls."""
 
 OWNER, KEEPER, CLI, RELAY, BOTH = "owner", "keeper", "cli", "relay", "owner and keeper"
 VICTIMS = (OWNER, KEEPER, CLI, RELAY, BOTH)
@@ -121,7 +124,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """How long processes lived on (s; None: some still did after 3 s), and calls later than one second."""
+    """How long processes lived on (s; None: to `WATCHED_SECONDS` and longer), and calls after a second."""
 
     seconds: float | None
     late_calls: int
@@ -173,10 +176,7 @@ def _end(scene: Scene, folder: Path) -> None:
         owner = scene.owner()
         if "claude_pool" in _words(owner):
             os.kill(owner, signal.SIGKILL)
-    until = time.monotonic() + GONE_SECONDS
-    while (left := processes_of(folder)) and time.monotonic() < until:
-        time.sleep(0.01)
-    for pid, _ in left:
+    for pid, _ in left_after(folder, GONE_SECONDS):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -203,7 +203,7 @@ def _begin(scene: Scene, folder: Path) -> None:
 
 
 def kill(scene: Scene, victim: str) -> Aftermath:
-    """SIGKILL a victim, and look at what it orphans for two seconds and a bit."""
+    """SIGKILL a victim, and look at what it orphans."""
     slot = scene.slot_of(scene.daemons)
     victims: dict[str, Callable[[], list[int]]] = {
         OWNER: lambda: [scene.owner()],
@@ -221,18 +221,23 @@ def kill(scene: Scene, victim: str) -> Aftermath:
 
 
 def _watch(died: float, orphaned: set[tree.Identity], calls: Callable[[], int] | None) -> Aftermath:
-    gone: float | None = None
-    early: int | None = None
-    while time.monotonic() - died < 2.5 * GONE_SECONDS:
-        left = any(tree.alive(each) for each in orphaned)
-        passed = time.monotonic() - died
-        if gone is None and not left:
-            gone = passed
-        if calls is not None and early is None and passed >= GONE_SECONDS:
-            early = calls()
-        time.sleep(0.005)
-    late = 0 if calls is None or early is None else calls() - early
-    return Aftermath(gone, late)
+    def ended(by: float) -> float | None:
+        with suppress(TimeoutError):
+            left = died + by - time.monotonic()
+            until_sync(lambda: not any(map(tree.alive, orphaned)), left, step=0.005)
+            return time.monotonic() - died
+        return None
+
+    if calls is None:
+        return Aftermath(ended(WATCHED_SECONDS), 0)
+    gone = ended(GONE_SECONDS)
+    until_sync(lambda: time.monotonic() - died >= GONE_SECONDS)
+    early = calls()
+    if gone is None:
+        gone = ended(WATCHED_SECONDS)
+    with suppress(TimeoutError):
+        until_sync(lambda: calls() > early, died + WATCHED_SECONDS - time.monotonic())
+    return Aftermath(gone, calls() - early)
 
 
 @contextmanager

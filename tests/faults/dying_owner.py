@@ -21,9 +21,9 @@ import runpy
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,6 +33,8 @@ from claude_pool.adapters.owner import process
 from claude_pool.adapters.store.recorder import ChainRecorder
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.domain.records import Actor, Meta
+
+from tests.support.waiting import until_sync
 
 BEFORE, AFTER, ACKNOWLEDGED = "before", "after", "acknowledged"
 PHASES = (BEFORE, AFTER, ACKNOWLEDGED)
@@ -99,17 +101,17 @@ class Trap:
     def _spring(self) -> None:
         """Die soon. What follows from a client's command may be recorded until then; nothing else is."""
         self._sprung = not self._client
-        then = self._once_answered if self._client else self._once_begun
-        threading.Thread(target=then, daemon=True).start()
+        dying = (
+            threading.Thread(target=self._once_answered)
+            if self._client
+            else threading.Timer(EFFECT_SECONDS, self._die)
+        )
+        dying.daemon = True
+        dying.start()
 
     def _once_answered(self) -> None:
-        until = time.monotonic() + ANSWER_SECONDS
-        while self._ledger.read_bytes().count(b"\n") % 2 and time.monotonic() < until:
-            time.sleep(0.001)
-        self._die()
-
-    def _once_begun(self) -> None:
-        time.sleep(EFFECT_SECONDS)
+        with suppress(TimeoutError):
+            until_sync(lambda: self._ledger.read_bytes().count(b"\n") % 2 == 0, ANSWER_SECONDS, step=0.001)
         self._die()
 
     def _die(self) -> None:

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from tests.support.waiting import until_sync
+
 
 def processes_of(folder: Path) -> list[tuple[int, str]]:
     """The living processes, except this one, that were started for `folder`: pid and words.
@@ -20,4 +22,17 @@ def processes_of(folder: Path) -> list[tuple[int, str]]:
                 if mark in (entry / "environ").read_bytes():
                     words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
                     found.append((int(entry.name), os.fsdecode(words).strip()))
+    return found
+
+
+def left_after(folder: Path, seconds: float) -> list[tuple[int, str]]:
+    """What of `processes_of` a folder still lives after `seconds`; nothing, as soon as nothing does."""
+    found = list[tuple[int, str]]()
+
+    def gone() -> bool:
+        found[:] = processes_of(folder)
+        return not found
+
+    with suppress(TimeoutError):
+        until_sync(gone, seconds)
     return found

@@ -16,10 +16,12 @@ async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
             await asyncio.sleep(STEP_SECONDS)
 
 
-def until_sync(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """The same outside of an event loop."""
+def until_sync(
+    condition: Callable[[], bool], seconds: float = 20.0, what: str = "", step: float = STEP_SECONDS
+) -> None:
+    """The same outside of an event loop. The error says `what` never came."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(STEP_SECONDS)
+            raise TimeoutError(f"not within {seconds} s{what and ': ' + what}")
+        time.sleep(step)
