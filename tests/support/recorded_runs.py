@@ -25,6 +25,8 @@ from claude_pool.domain.records import Actor
 from claude_pool.domain.values import Options
 
 from tests.support.fake_cli import fake_cli, fake_environment
+from tests.support.real_cli import cli_environment
+from tests.support.real_git import repository
 from tests.support.waiting import until
 
 Story = Callable[[Running], Awaitable[None]]
@@ -33,13 +35,14 @@ Story = Callable[[Running], Awaitable[None]]
 @dataclass(frozen=True)
 class Scene:
     """What happens in a recorded run, in what pool. `lives`: one owner after the other; all but the last
-    are killed."""
+    are killed. With `repository` the pool works in a git repository."""
 
     lives: tuple[Story, ...]
     settings: Settings = Settings(slots=1)
     limit: int | None = None
     soft: int | None = None
     persona: str = "normal"
+    repository: bool = False
 
 
 def _asks(prompt: str, **given: Any) -> TaskRequest:
@@ -96,11 +99,11 @@ def _step(name: str, prompt: str, **given: Any) -> StepRequest:
     return StepRequest(name, _asks(prompt), **given)
 
 
-def chained(*steps: StepRequest) -> Story:
+def chained(*steps: StepRequest, **given: Any) -> Story:
     """A chain to its end."""
 
     async def story(running: Running) -> None:
-        await running.application.chains.run(ChainRequest(steps), CALLER, 60)
+        await running.application.chains.run(ChainRequest(steps, **given), CALLER, 60)
 
     return story
 
@@ -112,6 +115,16 @@ async def _chain_cancelled(running: Running) -> None:
     await running.application.chains.cancel(chain_id)
     await running.service.reacted()
     await until(lambda: not running.world.running)
+
+
+_WRITES = '[[tool: Bash {"command": "echo text > notes.txt"}]] [[result]] write'
+
+
+def in_a_copy(isolation: str, merge: str) -> Story:
+    """A chain in a copy of the repository to its end, which leaves a file there."""
+    write = StepRequest("write", _asks(_WRITES, options=Options(permission_mode="bypassPermissions")))
+    look = _step("look", "[[reply: seen]] {steps.write.output}")
+    return chained(write, look, isolation=isolation, merge=merge)
 
 
 async def _with_context(running: Running) -> None:
@@ -217,6 +230,12 @@ SCENES: dict[str, Scene] = {
             _step("a", "[[status: 400]] look", recovery_prompt="[[reply: again]] mend it"), _step("b", "on")
         ),
     )),
+    "chain-worktree": Scene((in_a_copy("worktree", "ff"),), repository=True),
+    "chain-clone": Scene((in_a_copy("clone", "none"),), repository=True),
+    "slot-worktree": Scene(
+        (runs(_WRITES, "and now?", options=Options(permission_mode="bypassPermissions")),),
+        Settings(slots=1, worktree=True), repository=True,
+    ),
     "chain-cancelled": Scene((_chain_cancelled,)),
     "context": Scene((_with_context,)),
     "asked": Scene((_answered,), Settings(slots=1, question_ms=20_000)),
@@ -236,15 +255,20 @@ SCENES: dict[str, Scene] = {
 }  # fmt: skip
 
 
-def record(scene: Scene, folder: Path) -> Case:
-    """Live through a scene with real processes; all of its log as a case."""
+def record(scene: Scene, folder: Path, program: Path | None = None, api: str = "") -> Case:
+    """Live through a scene with real processes; all of its log as a case.
+
+    They are of the fake CLI, or of the one at `program` with an API at `api`.
+    """
     places = Places(str(folder / "state"), "", str(folder), str(folder))
     for name in ("home", "state", "r"):
         (folder / name).mkdir(mode=0o700)
-    program = fake_cli(folder, scene.persona)
+    fake = program is None
+    environment = fake_environment(folder / "home") if fake else cli_environment(folder / "home", api)
+    work = repository(folder / "r", "w").path if scene.repository else folder
     with tempfile.TemporaryDirectory(prefix="cpr", dir="/tmp") as short:
-        workshop = Workshop(str(program), fake_environment(folder / "home"), Path(short))
-        settings = replace(scene.settings, working_dir=str(folder))
+        workshop = Workshop(str(program or fake_cli(folder, scene.persona)), environment, Path(short))
+        settings = replace(scene.settings, working_dir=str(work))
         if settings.options.model is None:
             settings = replace(settings, options=replace(settings.options, model="sonnet"))
         for number, story in enumerate(scene.lives, 1):
