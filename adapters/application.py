@@ -42,13 +42,14 @@ from .forecast import brief_view, foreseen, still
 from .forks import Forks
 from .messages import Messages
 from .metrics import session_metrics
+from .origins import CALLER, Origin
 from .progress import Progress
 from .questions import Questions
 from .redaction import Secrets
 from .requests import TaskRequest, keyed
 from .reviews import Reviews
 from .routing import Routing
-from .service import CALLER, Origin, Service
+from .service import Service
 from .skills.library import Library
 from .slots import Slots
 from .store.blobs import Texts
@@ -174,7 +175,7 @@ class Application:
         `or_asking`: a task that runs and has an open question needs someone, too.
         """
         seconds, cap = capped(wait_seconds)
-        watch = self._service.watch(task_ids)
+        watch = self._service.bell.watch(task_ids)
         try:
             async with asyncio.timeout(seconds):
                 while any(
@@ -186,7 +187,7 @@ class Application:
         except TimeoutError:
             return cap if cap is not None else None
         finally:
-            self._service.unwatch(watch)
+            self._service.bell.unwatch(watch)
         return None
 
     def _still_going(self, task_id: str) -> bool:
@@ -274,7 +275,7 @@ class Application:
         ids = None if task_ids is None or chain_ids is None else [*task_ids, *chain_ids]
         seconds, cap = capped(wait_seconds)
         after = cursor or 0
-        watch = self._service.watch(ids)
+        watch = self._service.bell.watch(ids)
         try:
             # The first look is not under the timeout: a wait of 0 seconds still tells what there is.
             rows = await self._attention(after, task_ids, chain_ids, limit)
@@ -286,7 +287,7 @@ class Application:
         except TimeoutError:
             return Waited([], [], max(after, 0), cap)
         finally:
-            self._service.unwatch(watch)
+            self._service.bell.unwatch(watch)
         tasks = [await self.view(row.task_id) for row in rows if isinstance(row, TaskRow)]
         chains = [await self.chains.view(row.chain_id) for row in rows if isinstance(row, ChainRow)]
         return Waited(tasks, chains, max(row.attention_position or 0 for row in rows), None)
@@ -430,7 +431,7 @@ class Application:
             await self._service.handle(pool.LiftDrain(), origin)
             return {"draining": False, "drained": False, **_left(self._service)}
         await self._service.handle(pool.StartDrain(mode), origin)
-        watch, world = self._service.watch(None), self._service.world
+        watch, world = self._service.bell.watch(None), self._service.world
         try:
             async with asyncio.timeout(seconds):
                 while world.open_pool().draining is not None and not held_up(world) and unfinished(world):
@@ -439,7 +440,7 @@ class Application:
         except TimeoutError:
             pass
         finally:
-            self._service.unwatch(watch)
+            self._service.bell.unwatch(watch)
         draining = world.open_pool().draining is not None
         answer: View = {"draining": draining, "drained": draining and not unfinished(world)}
         answer |= {**_left(self._service), **_sum(self._service)}

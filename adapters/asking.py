@@ -11,7 +11,8 @@ from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.task_events import QuestionAnswered, QuestionExpired
 from claude_pool.domain.values import derived_id
 
-from .service import Origin, Service
+from .origins import Origin
+from .service import Service
 from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole

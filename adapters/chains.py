@@ -21,9 +21,10 @@ from claude_pool.domain.errors import (
 from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is_chain_id, parse_session
 
 from .admission import checked_size, session_directory, submitted_before
+from .origins import CALLER, Origin
 from .progress import Progress
 from .requests import ChainRequest, StepRequest, keyed
-from .service import CALLER, Origin, Service
+from .service import Service
 from .store.blobs import Texts
 from .store.index import Index
 from .system import System
@@ -214,7 +215,7 @@ class Chains:
     async def finished(self, chain_ids: Sequence[str], wait_seconds: float) -> float | None:
         """Wait, at most so long, until all chains ended; the cap if one applied."""
         seconds, cap = capped(wait_seconds)
-        watch = self._service.watch(chain_ids)
+        watch = self._service.bell.watch(chain_ids)
         try:
             async with asyncio.timeout(seconds):
                 while any(chain_id in self._service.world.chains for chain_id in chain_ids):
@@ -223,7 +224,7 @@ class Chains:
         except TimeoutError:
             return cap
         finally:
-            self._service.unwatch(watch)
+            self._service.bell.unwatch(watch)
         return None
 
     async def cancel(self, chain_id: str, origin: Origin = CALLER) -> View:

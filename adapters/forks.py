@@ -24,8 +24,9 @@ from claude_pool.domain.values import TaskSpec, derived_id, kind_of, parse_sessi
 
 from .admission import checked_size, session_directory, submitted_before
 from .config.options import MODES
+from .origins import CALLER, Origin
 from .requests import digest
-from .service import CALLER, Origin, Service
+from .service import Service
 from .store.blobs import Texts
 from .store.index import Index
 from .system import System

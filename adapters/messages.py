@@ -21,7 +21,8 @@ from claude_pool.domain.values import Text, derived_id
 from claude_pool.domain.world import POOL
 
 from .message_block import Told
-from .service import Origin, Service
+from .origins import Origin
+from .service import Service
 from .store.blobs import TextLost, Texts
 from .system import System
 from .texts import keep, whole

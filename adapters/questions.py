@@ -16,7 +16,8 @@ from claude_pool.domain.task_board import PERMISSION_CHOICES, question_text, sea
 from claude_pool.domain.values import Text
 
 from .budgets import question_view, scope_view
-from .service import Origin, Service
+from .origins import Origin
+from .service import Service
 from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole

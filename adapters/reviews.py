@@ -9,8 +9,9 @@ from claude_pool.domain.coordination import Command
 from claude_pool.domain.errors import InvalidArgument, WrongState
 from claude_pool.domain.task_board import refused_results, state_name
 
+from .origins import Origin
 from .prompting import RefusedText
-from .service import Origin, Service
+from .service import Service
 from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole

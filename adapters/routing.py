@@ -31,8 +31,8 @@ from claude_pool.domain.values import ROUTER_TAG, Options
 from .chains import Chains
 from .claude.neutralise import without_mentions
 from .json_objects import objects_in
+from .origins import Origin
 from .requests import PROMPT_BYTES, ChainRequest, StepRequest, TaskRequest
-from .service import Origin
 from .system import System
 from .views import View, usd
 from .waiting import capped

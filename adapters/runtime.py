@@ -41,11 +41,12 @@ from .housing import Housing
 from .isolating import ChainIsolation
 from .message_block import with_messages
 from .messages import Messages
+from .origins import Origin
 from .progress import Progress
 from .prompting import compose_prompt, compose_resumption, compose_review, slot_introduction
 from .requests import PROMPT_BYTES
 from .reviews import refused_texts
-from .service import Origin, Service
+from .service import Service
 from .store.blobs import Texts
 from .system import System
 from .texts import keep, whole

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from claude_pool.domain import chain, pool, task
-from claude_pool.domain.causes import concerns
 from claude_pool.domain.chain_board import ChainCard, chain_card
 from claude_pool.domain.chain_events import (
-    ChainCancelled,
-    ChainCompleted,
-    ChainEvent,
-    ChainFailed,
     ChainSubmitted,
 )
 from claude_pool.domain.coordination import Command, decide
@@ -39,29 +34,21 @@ from claude_pool.domain.errors import (
 from claude_pool.domain.funding import Price
 from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.policies import looks_again_after, next_command, next_wake
-from claude_pool.domain.pool_events import DrainLifted, PoolPaused
-from claude_pool.domain.ports import EventLog, Head
-from claude_pool.domain.provider import ENDLESS
-from claude_pool.domain.records import Actor, Event, Fact, Meta, Recorded
+from claude_pool.domain.ports import EventLog
+from claude_pool.domain.records import Actor, Fact, Meta, Recorded
 from claude_pool.domain.room import Disk, Memory
-from claude_pool.domain.soft_limits import SOFT_LIMIT
 from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import (
-    QuestionAsked,
-    ReviewRequested,
-    TaskCancelled,
-    TaskCompleted,
-    TaskEvent,
-    TaskFailed,
-    TaskParked,
-    TaskSealed,
     TaskSubmitted,
 )
 from claude_pool.domain.world import World
 
+from .attention import Bell
+from .just_finished import JustFinished
+from .kept_view import KeptView
+from .origins import POLICY, Origin, Threads
 from .redaction import Secrets
-from .store.snapshots import EVERY, Snapshot
 from .streams import chain_of, task_of
 from .system import System
 
@@ -70,54 +57,15 @@ R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
-ATTENTION = (
-    TaskCompleted, TaskFailed, TaskCancelled, TaskSealed, ReviewRequested, QuestionAsked, ChainCompleted,
-    ChainFailed, ChainCancelled,
-)  # fmt: skip
-"""The facts after which a task or chain is finished, or a task needs someone."""
-
-FINISHING = (TaskCompleted, TaskFailed, TaskCancelled)
-"""The facts with which a task leaves the live view."""
-
-CHAIN_ENDS = (ChainCompleted, ChainFailed, ChainCancelled)
-"""The facts with which a chain leaves the live view."""
-
 ACCEPTED = (TaskSubmitted, ChainSubmitted)
 """The facts with which the pool takes work on."""
-
-JUST_FINISHED = 500
-"""So many of the tasks that finished last are known without asking the log: callers ask for these at once.
-As many as one fan-out can have."""
 
 LONGEST_TIMER_MS = 15_000
 """The timer looks again at least this often: the loop's own clock stands still while the machine sleeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who sends a command and in the course of what: `correlation` names the outermost call.
-
-    `accepted`, where there is one, gets the ids of the tasks and chains that the command brings in. `call`,
-    where there is one, is shared by the commands of one call, which its first one names.
-    """
-
-    actor: Actor
-    correlation: str | None = None
-    cause: int | None = None
-    accepted: set[str] | None = field(default=None, compare=False)
-    call: list[str] | None = field(default=None, compare=False)
-
-
-_CALLERS = (Actor.COORDINATOR, Actor.SHELL)
-
-_MUST = (Actor.SLOT, Actor.RECOVERY)
-"""Whose facts have happened already: the owner cannot go on without them on record."""
-
 _LASTING = (StoreUnreadable, StoreFailed, LogBroken)
 """Refusals of a store that will not take the next append either."""
-
-POLICY = Origin(Actor.POLICY)
-CALLER = Origin(Actor.COORDINATOR)
 
 
 @dataclass(slots=True)
@@ -125,14 +73,6 @@ class _Job:
     make: Callable[[], Command | None]
     origin: Origin
     done: asyncio.Future[tuple[Recorded, ...]]
-
-
-@dataclass(slots=True, eq=False)
-class Watch:
-    """What a waiter has been told: set when one of its tasks is finished or needs someone."""
-
-    ids: frozenset[str] | None
-    rang: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Service:
@@ -148,18 +88,14 @@ class Service:
         self._system = system
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="event-log")
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._watches: set[Watch] = set()
+        self.bell = Bell()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
-        self._correlations: dict[str, str] = {}
-        self._positions: dict[str, int] = {}
+        self._threads = Threads()
         self._resting: list[asyncio.Future[None]] = []
-        self._finished: dict[str, task.Known] = {}
-        self._finished_chains: dict[str, chain.Known] = {}
+        self._just_finished = JustFinished()
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._last: Recorded | None = None
-        self._snapshot_at = 0
-        self._keeping: asyncio.Future[object] | None = None
+        self.kept_view = KeptView()
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
@@ -167,9 +103,6 @@ class Service:
         self.look_at_memory: Callable[[], Memory | None] = lambda: None
         self.make_room: Callable[[], bool] = lambda: False
         """Gives up what is kept for a full disk; whether there was any."""
-        self.load_snapshot: Callable[[], Snapshot | None] = lambda: None
-        self.save_snapshot: Callable[[Snapshot], object] | None = None
-        """Keeps the view for the next start; None: nobody does. Runs on a thread of its own."""
         self.out_of_room: StoreFull | None = None
         """Why the owner ends in order, on room that was kept for that."""
         self.policies_on = False
@@ -182,20 +115,19 @@ class Service:
         What may be true of no log is told where all of it is folded, and is no reason to refuse the pool.
         """
         last, invariants = 0, Invariants()
-        snapshot = self.load_snapshot()
+        snapshot = self.kept_view.begin()
         if snapshot is not None:
             self.world, last = snapshot.world, snapshot.recorded_at
-            self._correlations = dict(snapshot.correlations)
-        self._snapshot_at = self.world.position
-        for position, stream, version, event, at, correlation in self._log.read_events(self._snapshot_at):
+            self._threads = Threads(dict(snapshot.correlations))
+        for position, stream, version, event, at, correlation in self._log.read_events(self.world.position):
             last = at
             self.world.apply(position, stream, version, event)
             if snapshot is None:
                 invariants.observe(position, stream, version, event)
-            self._correlate(stream, correlation, position)
+            self._threads.follow(self.world, stream, correlation, position)
         if problems := invariants.close():
             first = problems[0]
-            self.save_snapshot = None  # Each start shall fold this log and say so.
+            self.kept_view.save = None  # Each start shall fold this log and say so.
             _log.error(
                 "the log holds %d things that cannot be; the first is event %d: %s (%s). "
                 "`claude-pool replay --check` shows all",
@@ -223,7 +155,9 @@ class Service:
         if self._worker is not None:
             self._queue.put_nowait(None)
             await self._worker
-        await self._keep_last()
+        if not self.failed:
+            await self.kept_view.keep_last(self.world, self._threads.correlations)
+        await self.kept_view.settled()
         await self.on_log(self._log.close)
         self._thread.shutdown()
 
@@ -328,7 +262,7 @@ class Service:
     async def _carry_out(self, command: Command | None, origin: Origin) -> tuple[Recorded, ...]:
         if command is None:
             return ()
-        if origin.actor in _CALLERS:
+        if origin.outside:
             self.secrets.refuse("arguments", command)
         else:
             command = self.secrets.scrub(command)
@@ -345,7 +279,7 @@ class Service:
         try:
             return await self._append(facts, origin)
         except StoreFull as error:
-            if origin.actor in _CALLERS and not isinstance(command, pool.StopOwner):
+            if origin.outside and not isinstance(command, pool.StopOwner):
                 raise  # Nothing happened, and there may be room again when the next one comes.
             if spent or not self.end_in_order(error):
                 self.fail(error)
@@ -363,15 +297,16 @@ class Service:
         command_id = self._system.new_id("cmd")
         if origin.call is not None:
             origin.call.append(command_id)
-        correlation = self._correlation(facts, origin, command_id)
-        meta = Meta(self._system.now(), command_id, correlation, origin.actor, self._cause(facts, origin))
+        correlation = self._threads.correlation(facts, origin, command_id)
+        cause = self._threads.cause(facts, origin, self.world.position)
+        meta = Meta(self._system.now(), command_id, correlation, origin.actor, cause)
         try:
             recorded = await self.on_log(lambda: self._log.append(facts, expected, meta))
         except VersionConflict:
             raise
         except StoreError as error:
             known = isinstance(error, StoreFull)
-            if isinstance(error, _LASTING) or (origin.actor in _MUST and not known):
+            if isinstance(error, _LASTING) or (origin.must and not known):
                 self.fail(error)
             raise
         if origin.accepted is not None:
@@ -379,95 +314,18 @@ class Service:
         self._fold(recorded, correlation)
         return recorded
 
-    def _correlation(self, facts: tuple[Fact, ...], origin: Origin, command_id: str) -> str:
-        """The outermost call that the facts belong to: that of the first task or chain which they concern."""
-        if origin.correlation is not None:
-            return origin.correlation
-        concerned = (concerns(fact.stream, fact.event) for fact in facts)
-        known = (self._correlations.get(each) for each in concerned)
-        call = origin.call[0] if origin.call else command_id
-        return next((each for each in known if each is not None), call)
-
-    def _cause(self, facts: tuple[Fact, ...], origin: Origin) -> int | None:
-        """The event that led to the facts: the one that is named, or that their stream stood at. A caller's
-        are caused from outside."""
-        if origin.cause is not None or origin.actor in _CALLERS:
-            return origin.cause
-        return self._positions.get(facts[0].stream) or self.world.position or None
-
     def _fold(self, recorded: tuple[Recorded, ...], correlation: str) -> None:
         for r in recorded:
-            if isinstance(r.event, FINISHING):
-                self._remember(r.stream, r.event)
-            elif isinstance(r.event, CHAIN_ENDS):
-                self._remember_chain(r.stream, r.event)
+            self._just_finished.keep(self.world, r)
             self.world.apply(r.position, r.stream, r.version, r.event)
-            self._correlate(r.stream, correlation, r.position)
+            self._threads.follow(self.world, r.stream, correlation, r.position)
         for listener in self._listeners:
             try:
                 listener(recorded)
             except Exception:  # a fault of one listener must not keep the others, or who waits, from hearing
                 _log.exception("a listener failed")
-        self._ring(recorded)
-        self._last = recorded[-1]
-        idle = self._keeping is None or self._keeping.done()
-        if idle and self._last.position - self._snapshot_at >= EVERY:
-            self._keep()
-
-    def _keep(self) -> None:
-        if self.save_snapshot is None or self._last is None:
-            return
-        last = self._last
-        view = Snapshot(
-            self.world.copy(),
-            Head(last.position, last.hash),
-            last.meta.recorded_at,
-            self._correlations.copy(),
-        )
-        self._snapshot_at = last.position
-        self._keeping = asyncio.ensure_future(asyncio.to_thread(self.save_snapshot, view))
-
-    async def _keep_last(self) -> None:
-        """Keep the view that this owner leaves, so that the next one, and who only reads, need not fold."""
-        if self._keeping is not None:
-            await asyncio.wait([self._keeping])
-        if not self.failed:
-            self._keep()
-        if self._keeping is not None:
-            await asyncio.wait([self._keeping])  # Whatever becomes of it, the log is closed.
-
-    def _remember(self, task_id: str, event: TaskEvent) -> None:
-        """Keep a task that the view is about to let go."""
-        finished = task.evolve(self.world.tasks[task_id], event)
-        assert not isinstance(finished, task.Absent)
-        self._finished[task_id] = finished
-        if len(self._finished) > JUST_FINISHED:
-            del self._finished[next(iter(self._finished))]
-
-    def _remember_chain(self, chain_id: str, event: ChainEvent) -> None:
-        finished = chain.evolve(self.world.chains.get(chain_id, chain.ABSENT), event)
-        if not isinstance(finished, chain.Absent):  # one that ends in its first append was never live
-            self._finished_chains[chain_id] = finished
-        if len(self._finished_chains) > JUST_FINISHED:
-            del self._finished_chains[next(iter(self._finished_chains))]
-
-    def _correlate(self, stream: str, correlation: str, position: int) -> None:
-        if stream in self.world.versions:
-            self._positions[stream] = position
-        else:
-            self._positions.pop(stream, None)
-        if stream in self.world.tasks or stream in self.world.chains:
-            self._correlations.setdefault(stream, correlation)
-        else:
-            self._correlations.pop(stream, None)
-
-    def _ring(self, recorded: tuple[Recorded, ...]) -> None:
-        called = {r.stream for r in recorded if _calls(r.event)}
-        everybody = any(_concerns_everybody(r.event) for r in recorded)
-        if called or everybody:
-            for watch in self._watches:
-                if everybody or watch.ids is None or not watch.ids.isdisjoint(called):
-                    watch.rang.set()
+        self.bell.ring(recorded)
+        self.kept_view.follow(recorded[-1], self.world, self._threads.correlations)
 
     async def _let_policies_react(self) -> None:
         if not self.policies_on:
@@ -538,7 +396,7 @@ class Service:
         Raises:
             NotFound: there is no such task.
         """
-        known = self.world.tasks.get(task_id) or self._finished.get(task_id)
+        known = self.world.tasks.get(task_id) or self._just_finished.tasks.get(task_id)
         if known is not None:
             return known
         state = task_of(await self.events_of(task_id))
@@ -560,7 +418,7 @@ class Service:
         Raises:
             NotFound: there is no such chain.
         """
-        known = self.world.chains.get(chain_id) or self._finished_chains.get(chain_id)
+        known = self.world.chains.get(chain_id) or self._just_finished.chains.get(chain_id)
         if known is not None:
             return known
         state = chain_of(await self.events_of(chain_id))
@@ -575,29 +433,6 @@ class Service:
             NotFound: there is no such chain.
         """
         return chain_card(await self.chain_state(chain_id), self._system.now(), self.world)
-
-    def watch(self, ids: Iterable[str] | None) -> Watch:
-        """Begin to watch for tasks (None: all) that are finished or need someone; end with `unwatch`."""
-        watch = Watch(None if ids is None else frozenset(ids))
-        self._watches.add(watch)
-        return watch
-
-    def unwatch(self, watch: Watch) -> None:
-        """Stop watching."""
-        self._watches.discard(watch)
-
-
-def _concerns_everybody(event: Event) -> bool:
-    """Whether all who wait look again, whatever they wait for."""
-    match event:
-        case PoolPaused(reason) | TaskParked(reason):
-            return reason in ENDLESS or reason == SOFT_LIMIT
-        case _:
-            return isinstance(event, DrainLifted)
-
-
-def _calls(event: Event) -> bool:
-    return isinstance(event, ATTENTION) or (isinstance(event, TaskParked) and event.reason in ENDLESS)
 
 
 def _retrieve(done: asyncio.Future[tuple[Recorded, ...]]) -> None:

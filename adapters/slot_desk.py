@@ -10,8 +10,9 @@ from claude_pool.domain.records import Actor
 
 from .claude.slot_server import LONGEST_WAIT_SECONDS, PROGRESS_CHARACTERS
 from .messages import Messages
+from .origins import Origin
 from .progress import Progress
-from .service import Origin, Service
+from .service import Service
 from .views import View
 
 USUAL_WAIT_SECONDS = 30.0

@@ -14,7 +14,8 @@ from claude_pool.domain.slot import ConfigureSlot, Present
 from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.values import Options, is_slot_id
 
-from .service import CALLER, Origin, Service
+from .origins import CALLER, Origin
+from .service import Service
 from .system import System
 from .views import View, slot_view, status_view
 

@@ -44,12 +44,13 @@ from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .memory import MemoryWatch
 from .messages import Messages
+from .origins import Origin
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
 from .reading import At, LogReader
 from .redaction import Secrets
 from .runtime import Runtime
-from .service import Origin, Service
+from .service import Service
 from .skills.choosing import default_folders
 from .skills.library import Library
 from .slot_desk import SlotDesk
@@ -196,7 +197,7 @@ async def running_pool(
     await asyncio.to_thread(library.refresh)
     secrets = workshop.secrets or Secrets(workshop.environ, workshop.pass_env)
     service = Service(store.log, system, secrets)
-    service.load_snapshot, service.save_snapshot = store.load_snapshot, store.save_snapshot
+    service.kept_view.load, service.kept_view.save = store.load_snapshot, store.save_snapshot
     service.load()
     known = service.world.pool
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
@@ -254,7 +255,7 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
     system = RealSystem()
     await asyncio.to_thread(library.refresh)
     service = Service(store.log, system)
-    service.load_snapshot = store.load_snapshot
+    service.kept_view.load = store.load_snapshot
     service.load()
     service.refusal = refusal
     service.start()

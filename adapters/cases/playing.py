@@ -73,9 +73,10 @@ from ..claude.price_file import price_list
 from ..git.workplaces import GitWorkplaces
 from ..isolating import ChainIsolation
 from ..messages import Messages
+from ..origins import Origin
 from ..progress import Progress
 from ..runtime import Runtime
-from ..service import Origin, Service
+from ..service import Service
 from ..slot_desk import SlotDesk
 from ..store.blobs import MemoryBlobs
 from ..store.chain import decoded

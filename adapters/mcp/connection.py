@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from claude_pool.domain.records import Actor
 
-from ..service import Origin
+from ..origins import Origin
 from .toolsets import DEFAULT_TOOLSETS
 
 

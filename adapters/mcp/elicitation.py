@@ -24,7 +24,7 @@ from mcp_types import ElicitResult
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..application import Application
-from ..service import CALLER
+from ..origins import CALLER
 from .changes import ListChanges
 from .fields import LongText
 

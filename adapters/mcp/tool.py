@@ -11,7 +11,7 @@ from mcp_types import Tool as Definition
 from mcp_types import ToolAnnotations
 
 from ..application import Application
-from ..service import Origin
+from ..origins import Origin
 from ..views import View
 from .arguments import Arguments
 from .schemas import Schema, arguments_schema

@@ -22,8 +22,8 @@ from ..calling import PROTOCOL, VERSION
 from ..config.credentials import account, credentials, digests
 from ..config.model import Effective
 from ..config.settings import differences
+from ..origins import Origin
 from ..places import publish
-from ..service import Origin
 from ..wiring import Running
 from .greeting import GREETING_SECONDS, Greeting
 from .starts import Starts

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.application import Application
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import open_pool
 
 from tests.support.real_cli import bundled_cli, cli_environment

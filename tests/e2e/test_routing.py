@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.routing import AutoRequest, RouteRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import open_pool
 from claude_pool.domain.values import Options
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.config.credentials import account
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
+from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import Origin
 from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
 from claude_pool.domain import pool, slot
 from claude_pool.domain.pool_events import Settings

@@ -24,8 +24,8 @@ from claude_pool.adapters.mcp.lines import LINE_BYTES
 from claude_pool.adapters.mcp.mounting import mount
 from claude_pool.adapters.mcp.tool import Call
 from claude_pool.adapters.mcp.tools import BY_NAME
+from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.places import Places
-from claude_pool.adapters.service import Origin
 from claude_pool.adapters.skills.library import Folders, Library
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec

@@ -12,11 +12,11 @@ from typing import Any
 
 from claude_pool.adapters.cases.case import Case
 from claude_pool.adapters.cases.exporting import gather
+from claude_pool.adapters.origins import CALLER, Origin
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.reading import At
 from claude_pool.adapters.redaction import Secrets
 from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
-from claude_pool.adapters.service import CALLER, Origin
 from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
 from claude_pool.domain import pool, task
 from claude_pool.domain.errors import PoolError

@@ -18,8 +18,8 @@ from typing import Any
 
 from claude_pool.adapters.claude.process import SlotProcess
 from claude_pool.adapters.claude.slot import WarmSlot
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import open_pool
 from raw import RawPipe
 from support import MODEL, PROMPT, Ground, Pool, cli, ground, pool

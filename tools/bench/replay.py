@@ -57,7 +57,7 @@ LOAD = (
     "from claude_pool.adapters.wiring import open_store; from claude_pool.adapters.service import Service;"
     "from claude_pool.adapters.system import RealSystem; state = str(Path(sys.argv[1]).parent);"
     "store = open_store(Places(state, state + '/socket', state, state));"
-    "service = Service(store.log, RealSystem()); service.load_snapshot = store.load_snapshot;"
+    "service = Service(store.log, RealSystem()); service.kept_view.load = store.load_snapshot;"
     "print(service.load().position)"
 )
 

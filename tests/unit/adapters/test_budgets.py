@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain import pool
 from claude_pool.domain.errors import BudgetExceeded, InvalidArgument, PoolError, WrongState

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
-from claude_pool.adapters.service import CALLER, Service
+from claude_pool.adapters.origins import CALLER
+from claude_pool.adapters.service import Service
 from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.system import RealSystem, steady_ms, wall_ms

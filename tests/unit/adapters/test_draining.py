@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters.application import Application
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain import pool
 from claude_pool.domain.errors import Draining, InvalidArgument

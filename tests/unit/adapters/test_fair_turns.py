@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from claude_pool.adapters.service import CALLER
+from claude_pool.adapters.origins import CALLER
 from claude_pool.domain.pool import SetTargetSlots
 from claude_pool.domain.pool_events import ContextValueSet
 from claude_pool.domain.slot_events import LaunchStarted

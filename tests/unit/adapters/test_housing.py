@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from claude_pool.adapters.housing import Housing
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.places import find, prepare
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
 from claude_pool.domain import slot
 from claude_pool.domain.errors import IsolationFailed

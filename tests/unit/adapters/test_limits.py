@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.places import Places, prepare
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import Origin
 from claude_pool.adapters.views import View
 from claude_pool.adapters.wiring import Running, Workshop, memory_store, open_store, running_pool
 from claude_pool.domain import task

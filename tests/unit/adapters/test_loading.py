@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from claude_pool.adapters.service import CALLER, Service
+from claude_pool.adapters.origins import CALLER
+from claude_pool.adapters.service import Service
 from claude_pool.adapters.store.memory import MemoryEventLog
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.snapshots import Snapshot
@@ -50,7 +51,7 @@ def test_nothing_is_told_of_a_whole_log(caplog: pytest.LogCaptureFixture) -> Non
 def kept_by(service: Service) -> list[Snapshot]:
     """The snapshots that `service` will have had kept."""
     kept: list[Snapshot] = []
-    service.save_snapshot = kept.append
+    service.kept_view.save = kept.append
     return kept
 
 
@@ -73,7 +74,7 @@ def test_an_owner_leaves_a_snapshot_from_which_the_next_one_goes_on() -> None:
     values = (("pool", ContextValueSet(key, "value")) for key in "abc")
     log = logged(("pool", PoolOpened("pool-1", NOON)), *values)
     second = Service(log, StandingClock())
-    second.load_snapshot = lambda: kept[-1]
+    second.kept_view.load = lambda: kept[-1]
     second.load()
 
     third = Service(log, StandingClock())
@@ -92,7 +93,7 @@ def test_an_owner_that_records_nothing_keeps_nothing() -> None:
 
 
 def test_a_snapshot_is_kept_after_so_many_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("claude_pool.adapters.service.EVERY", 3)
+    monkeypatch.setattr("claude_pool.adapters.kept_view.EVERY", 3)
     service = loaded(("pool", PoolOpened("pool-1", NOON)))
     kept = kept_by(service)
 
@@ -109,7 +110,7 @@ def test_a_snapshot_that_cannot_be_kept_hurts_nobody() -> None:
         raise MemoryError
 
     service = loaded(("pool", PoolOpened("pool-1", NOON)))
-    service.save_snapshot = refuse
+    service.kept_view.save = refuse
 
     asyncio.run(set_values(service, "a"))
 

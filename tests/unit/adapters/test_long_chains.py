@@ -10,9 +10,9 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.requests import PROMPT_BYTES, ChainRequest, StepRequest, TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.views import View
 from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
 from claude_pool.domain.chain_events import StepStarted

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from claude_pool.adapters.memory import MemoryWatch, available_mb
-from claude_pool.adapters.service import CALLER
+from claude_pool.adapters.origins import CALLER
 from claude_pool.domain import slot
 from claude_pool.domain.pool import SetTargetSlots
 from claude_pool.domain.pool_status import SlotWait, pool_status

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from claude_pool.adapters.messages import LOST, Messages
+from claude_pool.adapters.origins import CALLER, Origin
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER, Origin
 from claude_pool.adapters.store.blobs import TextLost
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain.errors import IdempotencyConflict, InvalidArgument, PoolError

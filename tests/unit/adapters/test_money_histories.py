@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain import ledger
 from claude_pool.domain.errors import BudgetExceeded

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.views import View
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain import task

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from claude_pool.adapters.application import Application
+from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import CALLER
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain.errors import InvalidArgument, NotFound, PoolError
 from claude_pool.domain.message_events import MessageAccepted

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.service import Origin
 from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.pool_events import FundsSettled, Settings
