@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from claude_pool.domain import ledger, pool, task
+from claude_pool.domain import pool, task
 from claude_pool.domain.acceptance import Submit
 from claude_pool.domain.coordination import Resume
 from claude_pool.domain.draining import held_up, unfinished
@@ -22,7 +22,6 @@ from claude_pool.domain.errors import (
 )
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.pool_status import pool_status
-from claude_pool.domain.provider import ENDLESS
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.values import (
     Text,
@@ -34,14 +33,13 @@ from claude_pool.domain.values import (
 )
 
 from .admission import checked_size, session_directory, submitted_before
-from .budgets import KEEP, Limit, budget_view, limits_for
 from .chains import Chains
 from .event_view import event_view
 from .explanations import evidence, subject_of, why_view
-from .forecast import brief_view, foreseen, still
 from .forks import Forks
 from .messages import Messages
 from .metrics import session_metrics
+from .money import Money
 from .origins import CALLER, Origin
 from .progress import Progress
 from .questions import Questions
@@ -50,6 +48,7 @@ from .requests import TaskRequest, keyed
 from .reviews import Reviews
 from .routing import Routing
 from .service import Service
+from .shared_context import SharedContext
 from .skills.library import Library
 from .slots import Slots
 from .store.blobs import Texts
@@ -59,6 +58,7 @@ from .system import System
 from .texts import keep, whole
 from .views import View, row_view, status_view, task_view, usd
 from .waiting import WAIT_CAP_SECONDS, capped
+from .waits import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,11 @@ class Application:
         self.slots = Slots(service, system, version)
         self.chains = Chains(service, texts, index, system, progress)
         self.forks = Forks(service, texts, index, system, workplaces)
+        self.money = Money(service, index, system)
+        self.context = SharedContext(service)
         self._progress = progress
-        self.routing = Routing(self, self.chains, system)
+        self.waiting = Waits(service, index)
+        self.routing = Routing(self, self.chains, self.waiting, system)
         self.leave_safe_mode: Callable[[], None] | None = None
 
     @property
@@ -167,39 +170,6 @@ class Application:
         card = await self._service.card(task_id)
         return await whole(self._service, self._texts, card.output or Text())
 
-    async def finished(
-        self, task_ids: Sequence[str], wait_seconds: float, or_asking: bool = False
-    ) -> float | None:
-        """Wait, at most so long, until all `task_ids` ended or need someone; the cap if one applied.
-
-        `or_asking`: a task that runs and has an open question needs someone, too.
-        """
-        seconds, cap = capped(wait_seconds)
-        watch = self._service.bell.watch(task_ids)
-        try:
-            async with asyncio.timeout(seconds):
-                while any(
-                    self._still_going(task_id) and not (or_asking and self._asks(task_id))
-                    for task_id in task_ids
-                ):
-                    await watch.rang.wait()
-                    watch.rang.clear()
-        except TimeoutError:
-            return cap if cap is not None else None
-        finally:
-            self._service.bell.unwatch(watch)
-        return None
-
-    def _still_going(self, task_id: str) -> bool:
-        world = self._service.world
-        state, pause = world.tasks.get(task_id), world.open_pool().paused
-        if isinstance(state, (task.Pending, task.Parked)):
-            return pause is None or pause.reason not in ENDLESS
-        return isinstance(state, task.Running)
-
-    def _asks(self, task_id: str) -> bool:
-        return task_id in self._service.world.questions.values()
-
     async def run(
         self,
         request: TaskRequest,
@@ -210,7 +180,7 @@ class Application:
         """Submit and wait; the view, still running where the wait was shorter than the work."""
         capped(wait_seconds)
         task_id = await self.submit(request, origin, tool)
-        cap = await self.finished([task_id], wait_seconds, or_asking=True)
+        cap = await self.waiting.finished([task_id], wait_seconds, or_asking=True)
         view = await self.view(task_id)
         return view if cap is None else {**view, "waited_cap": cap}
 
@@ -246,7 +216,7 @@ class Application:
             except PoolError as error:
                 slots.append(error)
         accepted = [task_id for task_id in slots if isinstance(task_id, str)]
-        cap = await self.finished(accepted, wait_seconds)
+        cap = await self.waiting.finished(accepted, wait_seconds)
         results = [await self.view(s) if isinstance(s, str) else _refused(s) for s in slots]
         return {"results": results} | ({} if cap is None else {"waited_cap": cap})
 
@@ -272,35 +242,13 @@ class Application:
             task_ids = ()
         elif chain_ids is None and task_ids is not None:
             chain_ids = ()
-        ids = None if task_ids is None or chain_ids is None else [*task_ids, *chain_ids]
-        seconds, cap = capped(wait_seconds)
         after = cursor or 0
-        watch = self._service.bell.watch(ids)
-        try:
-            # The first look is not under the timeout: a wait of 0 seconds still tells what there is.
-            rows = await self._attention(after, task_ids, chain_ids, limit)
-            async with asyncio.timeout(seconds):
-                while not rows:
-                    await watch.rang.wait()
-                    watch.rang.clear()
-                    rows = await self._attention(after, task_ids, chain_ids, limit)
-        except TimeoutError:
+        rows, cap = await self.waiting.attention(after, task_ids, chain_ids, wait_seconds, limit)
+        if not rows:
             return Waited([], [], max(after, 0), cap)
-        finally:
-            self._service.bell.unwatch(watch)
         tasks = [await self.view(row.task_id) for row in rows if isinstance(row, TaskRow)]
         chains = [await self.chains.view(row.chain_id) for row in rows if isinstance(row, ChainRow)]
         return Waited(tasks, chains, max(row.attention_position or 0 for row in rows), None)
-
-    async def _attention(
-        self, after: int, task_ids: Sequence[str] | None, chain_ids: Sequence[str] | None, limit: int
-    ) -> Sequence[TaskRow | ChainRow]:
-        def read() -> Sequence[TaskRow | ChainRow]:
-            found: list[TaskRow | ChainRow] = [*self._index.attention_since(after, task_ids, limit)]
-            found += self._index.chains_since(after, chain_ids, limit)
-            return sorted(found, key=lambda row: row.attention_position or 0)[:limit]
-
-        return await self._service.on_log(read)
 
     async def approve(self, task_id: str, origin: Origin = CALLER) -> View:
         """Accept a result under review; the task's view.
@@ -380,7 +328,7 @@ class Application:
             name = type(state).__name__.lower()
             raise WrongState(subject=task_id, state=name, problem="there is nothing left to cancel")
         await self._service.handle(lambda: task.CancelTask(task_id, self._system.now()), origin)
-        await self.finished([task_id], 10)
+        await self.waiting.finished([task_id], 10)
         return await self.view(task_id)
 
     async def list_tasks(
@@ -456,72 +404,9 @@ class Application:
         await self._service.handle(Resume(), origin)
         return self.status()
 
-    async def budget(
-        self,
-        limit: Limit = KEEP,
-        reset: bool = False,
-        origin: Origin = CALLER,
-        soft: Limit = KEEP,
-        scope: str = ledger.WHOLE,
-    ) -> View:
-        """Show the budget, after counting its spend anew or changing the limits (microdollars) of a scope.
-
-        Raises:
-            InvalidArgument: no such scope, or the soft limit would be above the hard one.
-        """
-        changes = (limit, soft) != (KEEP, KEEP)
-
-        def change() -> ledger.MoneyCommand:
-            limits = limits_for(self._service.world.open_pool().budget, scope, limit, soft)
-            return ledger.ResetBudget(limits if changes else None) if reset else limits
-
-        change()  # a scope that there is not is refused also by a look
-        if reset and scope != ledger.WHOLE:
-            raise InvalidArgument(argument="scope", problem="a reset is of all accounts together")
-        if reset or changes:
-            await self._service.handle(change, origin)
-        return self.budget_now()
-
-    def budget_now(self) -> View:
-        """The budget."""
-        return budget_view(self._service.world, self._system.now())
-
     def soft_limit_questions(self) -> list[View]:
         """What is asked about soft limits."""
         return self._questions.of_soft_limits()
-
-    async def forecast(self) -> View:
-        """When the present queue will be done and what it will cost, in short."""
-        now, world = self._system.now(), still(self._service.world)
-        samples = await self._service.on_log(self._index.samples)
-        found = await asyncio.to_thread(foreseen, world, samples, now, owned=True, beside_others=True)
-        return brief_view(found)
-
-    async def context_set(self, key: str, value: str, origin: Origin = CALLER) -> View:
-        """Show a value to every conversation from its next prompt on."""
-        await self._service.handle(pool.SetContext(key, value), origin)
-        return {"key": key, "value": value, "version": self._service.world.open_pool().context_version}
-
-    def context_get(self, key: str) -> View:
-        """One value of the shared context.
-
-        Raises:
-            NotFound: there is no such key.
-        """
-        context = self._service.world.open_pool().context
-        if key not in context:
-            raise NotFound(kind="context value", id=key, hint="context_list shows what is there.")
-        return {"key": key, "value": context[key]}
-
-    async def context_delete(self, key: str, origin: Origin = CALLER) -> View:
-        """Remove a value from the shared context."""
-        await self._service.handle(pool.DeleteContext(key), origin)
-        return {"key": key, "deleted": True}
-
-    def context_list(self) -> View:
-        """All values of the shared context, by key."""
-        at = self._service.world.open_pool()
-        return {"values": dict(sorted(at.context.items())), "version": at.context_version}
 
     async def why(self, subject: str) -> View:
         """Why a task, chain, slot, the pool or money is as it is: see `explanations`.

@@ -36,6 +36,7 @@ from .requests import PROMPT_BYTES, ChainRequest, StepRequest, TaskRequest
 from .system import System
 from .views import View, usd
 from .waiting import capped
+from .waits import Waits
 
 ROUTER_TIMEOUT_MS = 120_000
 
@@ -60,10 +61,6 @@ class Verbs(Protocol):
         key: str | None = ...,
     ) -> View:
         """See `Application.fan_out`."""
-        ...
-
-    async def finished(self, task_ids: Sequence[str], wait_seconds: float) -> float | None:
-        """See `Application.finished`."""
         ...
 
     async def view(self, task_id: str) -> View:
@@ -117,10 +114,11 @@ class _Routed:
 class Routing:
     """The verbs of routing. Errors are `PoolError`s."""
 
-    def __init__(self, verbs: Verbs, chains: Chains, system: System) -> None:
+    def __init__(self, verbs: Verbs, chains: Chains, waits: Waits, system: System) -> None:
         """Routes become tasks through `verbs` and chains through `chains`."""
         self._verbs = verbs
         self._chains = chains
+        self._waits = waits
         self._system = system
 
     async def route(self, request: RouteRequest, origin: Origin, wait_seconds: float) -> View:
@@ -172,7 +170,7 @@ class Routing:
         if at_once is not None:
             return _Routed(at_once, None, 0)
         task_id = await self._verbs.submit(_router_task(request), origin, tool)
-        cap = await self._verbs.finished([task_id], wait_seconds)
+        cap = await self._waits.finished([task_id], wait_seconds)
         view = await self._verbs.view(task_id)
         cost = int(view["cost_microdollars"])
         match view["state"]:
@@ -196,7 +194,7 @@ class Routing:
         match decision.route:
             case Single():
                 task_id = await self._verbs.submit(work, origin, "auto")
-                await self._verbs.finished([task_id], seconds)
+                await self._waits.finished([task_id], seconds)
                 return {"task": await self._verbs.view(task_id)}
             case Parallel(prompts):
                 shared = _shared(work, len(prompts))

@@ -31,19 +31,19 @@ class SetArguments(OneValue):
 
 
 async def _set(call: Call, given: SetArguments) -> View:
-    return await call.application.context_set(given.key, given.value, call.origin)
+    return await call.application.context.set(given.key, given.value, call.origin)
 
 
 async def _get(call: Call, given: OneValue) -> View:
-    return call.application.context_get(given.key)
+    return call.application.context.get(given.key)
 
 
 async def _delete(call: Call, given: OneValue) -> View:
-    return await call.application.context_delete(given.key, call.origin)
+    return await call.application.context.delete(given.key, call.origin)
 
 
 async def _list(call: Call, _given: NoArguments) -> View:
-    return call.application.context_list()
+    return call.application.context.list()
 
 
 CONTEXT_TOOLS: tuple[Tool[Any], ...] = (

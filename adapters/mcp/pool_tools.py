@@ -122,8 +122,8 @@ async def _resume(call: Call, _given: NoArguments) -> View:
 async def _budget(call: Call, given: BudgetArguments) -> View:
     limit = _limit("set_usd", given.set_usd, given.lift in ("limit", "both"))
     soft = _limit("soft_usd", given.soft_usd, given.lift in ("soft", "both"))
-    budget = await call.application.budget(limit, given.reset, call.origin, soft, given.scope)
-    return {**budget, "forecast": await call.application.forecast()}
+    budget = await call.application.money.budget(limit, given.reset, call.origin, soft, given.scope)
+    return {**budget, "forecast": await call.application.money.forecast()}
 
 
 def _limit(argument: str, usd: float | None, lift: bool) -> Limit:

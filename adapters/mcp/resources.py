@@ -104,10 +104,10 @@ class Resources:
         return _json({"slots": self._application.status()["slots"]})
 
     async def _budget(self, _field: str) -> str:
-        return _json(self._application.budget_now())
+        return _json(self._application.money.budget_now())
 
     async def _context(self, _field: str) -> str:
-        return _json(self._application.context_list()["values"])
+        return _json(self._application.context.list()["values"])
 
     async def _slot(self, slot_id: str) -> str:
         return _json(self._application.slots.view(slot_id))

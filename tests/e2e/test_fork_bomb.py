@@ -35,7 +35,7 @@ def test_a_bomb_is_ended_with_its_slot_and_the_neighbour_goes_on(tmp_path: Path)
             assert "more than 512 processes" in view["error"]["message"]
             left = [words for words in processes_under(tmp_path).values() if "sleep" in words]
             assert left == []
-            await pool.finished([beside], 30)
+            await pool.waiting.finished([beside], 30)
             assert (await pool.view(beside))["output"] == "still here"
 
     with running_api() as api:

@@ -70,7 +70,7 @@ def test_a_slots_question_is_answered_while_its_task_runs(tmp_path: Path) -> Non
             "Left or right?",
         )
         await pool.messages.send("coordinator", question["from"], "Left.", CALLER)
-        await pool.finished([task_id], 20)
+        await pool.waiting.finished([task_id], 20)
         view = await pool.view(task_id)
         assert (view["state"], view["output"]) == ("completed", '{"answer": "Left."}')
         assert "progress" not in view

@@ -41,7 +41,7 @@ async def reviewed(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], list
 
 async def result(pool: Application, task_id: str) -> str:
     """What waits for a verdict."""
-    await pool.finished([task_id], 30)
+    await pool.waiting.finished([task_id], 30)
     view = await pool.view(task_id)
     assert view["state"] == "pending_review", view
     return str(view["output"])

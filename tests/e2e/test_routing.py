@@ -39,7 +39,7 @@ async def done(folder: Path, api: ScriptedApi) -> dict[str, Any]:
             routed = await pool.routing.route(RouteRequest(f"[[{question}]]", model="haiku"), CALLER, 60)
             found[question] = (await pool.view(routed["router_task_id"]))["output"]
         found["router"] = await pool.view(view["router_task_id"])
-        found["spent"] = pool.budget_now()["spent_microdollars"]
+        found["spent"] = pool.money.budget_now()["spent_microdollars"]
         return found
 
 

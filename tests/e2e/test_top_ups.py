@@ -56,7 +56,7 @@ def test_an_attempt_is_topped_up_while_money_is_free_and_stopped_where_none_is(t
     assert (paid["state"], paid["output"], paid["cost_microdollars"]) == ("completed", "done", 6 * CALL)
     assert (stopped["state"], stopped["error"]["code"]) == ("failed", "task_budget_reached")
     assert stopped["session_id"]
-    budget = pool.budget_now()
+    budget = pool.money.budget_now()
     assert budget["reserved_microdollars"] == 0
     spent = paid["cost_microdollars"] + stopped["cost_microdollars"]
     assert budget["spent_microdollars"] == spent

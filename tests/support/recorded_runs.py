@@ -71,7 +71,7 @@ async def _cancelled(running: Running) -> None:
     task_id = await running.application.submit(_asks("[[slow: 20ms x 500]] it takes long"))
     await _words(running, task_id)
     await running.application.cancel(task_id)
-    await running.application.finished([task_id], 30)
+    await running.application.waiting.finished([task_id], 30)
 
 
 async def _words(running: Running, task_id: str) -> None:
@@ -128,9 +128,9 @@ def in_a_copy(isolation: str, merge: str) -> Story:
 
 
 async def _with_context(running: Running) -> None:
-    await running.application.context_set("language", "English")
+    await running.application.context.set("language", "English")
     await running.application.run(_asks("what holds?"))
-    await running.application.context_delete("language")
+    await running.application.context.delete("language")
     await running.application.run(_asks("and now?"))
 
 
@@ -143,7 +143,7 @@ async def _answered(running: Running) -> None:
     )
     await until(lambda: bool(running.world.questions))
     await running.application.answer_question(next(iter(running.world.questions)), "allow")
-    await running.application.finished([task_id], 30)
+    await running.application.waiting.finished([task_id], 30)
 
 
 async def _written(running: Running) -> None:
@@ -195,7 +195,7 @@ async def _soft(running: Running) -> None:
     await running.service.reacted()
     (question,) = (await running.application.list_questions())["questions"]
     await running.application.answer_question(question["question_id"], "continue")
-    await running.application.finished([task_id], 30)
+    await running.application.waiting.finished([task_id], 30)
 
 
 SCENES: dict[str, Scene] = {

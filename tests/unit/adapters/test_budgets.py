@@ -80,7 +80,7 @@ async def submitted(running: Running, number: int, **wishes: Any) -> list[str | 
 async def ended(running: Running, *answers: str | PoolError) -> list[dict[str, Any]]:
     """The views of those that were accepted, once they have ended."""
     accepted = [each for each in answers if isinstance(each, str)]
-    await running.application.finished(accepted, WAIT_SECONDS)
+    await running.application.waiting.finished(accepted, WAIT_SECONDS)
     return [await running.application.view(each) for each in accepted]
 
 
@@ -133,7 +133,7 @@ def test_callers_and_limits_that_race_leave_a_log_that_adds_up(tmp_path: Path) -
         release.set()
         pool = running.application
         changes = (
-            pool.budget(limit, soft=soft, scope=scope)
+            pool.money.budget(limit, soft=soft, scope=scope)
             for limit, soft, scope in [
                 (40, None, "pool"), (20, 5, "day"), (9, 9, "tag:night"), (100, None, "day"),
                 (None, None, "pool"), (None, 3, "tag:night"), (30, 10, "pool"),
@@ -153,7 +153,7 @@ def test_a_raised_limit_wakes_what_waits_for_money_exactly_once(tmp_path: Path) 
     async def scene(running: Running, release: asyncio.Event) -> None:
         first, *others = await submitted(running, 4, options=Options(max_budget=1_000))
         await until(running, lambda: len(running.world.parked) == 3)
-        await running.application.budget(4_000)
+        await running.application.money.budget(4_000)
         await until(running, lambda: len(running.world.running) == 4)
         release.set()
         assert {view["state"] for view in await ended(running, first, *others)} == {"completed"}
@@ -166,7 +166,7 @@ def test_a_limit_below_what_is_spent_admits_nothing_and_ends_nothing(tmp_path: P
     async def scene(running: Running, release: asyncio.Event) -> None:
         (task_id,) = await submitted(running, 1, options=Options(max_budget=5_000))
         await until(running, lambda: bool(running.world.running))
-        view = await running.application.budget(1)
+        view = await running.application.money.budget(1)
         assert (view["limit_microdollars"], view["free_microdollars"]) == (1, 0)
         (waiting,) = await submitted(running, 1)
         release.set()
@@ -176,7 +176,7 @@ def test_a_limit_below_what_is_spent_admits_nothing_and_ends_nothing(tmp_path: P
         (refused,) = await submitted(running, 1)
         assert isinstance(refused, BudgetExceeded)
         assert count(running, AttemptStarted) == 1
-        await running.application.budget(limit=None)
+        await running.application.money.budget(limit=None)
         assert isinstance((await submitted(running, 1))[0], str)
 
     played(tmp_path, scene, limit=10_000)
@@ -185,12 +185,12 @@ def test_a_limit_below_what_is_spent_admits_nothing_and_ends_nothing(tmp_path: P
 def test_the_limit_of_a_tag_concerns_nobody_else(tmp_path: Path) -> None:
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
-        await running.application.budget(500, scope="tag:night")
+        await running.application.money.budget(500, scope="tag:night")
         await ended(running, *(await submitted(running, 1, tags=("night",))))
         (refused,) = await submitted(running, 1, tags=("night",))
         assert isinstance(refused, BudgetExceeded)
         assert isinstance((await submitted(running, 1))[0], str)
-        scopes = {each["scope"]: each for each in running.application.budget_now()["scopes"]}
+        scopes = {each["scope"]: each for each in running.application.money.budget_now()["scopes"]}
         assert scopes["tag:night"]["spent_microdollars"] == 1_000
         assert scopes["day"]["limit_usd"] is None
         assert len(scopes["day"]["day"]) == len("2026-01-31")
@@ -212,7 +212,7 @@ def test_at_a_soft_limit_work_parks_and_goes_on_when_somebody_says_so(tmp_path: 
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
         pool = running.application
-        await pool.budget(soft=1_000)
+        await pool.money.budget(soft=1_000)
         await ended(running, *(await submitted(running, 1)))
         waiting = [str(each) for each in await submitted(running, 3)]
         await until(running, lambda: len(running.world.parked) == 3)
@@ -240,7 +240,7 @@ def test_stop_ends_what_waits(tmp_path: Path) -> None:
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
         pool = running.application
-        await pool.budget(soft=1_000)
+        await pool.money.budget(soft=1_000)
         await ended(running, *(await submitted(running, 1)))
         waiting = await submitted(running, 1)
         await until(running, lambda: bool(running.world.parked))
@@ -257,7 +257,7 @@ def test_stop_ends_what_waits(tmp_path: Path) -> None:
 def test_one_of_two_answers_at_once_counts(tmp_path: Path) -> None:
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
-        await running.application.budget(soft=1_000)
+        await running.application.money.budget(soft=1_000)
         await ended(running, *(await submitted(running, 1)))
         name = (await asked(running))["question_id"]
         answers = await asyncio.gather(
@@ -271,11 +271,11 @@ def test_one_of_two_answers_at_once_counts(tmp_path: Path) -> None:
 
 def test_a_budget_whose_limit_an_owner_put_below_its_soft_limit_is_shown(tmp_path: Path) -> None:
     async def scene(running: Running, _release: asyncio.Event) -> None:
-        await running.application.budget(soft=5_000)
+        await running.application.money.budget(soft=5_000)
         settings = running.world.open_pool().settings
         owner = pool.StartOwner("", "owner-2", 2, "0", settings, 1_000, True, 0)
         await running.service.handle(owner, CALLER)
-        view = await running.application.budget()
+        view = await running.application.money.budget()
         assert (view["limit_microdollars"], view["soft_limit_microdollars"]) == (1_000, 5_000)
 
     played(tmp_path, scene)
@@ -284,10 +284,10 @@ def test_a_budget_whose_limit_an_owner_put_below_its_soft_limit_is_shown(tmp_pat
 def test_a_question_is_closed_by_another_limit(tmp_path: Path) -> None:
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
-        await running.application.budget(soft=1_000)
+        await running.application.money.budget(soft=1_000)
         await ended(running, *(await submitted(running, 1)))
         name = (await asked(running))["question_id"]
-        view = await running.application.budget(soft=2_000)
+        view = await running.application.money.budget(soft=2_000)
         assert "question_id" not in view["scopes"][0]
         with pytest.raises(WrongState, match="its limits have changed"):
             await running.application.answer_question(name, "continue")
@@ -307,7 +307,7 @@ def test_a_question_is_closed_by_another_limit(tmp_path: Path) -> None:
 def test_a_soft_limit_has_only_its_own_answers(tmp_path: Path, answer: dict[str, Any], problem: str) -> None:
     async def scene(running: Running, release: asyncio.Event) -> None:
         release.set()
-        await running.application.budget(soft=1_000)
+        await running.application.money.budget(soft=1_000)
         await ended(running, *(await submitted(running, 1)))
         name = (await asked(running))["question_id"]
         with pytest.raises(InvalidArgument, match=problem):

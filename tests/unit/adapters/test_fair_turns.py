@@ -20,7 +20,7 @@ def test_a_command_comes_in_between_what_the_policies_ask_for(tmp_path: Path) ->
     async def positions() -> tuple[int, list[int]]:
         async with scripted_pool(tmp_path, slots=1) as running:
             running.service.submit(SetTargetSlots(SLOTS), CALLER)
-            await running.application.context_set("key", "value")
+            await running.application.context.set("key", "value")
             await until(lambda: running.application.status()["idle_slots"] == SLOTS)
             events = await running.service.recorded(None, 0, None, 1_000)
             set_at = next(r.position for r in events if isinstance(r.event, ContextValueSet))

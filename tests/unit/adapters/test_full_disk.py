@@ -116,7 +116,7 @@ async def use_up(pool: Running) -> None:
     """Record what callers want until a call is refused: the log's file has some room of its own."""
     with contextlib.suppress(StoreFull):
         for number in itertools.count():
-            await pool.application.context_set(f"key {number % 9}", f"{number} " * 500)
+            await pool.application.context.set(f"key {number % 9}", f"{number} " * 500)
 
 
 async def eventually(happened: Callable[[], bool]) -> None:

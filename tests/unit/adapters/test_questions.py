@@ -49,7 +49,7 @@ async def only_question(pool: Application) -> dict[str, Any]:
 
 async def end_of(pool: Application, task_id: str) -> str:
     """What the task came to."""
-    await pool.finished([task_id], WAIT_SECONDS)
+    await pool.waiting.finished([task_id], WAIT_SECONDS)
     view = await pool.view(task_id)
     assert view["state"] == "completed", view
     return str(view["output"])

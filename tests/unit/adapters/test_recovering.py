@@ -85,7 +85,7 @@ async def at_work(running: Running, request: TaskRequest, slots: Slots) -> str:
 
 async def settled(running: Running, task_id: str) -> View:
     """The task when it has ended or needs someone."""
-    await running.application.finished([task_id], WAIT_SECONDS)
+    await running.application.waiting.finished([task_id], WAIT_SECONDS)
     return await running.application.view(task_id)
 
 

@@ -63,7 +63,7 @@ def test_a_slot_reads_what_came_since_its_task_began(tmp_path: Path) -> None:
 
 def test_a_slot_gets_a_shared_value_as_it_is_now(tmp_path: Path) -> None:
     async def act(live: LiveTurn, application: Application) -> None:
-        await application.context_set("branch", "release-8")
+        await application.context.set("branch", "release-8")
         assert await live.use("slot_context_get", key="branch") == {"key": "branch", "value": "release-8"}
         refused: type[PoolError] = NotFound
         with pytest.raises(refused, match="branch"):
