@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.commands import COMMAND, a_shell
+from tests.support.past import until_state
 from tests.support.waiting import until_sync
 
 
@@ -51,7 +52,7 @@ def test_work_that_an_embedded_owner_leaves_is_sealed(tmp_path: Path) -> None:
         ) as owner:  # fmt: skip
             until_sync(lambda: bool(list(tmp_path.rglob("owner.address"))))
             task_id = shell.run("submit", "[[hang]] for ever").strip()
-            until_sync(lambda: shell.json("task", task_id)["state"] == "running")
+            until_state(shell, task_id, "running")
             assert owner.stdin
 
             owner.stdin.close()

@@ -12,9 +12,9 @@ from claude_pool.adapters.demo.scripted_api import running_api
 
 from tests.support.commands import Shell, a_shell
 from tests.support.hostile_repository import read_in, secret
+from tests.support.past import until_state
 from tests.support.real_cli import bundled_cli, cli_environment
 from tests.support.real_git import write
-from tests.support.waiting import until_sync
 
 FORMS = (
     "@{0}", "read @{0} now", '"@{0}"', '@"{0}"', "'@{0}'", "`@{0}`", "```\n@{0}\n```", "<tag>@{0}</tag>",
@@ -106,9 +106,9 @@ def test_an_argument_of_a_skill_attaches_nothing(scene: Scene) -> None:
 @pytest.mark.real
 def test_what_a_rejection_says_and_shows_attaches_nothing(scene: Scene) -> None:
     task_id = scene.shell.run("submit", f"[[reply: {scene.said}]] work", "--review=2").strip()
-    until_sync(lambda: scene.shell.json("task", task_id)["state"] == "pending_review", 60)
+    until_state(scene.shell, task_id, "pending_review", 60)
     scene.shell.run("reject", task_id, scene.text)
-    until_sync(lambda: scene.shell.json("task", task_id)["state"] == "pending_review", 60)
+    until_state(scene.shell, task_id, "pending_review", 60)
     scene.shell.run("approve", task_id)
     attaches_nothing(scene)
 

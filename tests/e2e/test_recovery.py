@@ -8,15 +8,11 @@ import pytest
 from claude_pool.adapters.demo.scripted_api import running_api
 
 from tests.support.commands import Shell, a_shell
+from tests.support.past import until_state
 from tests.support.real_cli import bundled_cli, cli_environment
 from tests.support.waiting import until_sync
 
 CUT_OFF = "Your work on the task below was cut off."
-
-
-def until_state(shell: Shell, task_id: str, state: str) -> None:
-    """Wait until a task is in a state."""
-    until_sync(lambda: shell.json("task", task_id)["state"] == state)
 
 
 def test_a_crash_seals_what_ran_and_what_waited_runs_under_the_next_owner(tmp_path: Path) -> None:

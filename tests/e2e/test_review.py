@@ -13,6 +13,7 @@ from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.wiring import open_pool
 
 from tests.support.commands import a_shell
+from tests.support.past import facts
 from tests.support.real_cli import bundled_cli, cli_environment
 from tests.support.waiting import until_sync
 
@@ -90,7 +91,7 @@ def test_a_question_is_answered_from_another_shell(tmp_path: Path) -> None:
     with a_shell(tmp_path, CLAUDE_POOL_PERMISSION_MODE="default") as shell:
         words = '[[tool: Bash {"command": "touch made && echo done"}]] [[result]] do it'
         task_id = shell.run("submit", words).strip()
-        until_sync(lambda: bool(shell.json("questions")))
+        until_sync(lambda: facts(shell, "question.asked") > 0)
         (question,) = shell.json("questions")
 
         assert question["text"] == "May it use Bash: touch made && echo done"

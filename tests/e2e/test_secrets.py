@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Shell, a_shell
+from tests.support.past import facts, until_state
 from tests.support.waiting import until_sync
 
 CANARIES = {
@@ -73,7 +74,7 @@ def test_messages_and_reports_of_slots_are_without_them(shell: Shell) -> None:
 def test_a_question_of_a_slot_shows_what_it_wants_without_them(shell: Shell) -> None:
     wants = f'[[tool: Bash {{"command": {spelt()}}}]] [[reply: done]]'
     task_id = shell.run("submit", wants, "--permission-mode=default").strip()
-    until_sync(lambda: shell.json("questions"))
+    until_sync(lambda: facts(shell, "question.asked") > 0)
     asked = shell.run("questions", "--json")
     assert "[redacted:SIGNING_KEY]" in asked and found_in(asked.encode()) == []
     shell.run("cancel", task_id)
@@ -123,7 +124,7 @@ def test_a_chain_with_one_in_a_step_is_refused(shell: Shell) -> None:
 
 def test_feedback_with_one_is_refused_and_the_result_still_waits(shell: Shell) -> None:
     task_id = shell.run("submit", "hello", "--review=1").strip()
-    until_sync(lambda: shell.json("task", task_id)["state"] == "pending_review")
+    until_state(shell, task_id, "pending_review")
     ran = shell.raw("reject", task_id, f"no, use {CANARIES['GITHUB_TOKEN']}")
     assert ran.stderr.startswith("[invalid_argument]") and "GITHUB_TOKEN" in ran.stderr
     assert shell.json("task", task_id)["state"] == "pending_review"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import Shell, a_shell
-from tests.support.past import state_of
+from tests.support.past import facts, state_of
 from tests.support.relays import relay, view
 from tests.support.stand_in import until
 
@@ -46,7 +46,7 @@ def test_with_stop_its_unfinished_work_is_cancelled_with_the_reason_and_others_i
         coordinator.process.kill()
         coordinator.process.wait()
 
-        until(lambda: shell.json("chain", "show", chain)["state"] == "cancelled", "the end of the chain")
+        until(lambda: facts(shell, "chain.cancelled") == 1, "the end of the chain")
         assert [state_of(shell, each) for each in (waiting, running)] == ["cancelled", "cancelled"]
         assert (state_of(shell, done), state_of(shell, theirs)) == ("completed", "running")
         steps = {s["name"]: s["state"] for s in shell.json("chain", "show", chain)["steps"]}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
+from claude_pool.adapters.calling import Unavailable, connect, greeting
+from claude_pool.adapters.client import Client
+from claude_pool.adapters.places import find
+from claude_pool.domain.errors import PoolError
+
+from tests.support.waiting import until_sync
+
 PATIENCE_SECONDS = 15.0
+STOP_SECONDS = 60.0
 
 
 def processes_under(folder: Path) -> dict[int, str]:
@@ -32,18 +37,28 @@ def processes_under(folder: Path) -> dict[int, str]:
     return found
 
 
+def stop_owner(state: Path, environment: Mapping[str, str], folder: Path) -> None:
+    """Have the owner of the pool in `state`, if there is one, interrupt what runs and end.
+
+    It is told over its socket: to start the command takes longer than all else that happens here.
+    """
+    with contextlib.suppress(Unavailable, PoolError, OSError):
+        link = connect(
+            find(environment, str(folder), str(state)), greeting("shell", stop="now"), STOP_SECONDS
+        )
+        if link is not None:
+            with Client(link) as client:
+                client.wait_for_end(STOP_SECONDS)
+
+
 @contextlib.contextmanager
 def stopped_owners(folder: Path, environment: dict[str, str]) -> Generator[None]:
     """Afterwards stop the owners of pools below `folder`, and fail if one of their processes remains."""
     try:
         yield
     finally:
-        command = Path(sys.executable).with_name("claude-pool")
         for log in folder.rglob("log.sqlite"):
-            subprocess.run(
-                [str(command), "--state-dir", str(log.parent), "stop", "--now"],
-                env=environment, cwd=folder, capture_output=True, timeout=60, check=False,
-            )  # fmt: skip
+            stop_owner(log.parent, environment, folder)
         left = _remaining(folder)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
@@ -52,9 +67,12 @@ def stopped_owners(folder: Path, environment: dict[str, str]) -> Generator[None]
 
 
 def _remaining(folder: Path) -> dict[int, str]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (left := processes_under(folder)) and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.05)
-    return left
+    with contextlib.suppress(TimeoutError):
+        until_sync(lambda: not _left(folder), PATIENCE_SECONDS)
+    return processes_under(folder)
+
+
+def _left(folder: Path) -> dict[int, str]:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    return processes_under(folder)

@@ -9,6 +9,7 @@ from claude_pool.adapters.places import Places
 from claude_pool.adapters.reading import LogReader
 
 from tests.support.commands import Shell
+from tests.support.waiting import until_sync
 
 
 @contextmanager
@@ -25,6 +26,11 @@ def state_of(shell: Shell, task_id: str) -> str:
     """The state of a task."""
     with reading(shell) as log:
         return str(log.task(task_id)["state"])
+
+
+def until_state(shell: Shell, task_id: str, state: str, seconds: float = 20.0) -> None:
+    """Wait until a task is in a state."""
+    until_sync(lambda: state_of(shell, task_id) == state, seconds)
 
 
 def facts(shell: Shell, name: str) -> int:

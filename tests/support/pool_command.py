@@ -18,6 +18,7 @@ from claude_pool.adapters.calling import connect, greeting
 from claude_pool.adapters.client import Client
 from claude_pool.adapters.places import find
 
+from tests.support.owners import stop_owner
 from tests.support.pool_leftovers import processes_of
 from tests.support.pool_level import View
 from tests.support.pool_loop import PATIENCE
@@ -241,7 +242,8 @@ class CommandPool:
 
     def close(self) -> None:
         """See `Level.close`."""
-        self._stop("now")
+        stop_owner(self._state, self._environment, self._folder)
+        self._await_nobody()
 
 
 def _words(tool: str, arguments: Mapping[str, object]) -> list[str]:
