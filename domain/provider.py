@@ -37,8 +37,12 @@ OVERLOADS_BORNE = 3
 """So many times in a row a task waits out an overload; after that it has failed like any other."""
 RATES_BORNE = 30
 """The same for a limit of the rate that does not say when it ends: about half an hour of waits."""
+UNREACHED_BORNE = 1_500
+"""The same for a provider that nobody reaches: a day of waits. A night without a network fails no queue."""
 
-_BORNE = {LimitKind.OVERLOADED: OVERLOADS_BORNE, LimitKind.RATE: RATES_BORNE}
+_BORNE = {
+    LimitKind.OVERLOADED: OVERLOADS_BORNE, LimitKind.RATE: RATES_BORNE, LimitKind.UNREACHABLE: UNREACHED_BORNE
+}  # fmt: skip
 _REASONS = {LimitKind.LOGIN: NOT_LOGGED_IN, LimitKind.BILLING: BILLING}
 
 HoldEvent = ProviderLimited | ProviderServed | AccountChanged | PoolPaused | PoolResumed
@@ -81,15 +85,18 @@ def in_a_row(kind: LimitKind, outcomes: Sequence[Outcome]) -> int:
     return count
 
 
-def waits_for(limit: Limit | None, before: Sequence[Outcome]) -> str | None:
-    """What a task is parked for whose attempt met `limit`; None: the attempt failed like any other.
+def waits_for(outcome: Outcome, before: Sequence[Outcome]) -> str | None:
+    """What a task is parked for whose attempt came to `outcome`; None: the attempt failed like any other.
 
     `before` are the outcomes of its earlier attempts: a task that alone provokes the limit must not hold all
-    others for ever.
+    others for ever, nor pay again and again for answers that break off.
     """
+    limit = outcome.limit
     if limit is None:
         return None
     most = None if limit.until is not None else _BORNE.get(limit.kind)
+    if limit.kind is LimitKind.UNREACHABLE and outcome.tokens.total:
+        most = OVERLOADS_BORNE
     return None if most is not None and in_a_row(limit.kind, before) >= most else reason_of(limit)
 
 

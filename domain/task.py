@@ -501,7 +501,7 @@ def _ended(command: RecordAttemptEnded, state: Task) -> tuple[TaskEvent, ...]:
         outcome = replace(
             outcome, code=live.interrupt, message=_INTERRUPTS.get(live.interrupt), retryable=False
         )
-    waits = provider.waits_for(outcome.limit, state.job.outcomes)
+    waits = provider.waits_for(outcome, state.job.outcomes)
     if waits is not None and live.interrupt is None:
         return (AttemptFailed(live.number, outcome, now), TaskParked(waits))
     outcome = replace(outcome, limit=None)

@@ -129,13 +129,16 @@ class End(StrEnum):
 
 
 class LimitKind(StrEnum):
-    """What kept the provider from serving: the account's use or rate, its own load, the login, or money."""
+    """What kept the provider from serving: the account's use or rate, its own load, the login, money, or
+    no way to it.
+    """
 
     USAGE = "usage"
     RATE = "rate"
     OVERLOADED = "overloaded"
     LOGIN = "login"
     BILLING = "billing"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)

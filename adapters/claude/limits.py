@@ -33,6 +33,12 @@ _AT = re.compile(
     r"(?:\s*\((?P<zone>[^()]{1,60})\))?",
     re.IGNORECASE,
 )
+_UNREACHED = re.compile(
+    r"\bE(?:CONN|NOTFOUND|AI_AGAIN|NETUNREACH|HOSTUNREACH|TIMEDOUT|PIPE)|\bunable to connect"
+    r"|\bconnection (?:error|failed|refused|reset|closed|dropped|timed out)|empty or malformed response",
+    re.IGNORECASE,
+)
+"""No answer of the provider came: no connection, or something on the way answered in its place."""
 _USED_UP = re.compile(r"\b(?:hit your [\w -]*limit|limit reached|usage limit)", re.IGNORECASE)
 
 
@@ -49,6 +55,8 @@ def limit_in_result(http: int | None, kind: str, said: str, told: Limit | None, 
         return Limit(LimitKind.BILLING)
     if http == 529 or kind == "overloaded":
         return Limit(LimitKind.OVERLOADED)
+    if http is None and kind in ("server_error", "unknown") and _UNREACHED.search(said):
+        return Limit(LimitKind.UNREACHABLE)
     if http != 429 and kind != "rate_limit":
         return None
     until = reset_time(said, now)

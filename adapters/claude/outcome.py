@@ -177,7 +177,7 @@ def limit_failure(limit: Limit, said: str) -> Failure:
             return Failure("provider_limit", said, False, limit)
         case LimitKind.USAGE | LimitKind.RATE:
             return Failure("provider_limit", said, True, limit)
-        case LimitKind.OVERLOADED:
+        case LimitKind.OVERLOADED | LimitKind.UNREACHABLE:
             return Failure("provider_error", said, True, limit)
         case _:
             assert_never(limit.kind)

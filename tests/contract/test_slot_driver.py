@@ -647,6 +647,7 @@ _LIMITS = {
     "status: 403": LimitKind.LOGIN,
     "status: 429": LimitKind.RATE,
     "status: 529": LimitKind.OVERLOADED,
+    "html": LimitKind.UNREACHABLE,
 }
 
 

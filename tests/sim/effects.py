@@ -27,10 +27,13 @@ LIMITS = {
     "rate_limit": LimitKind.RATE,
     "rate_limit_blind": LimitKind.RATE,
     "overloaded": LimitKind.OVERLOADED,
+    "unreachable": LimitKind.UNREACHABLE,
     "usage_limit": LimitKind.USAGE,
     "login_refused": LimitKind.LOGIN,
     "no_credit": LimitKind.BILLING,
 }
+ENDLESS = ("rate_limit_blind", "unreachable", "login_refused", "no_credit")
+"""Limits that nobody says the end of."""
 FAILURES = {
     "process_crash": ("slot_failed", True, False),
     "killed": ("slot_failed", True, False),
@@ -208,9 +211,7 @@ class Effects:
         strikes, draw = self._sim.faults.strikes, self._sim.random.randint
         for kind, limit in LIMITS.items():
             if strikes(kind):
-                until = (
-                    None if kind in ("rate_limit_blind", "login_refused", "no_credit") else draw(500, 20_000)
-                )
+                until = None if kind in ENDLESS else draw(500, 20_000)
                 met = Limit(limit, None if until is None else self._now + until)
                 code = "not_logged_in" if limit is LimitKind.LOGIN else "provider_limit"
                 return replace(outcome(End.FAILED, code, retryable=True, turns=0), limit=met), True

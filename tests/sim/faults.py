@@ -18,7 +18,8 @@ PROCESSES = (
 MONEY = ("cost_jumps", "cost_unknown", "cost_zero", "overdrawn")
 QUESTIONS = ("question_unanswered", "question_withdrawn")
 PROVIDER = (
-    "rate_limit", "rate_limit_blind", "overloaded", "usage_limit", "login_refused", "no_credit", "answer_cut",
+    "rate_limit", "rate_limit_blind", "overloaded", "unreachable", "usage_limit", "login_refused",
+    "no_credit", "answer_cut",
 )  # fmt: skip
 CLIENTS = (
     "same_key_again", "other_arguments", "cancel", "cancel_chain", "rejection", "budget_change",

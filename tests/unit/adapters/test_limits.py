@@ -24,6 +24,7 @@ from tests.support.waiting import until
 
 TASKS, SLOTS = 50, 8
 HALF_HOUR = 30 * 60_000
+MORNING = NOON + 8 * 60 * 60_000
 RESET = NOON + HALF_HOUR
 NOTHING = task.InterruptAttempt("task-none", 0, "interrupted", 0)
 
@@ -105,6 +106,34 @@ def test_fifty_tasks_wait_out_half_an_hour_and_a_restart_and_each_runs_once(tmp_
     assert served == [1] * TASKS
     assert RESET <= min(started) <= RESET + 2_000
     assert len(started) == TASKS
+
+
+async def through_the_night(folder: Path) -> tuple[Counter[str], int, int]:
+    """A pool whose network is gone for a night; what came of its tasks, at how many tries, and when."""
+    clock = StandingClock()
+
+    async def answer(_live: LiveTurn) -> Outcome:
+        if clock.wall >= MORNING:
+            return said("served")
+        limit = Limit(LimitKind.UNREACHABLE)
+        return Outcome(End.FAILED, "provider_error", "Connection error.", True, limit=limit)
+
+    settings = Settings(slots=4, working_dir=str(folder))
+    store, workshop = memory_store(folder), Workshop(None, {}, folder)
+    async with running_pool(store, workshop, settings, None, False, clock, ScriptedDriver(answer)) as running:
+        names = [await running.application.submit(TaskRequest(f"work {n}")) for n in range(12)]
+        while not all_ended(running, len(names))():
+            await tick(running, clock, 60_000)
+        views = [await running.application.view(name) for name in names]
+        return Counter(view["state"] for view in views), sum(view["attempts"] for view in views), clock.wall
+
+
+def test_a_night_without_a_network_fails_no_task_and_is_over_at_once(tmp_path: Path) -> None:
+    ends, tries, morning = asyncio.run(through_the_night(tmp_path))
+
+    assert ends == {"completed": 12}
+    assert tries <= 8 * 60 + 20, "one try a minute while nothing is reached"
+    assert morning <= MORNING + 15 * 60_000
 
 
 async def overloaded(folder: Path, fallback: str | None) -> tuple[LimitedProvider, View]:

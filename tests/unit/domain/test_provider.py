@@ -21,7 +21,7 @@ from claude_pool.domain.provider import Pause, Provider
 from claude_pool.domain.reasons import waiting_for, waiting_until
 from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_board import task_card
-from claude_pool.domain.values import End, Limit, LimitKind, Outcome
+from claude_pool.domain.values import End, Limit, LimitKind, Outcome, Tokens
 
 from tests.support.domain_story import (
     NOW,
@@ -41,6 +41,7 @@ USAGE = Limit(LimitKind.USAGE, HALF_HOUR)
 BLIND = Limit(LimitKind.USAGE)
 RATE = Limit(LimitKind.RATE)
 OVERLOADED = Limit(LimitKind.OVERLOADED)
+UNREACHABLE = Limit(LimitKind.UNREACHABLE)
 LOGIN = Limit(LimitKind.LOGIN)
 BILLING = Limit(LimitKind.BILLING)
 
@@ -324,7 +325,29 @@ def test_a_pause_of_somebodys_own_ends_by_its_own_time_only() -> None:
 def test_a_task_that_meets_a_limit_of_the_rate_without_an_end_too_often_fails(
     limit: Limit, before: list[Limit], waits: bool
 ) -> None:
-    assert (provider.waits_for(limit, [limited(each) for each in before]) is not None) is waits
+    assert (provider.waits_for(limited(limit), [limited(each) for each in before]) is not None) is waits
+
+
+def test_a_day_without_a_way_to_the_provider_is_waited_out_but_not_for_ever() -> None:
+    unserved = replace(limited(UNREACHABLE), tokens=Tokens())
+    before = [unserved] * 1_499
+    assert provider.waits_for(unserved, before) == "provider_limit"
+    assert provider.waits_for(unserved, [*before, unserved]) is None
+
+
+def test_answers_that_cost_and_break_off_are_not_bought_again_and_again() -> None:
+    cut = replace(limited(UNREACHABLE), tokens=Tokens(input=7))
+    assert provider.waits_for(cut, [cut] * 2) == "provider_limit"
+    assert provider.waits_for(cut, [cut] * 3) is None
+
+
+def test_a_provider_that_nobody_reaches_slows_the_pool_and_fails_nothing() -> None:
+    story, names = at_work(slots=2, tasks=4)
+    for name in names[:2]:
+        end(story, name, replace(limited(UNREACHABLE), tokens=Tokens()))
+    assert paused(story) == Pause("provider_limit", NOW + 1_000)
+    assert story.world.open_pool().provider.concurrency == 1
+    assert all(isinstance(story.world.tasks[name], task.Parked) for name in names[:2])
 
 
 def test_whoever_resumes_the_pool_lets_all_slots_work_again() -> None:
