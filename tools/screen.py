@@ -46,7 +46,7 @@ def drawn(state_dir: str, position: int, width: int, height: int, span: int) -> 
     return console
 
 
-def _svg(console: Console) -> str:
+def svg(console: Console) -> str:
     """The picture without fonts that would be fetched from elsewhere."""
     drawn = console.export_svg(title="claude-pool replay --play", unique_id="view")
     return re.sub(r"\s*@font-face\s*{[^}]*}", "", drawn)
@@ -68,8 +68,8 @@ def main() -> int:
     except PoolError as error:
         print(error, file=sys.stderr)
         return 2
-    svg = asked.output is not None and asked.output.suffix == ".svg"
-    picture = _svg(console) if svg else (
+    as_svg = asked.output is not None and asked.output.suffix == ".svg"
+    picture = svg(console) if as_svg else (
         "".join(line.rstrip() + "\n" for line in console.export_text().splitlines()))  # fmt: skip
     if asked.output is None:
         sys.stdout.write(picture)

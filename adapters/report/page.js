@@ -44,9 +44,10 @@ function head() {
     at("figures").append(box);
   }
   for (const name of ["succeeded", "failed", "cancelled", "sealed", "running"]) {
-    const mark = make("i");
+    const mark = make("i"), pair = make("span");
     mark.style.background = `var(--${name})`;
-    at("legend").append(mark, name);
+    pair.append(mark, name);
+    at("legend").append(pair);
   }
 }
 

@@ -7,6 +7,7 @@ nowhere, is a problem.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import posixpath
@@ -103,7 +104,8 @@ class Site:
             return ""
         if path.suffix == ".svg":
             return f'</p><div class="drawing" tabindex="0">{path.read_text("utf-8")}</div><p>'
-        return f'<img src="{escape(target)}" alt="">'
+        content = base64.b64encode(path.read_bytes()).decode()
+        return f'<img src="data:image/{path.suffix[1:]};base64,{content}" alt="">'
 
     def _check_links(self) -> None:
         anchors = {page.path: {anchor for _, _, anchor in page.headings} for page in self.pages.values()}

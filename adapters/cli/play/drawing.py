@@ -231,7 +231,7 @@ def _event(event: Happened, width: int, *, here: bool) -> Text:
     if width >= 60:
         line.append(output.moment(event.at)[11 : -1 if width >= 100 else 19] + " ")
     if width >= 80:
-        line.append(f"{output.line(event.stream):<21} ")
+        line.append(f"{output.line(event.stream):<22} ")
     line.append(f"{event.name:<22} ", "bold red" if event.failure else "cyan")
     return line.append(event.said)
 

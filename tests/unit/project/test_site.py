@@ -92,3 +92,8 @@ def test_a_link_that_leads_nowhere_is_named(project: Path, target: str) -> None:
 def test_the_text_of_a_page_is_no_markup(project: Path) -> None:
     (project / "docs" / "more.md").write_text("# More\n\n`<script>x</script>`\n", "utf-8")
     assert "<script>x" not in Site(project).build()["docs/more.html"]
+
+
+def test_a_picture_is_part_of_its_page(files: dict[str, str]) -> None:
+    assert files["docs/replay.html"].count('<img src="data:image/png;base64,') == 3
+    assert 'class="drawing"' in files["docs/replay.html"]
