@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.claude import keeper
 
+from tests.support.waiting import until_sync
+
 _KEEPER = str(Path(keeper.__file__))
 _SECONDS = 20.0
 # A tree that does not want to die: sessions of its own, double forks, and no ear for gentle signals.
@@ -132,14 +134,15 @@ def hardy(folder: Path, count: int = 3, then: str = "stay") -> tuple[str, ...]:
 
 def noted(folder: Path, count: int = 3) -> list[int]:
     """The pids that the hardy processes noted, once all of them did."""
-    until = time.monotonic() + _SECONDS
-    while time.monotonic() < until:
+    pids = list[int]()
+
+    def grown() -> bool:
         with suppress(FileNotFoundError):
-            pids = (folder / "pids").read_text().split()
-            if len(pids) == count:
-                return [int(pid) for pid in pids]
-        time.sleep(0.01)
-    raise TimeoutError("the tree did not grow")
+            pids[:] = map(int, (folder / "pids").read_text().split())
+        return len(pids) == count
+
+    until_sync(grown, _SECONDS, "a tree that has grown")
+    return pids
 
 
 def gone(pids: list[int]) -> bool:
@@ -260,10 +263,7 @@ def test_the_program_dies_with_a_keeper_that_is_killed() -> None:
         program = one.started()
         one.process.kill()
         assert one.rest() == []
-        until = time.monotonic() + _SECONDS
-        while not gone([program]) and time.monotonic() < until:
-            time.sleep(0.01)
-        assert gone([program])
+        until_sync(lambda: gone([program]), _SECONDS)
 
 
 def test_the_program_inherits_three_descriptors_and_no_other() -> None:
@@ -289,9 +289,7 @@ def test_zombies_of_the_program_are_reaped(tmp_path: Path) -> None:
     script = f"for i in 1 2 3 4 5; do (sh -c 'exit 0' &) ; done; touch {tmp_path}/ready; exec sleep 600"
     with kept("/bin/sh", "-c", script) as one:
         program = one.started()
-        until = time.monotonic() + _SECONDS
-        while not (tmp_path / "ready").exists() and time.monotonic() < until:
-            time.sleep(0.01)
+        until_sync((tmp_path / "ready").exists, _SECONDS)
         one.order(b"o")
         assert one.line().startswith("swept ")
         children = Path(f"/proc/{one.process.pid}/task/{one.process.pid}/children").read_text().split()
@@ -313,10 +311,7 @@ def test_without_subreapers_the_group_and_the_descendants_are_killed(tmp_path: P
         pids = noted(tmp_path, 2)
         one.die()
         assert one.rest()[-1].startswith("empty after ")
-        until = time.monotonic() + _SECONDS
-        while not gone([program, *pids]) and time.monotonic() < until:  # init reaps the grandchildren
-            time.sleep(0.01)
-        assert gone([program, *pids])
+        until_sync(lambda: gone([program, *pids]), _SECONDS)  # init reaps the grandchildren
 
 
 def test_descendants_are_found_without_a_subreaper() -> None:
