@@ -20,11 +20,16 @@ CALL = 90_000 // 10 + 10_000 // 2
 """Microdollars of one call: 0.1 and 0.5 microdollars a token."""
 
 
-def calls(number: int) -> str:
-    """A task of so many calls to the model."""
+PAID = 6
+AFFORDED = BUDGET // CALL - PAID
+"""So many calls, after the paid ones, does the budget cover whole."""
+
+
+def calls(quick: int, slow: int = 0) -> str:
+    """A task of so many calls to the model, of which the last ones take it a second each."""
     usage = "[[usage: input=90000 output=10000]] "
     tool = '[[tool: Bash {"command": "true"}]] '
-    return (usage + tool) * (number - 1) + usage + "[[reply: done]]"
+    return (usage + tool) * (quick - 1) + ("[[delay: 1s]] " + usage + tool) * slow + usage + "[[reply: done]]"
 
 
 async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict[str, Any], Application]:
@@ -41,8 +46,9 @@ async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict
         environ=cli_environment(folder / "home", api.url),
     ) as pool:
         options = Options(permission_mode="bypassPermissions")
-        paid = await pool.run(TaskRequest(calls(6), options))
-        stopped = await pool.run(TaskRequest(calls(30), options))
+        paid = await pool.run(TaskRequest(calls(PAID), options))
+        # no model answers at once, and whoever stops it shall not have to be faster than one that does
+        stopped = await pool.run(TaskRequest(calls(AFFORDED, 25), options))
         events = (await pool.replay(None, None, None, 1_000))["events"]
         topped = {e["data"]["attempt"] for e in events if e["name"] == "funds.topped_up"}
         assert topped == {f"{view['task_id']}.1" for view in (paid, stopped)}
@@ -53,7 +59,7 @@ async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict
 def test_an_attempt_is_topped_up_while_money_is_free_and_stopped_where_none_is(tmp_path: Path) -> None:
     with running_api() as api:
         paid, stopped, pool = asyncio.run(run_both(tmp_path, api))
-    assert (paid["state"], paid["output"], paid["cost_microdollars"]) == ("completed", "done", 6 * CALL)
+    assert (paid["state"], paid["output"], paid["cost_microdollars"]) == ("completed", "done", PAID * CALL)
     assert (stopped["state"], stopped["error"]["code"]) == ("failed", "task_budget_reached")
     assert stopped["session_id"]
     budget = pool.money.budget_now()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
 
@@ -28,6 +29,8 @@ _PEER = Prompt(
     "[[usage: input=1000 output=100]] [[reply: A peer wanted this.]] [[slow: 50ms x 5]]",
     origin={"kind": "peer", "from": "uds:/tmp/cc-socks/1.sock", "name": "slotA", "fromMode": "bypass"},
 )
+_UNASKED = replace(_PEER, text=_PEER.text.replace("50ms", "2s"))
+"""The same with time for a slow machine to interrupt it."""
 
 
 def main(words: Sequence[str]) -> NoReturn:
@@ -226,4 +229,6 @@ def _run(cli: Cli, prompt: Prompt) -> None:
         Turn(cli, _PEER).run()
     Turn(cli, prompt).run()
     if "after" in (peer, cli.personas.argument("peer")):
-        Turn(cli, _PEER).run()
+        cli.wire.hold()  # whoever reads of it may interrupt it at once, and shall find the model at work
+        Turn(cli, _UNASKED).run()
+        cli.wire.release()

@@ -179,6 +179,7 @@ class Turn:
     def _show(self, event: Event) -> None:
         self._printer.show(event)
         if event.piece:
+            self._cli.wire.release()
             self._do_mischief()
 
     def _do_mischief(self) -> None:

@@ -29,6 +29,18 @@ class Wire:
         self._personas = personas
         self._lock = threading.RLock()
         self._lines_of_turn = 0
+        self._held: bytearray | None = None
+
+    def hold(self) -> None:
+        """Keep what is written from here on, until `release`."""
+        with self._lock:
+            self._held = self._held or bytearray()
+
+    def release(self) -> None:
+        """Print what was held, at once."""
+        with self._lock:
+            held, self._held = self._held, None
+            self.raw(bytes(held or b""))
 
     def begin_turn(self) -> None:
         """Count lines from here on for `stall`."""
@@ -58,6 +70,9 @@ class Wire:
     def raw(self, data: bytes) -> None:
         """Write bytes. A reader that has gone is no reason to stop."""
         with self._lock:
+            if self._held is not None:
+                self._held += data
+                return
             try:
                 while data:
                     data = data[os.write(1, data) :]

@@ -30,6 +30,7 @@ from claude_pool.domain.values import Outcome, attempt_id
 
 from tests.support.faulty_store import Fault, faulty_store
 from tests.support.scripted_driver import LiveTurn, ScriptedDriver, said
+from tests.support.waiting import until
 
 SECONDS = 20.0
 REFUSALS = {"store_full", "store_in_use", "store_unreadable", "internal", "draining"}
@@ -73,13 +74,13 @@ async def accepted(trial: Trial, call: Coroutine[Any, Any, str]) -> str | None:
 
 async def at_rest(running: Running, trial: Trial) -> None:
     """Wait until the pool has nothing to do, or ends."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            trial.ended = running.service.failed or running.service.out_of_room is not None
-            world = running.world
-            if trial.ended or not (world.pending or world.running or world.chains or world.parked):
-                return
-            await asyncio.sleep(0.002)  # an end has no event of its own
+
+    def rests() -> bool:
+        trial.ended = running.service.failed or running.service.out_of_room is not None
+        world = running.world
+        return trial.ended or not (world.pending or world.running or world.chains or world.parked)
+
+    await until(rests, SECONDS)
 
 
 async def live(state: Path, trial: Trial, calls: int = 3) -> None:
