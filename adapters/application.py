@@ -32,6 +32,7 @@ from claude_pool.domain.values import (
     parse_session,
 )
 
+from .accepting import accept_each
 from .admission import checked_size, session_directory, submitted_before
 from .chains import Chains
 from .event_view import event_view
@@ -44,7 +45,7 @@ from .origins import CALLER, Origin
 from .progress import Progress
 from .questions import Questions
 from .redaction import Secrets
-from .requests import TaskRequest, keyed
+from .requests import TaskRequest
 from .reviews import Reviews
 from .routing import Routing
 from .service import Service
@@ -200,24 +201,13 @@ class Application:
             IdempotencyConflict: the key was used for other requests; nothing is accepted.
         """
         capped(wait_seconds)
-        if key is not None:
-            requests = keyed(requests, key)
-            for request in requests:
-                if isinstance(request, TaskRequest) and request.idempotency_key is not None:
-                    task_id = derived_id("task", "fan_out", request.idempotency_key)
-                    await submitted_before(self._service, task_id, request.fingerprint)
         together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
-        slots: list[str | PoolError] = []
-        for request in requests:
-            try:
-                if isinstance(request, PoolError):
-                    raise request
-                slots.append(await self.submit(request, together, "fan_out"))
-            except PoolError as error:
-                slots.append(error)
-        accepted = [task_id for task_id in slots if isinstance(task_id, str)]
-        cap = await self.waiting.finished(accepted, wait_seconds)
-        results = [await self.view(s) if isinstance(s, str) else _refused(s) for s in slots]
+        accepted = await accept_each(
+            self._service, requests, "task", "fan_out", key, lambda one: self.submit(one, together, "fan_out")
+        )
+        tasks = [each for each in accepted if isinstance(each, str)]
+        cap = await self.waiting.finished(tasks, wait_seconds)
+        results = [await self.view(each) if isinstance(each, str) else _refused(each) for each in accepted]
         return {"results": results} | ({} if cap is None else {"waited_cap": cap})
 
     async def wait(

@@ -20,10 +20,11 @@ from claude_pool.domain.errors import (
 )
 from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is_chain_id, parse_session
 
+from .accepting import accept_each
 from .admission import checked_size, session_directory, submitted_before
 from .origins import CALLER, Origin
 from .progress import Progress
-from .requests import ChainRequest, StepRequest, keyed
+from .requests import ChainRequest, StepRequest
 from .service import Service
 from .store.blobs import Texts
 from .store.index import Index
@@ -193,21 +194,11 @@ class Chains:
             IdempotencyConflict: the key was used for other requests; nothing is accepted.
         """
         capped(wait_seconds)
-        if key is not None:
-            requests = keyed(requests, key)
-            for request in requests:
-                if isinstance(request, ChainRequest) and request.idempotency_key is not None:
-                    chain_id = derived_id("chain", "fan_out_chains", request.idempotency_key)
-                    await submitted_before(self._service, chain_id, request.fingerprint)
         together = replace(origin, correlation=origin.correlation or self._system.new_id("call"))
-        accepted: list[str | PoolError] = []
-        for request in requests:
-            try:
-                if isinstance(request, PoolError):
-                    raise request
-                accepted.append(await self.submit(request, together, "fan_out_chains"))
-            except PoolError as error:
-                accepted.append(error)
+        tool = "fan_out_chains"
+        accepted = await accept_each(
+            self._service, requests, "chain", tool, key, lambda one: self.submit(one, together, tool)
+        )
         cap = await self.finished([each for each in accepted if isinstance(each, str)], wait_seconds)
         results = [await self.view(each) if isinstance(each, str) else _refused(each) for each in accepted]
         return {"results": results} | ({} if cap is None else {"waited_cap": cap})
