@@ -338,6 +338,8 @@ class Application:
     def status(self) -> View:
         """The pool now."""
         view = status_view(pool_status(self._service.world, self._version))
+        if self._service.problems:
+            view["problems"] = list(self._service.problems)
         refusal = self._service.refusal
         return view if refusal is None else {**view, "safe_mode": refusal.message}
 

@@ -57,8 +57,7 @@ def check_log(places: Places, live: View | None = None, step: Callable[[str], No
         except PoolError as error:
             return [f"[{error.code}] {error.message}"]
         if (damage := damage_of_snapshot(log.path, log)) is not None:
-            about = f"{snapshot_of(log.path)}: {damage}"
-            problems.append(f"[log_broken] {about}; it is not used, and may be deleted")
+            problems.append(f"[log_broken] {damage}; it is not used, and may be deleted")
     finally:
         log.close()
     for seed in HASH_SEEDS:

@@ -19,6 +19,8 @@ class KeptView:
         self.load: Callable[[], Snapshot | None] = lambda: None
         self.save: Callable[[Snapshot], object] | None = None
         """None: nobody keeps it."""
+        self.damage: Callable[[], str | None] = lambda: None
+        """What is wrong with the view that `load` passes over, if anything."""
         self._at = 0
         self._last: Recorded | None = None
         self._keeping: asyncio.Future[object] | None = None

@@ -96,6 +96,8 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self.kept_view = KeptView()
+        self.problems: tuple[str, ...] = ()
+        """What was found wrong with the log at the start, and kept nobody from working."""
         self._failed: asyncio.Future[PoolError] | None = None
         self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
         self.price: Price | None = None
@@ -125,17 +127,18 @@ class Service:
             if snapshot is None:
                 invariants.observe(position, stream, version, event)
             self._threads.follow(self.world, stream, correlation, position)
-        if problems := invariants.close():
-            first = problems[0]
+        damage = self.kept_view.damage() if snapshot is None else None
+        self.problems = () if damage is None else (f"{damage}; it is not used, and a new one is kept",)
+        if impossible := invariants.close():
+            first = impossible[0]
             self.kept_view.save = None  # Each start shall fold this log and say so.
-            _log.error(
-                "the log holds %d things that cannot be; the first is event %d: %s (%s). "
+            self.problems += (
+                f"the log holds {len(impossible)} things that cannot be; "
+                f"the first is event {first.position}: {first.text} ({first.code}). "
                 "`claude-pool replay --check` shows all",
-                len(problems),
-                first.position,
-                first.text,
-                first.code,
             )
+        for problem in self.problems:
+            _log.error(problem)
         if ahead := self._system.begin_after(last):
             _log.warning(
                 "the log's last time is %.1f days ahead of this machine's clock; from here this clock counts",

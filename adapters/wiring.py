@@ -59,7 +59,7 @@ from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
 from .store.index import Index
 from .store.memory import MemoryEventLog
 from .store.registry import default_codec
-from .store.snapshots import Snapshot, load_snapshot, save_snapshot
+from .store.snapshots import Snapshot, damage_of_snapshot, load_snapshot, save_snapshot
 from .store.sqlite import SqliteEventLog
 from .store.surface import network_file_system
 from .surroundings import ProjectTexts
@@ -93,6 +93,7 @@ class Store:
     make_room: Callable[[], bool] = lambda: False
     load_snapshot: Callable[[], Snapshot | None] = lambda: None
     save_snapshot: Callable[[Snapshot], object] | None = None
+    damage_of_snapshot: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def open_store(places: Places, accept_rollback: bool = False) -> Store:
         ballast.give_up,
         lambda: load_snapshot(path, log),
         lambda snapshot: save_snapshot(path, snapshot),
+        lambda: damage_of_snapshot(path, log),
     )
 
 
@@ -198,6 +200,7 @@ async def running_pool(
     secrets = workshop.secrets or Secrets(workshop.environ, workshop.pass_env)
     service = Service(store.log, system, secrets)
     service.kept_view.load, service.kept_view.save = store.load_snapshot, store.save_snapshot
+    service.kept_view.damage = store.damage_of_snapshot
     service.load()
     known = service.world.pool
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
@@ -255,7 +258,7 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
     system = RealSystem()
     await asyncio.to_thread(library.refresh)
     service = Service(store.log, system)
-    service.kept_view.load = store.load_snapshot
+    service.kept_view.load, service.kept_view.damage = store.load_snapshot, store.damage_of_snapshot
     service.load()
     service.refusal = refusal
     service.start()

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 from claude_pool.domain.errors import PoolError
@@ -125,6 +126,7 @@ def _git() -> Finding:
 
 
 def _store(shell: Shell) -> Finding:
+    from ..store.snapshots import damage_of_snapshot
     from ..store.surface import network_file_system
 
     places = shell.settings.places
@@ -137,15 +139,17 @@ def _store(shell: Shell) -> Finding:
     if not os.path.exists(places.log):
         return Finding("store", "ok", f"{places.state_dir} (no log yet)")
     try:
-        reader = shell.reader()
-        try:
+        with closing(shell.reader()) as reader:
             position = reader.status()["position"]
-        finally:
-            reader.close()
+        with closing(shell.log()) as log:
+            damage = damage_of_snapshot(log.path, log)
     except PoolError as error:
         return Finding(
             "store", "fail", f"[{error.code}] {error.message}", "Look with `claude-pool replay --check`."
         )
+    if damage is not None:
+        fix = "Nothing is lost: it is not used, and the next owner makes a new one. See what damaged it."
+        return Finding("store", "warn", damage, fix)
     return Finding("store", "ok", f"{places.log} ({position} events)")
 
 

@@ -45,6 +45,7 @@ def status(shell: Shell, at: AsOf = None) -> None:
             "paused": f"{pause['reason']} until {output.moment(pause.get('until')) or 'resumed'}"
             if pause
             else None,
+            "problems": "; ".join(cast("list[str]", view.get("problems") or [])) or None,
             "as of": None if at is None else f"event {view['position']}",
             "log": f"{view['position']} events in {shell.settings.places.log}",
         }

@@ -132,13 +132,16 @@ def load_snapshot(path: Path, log: Chained, until: int | None = None) -> Snapsho
 
 
 def damage_of_snapshot(path: Path, log: Chained) -> str | None:
-    """What is wrong with the snapshot of the log at `path`; one that merely does not count is whole."""
+    """What is wrong with the snapshot of the log at `path`, with its name.
+
+    One that merely does not count is whole.
+    """
     try:
         _read(path, log, None)
     except FileNotFoundError:
         return None
     except (OSError, Damaged) as error:
-        return str(error)
+        return f"{snapshot_of(path)}: {error}"
     return None
 
 

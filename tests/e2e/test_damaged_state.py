@@ -46,6 +46,21 @@ def test_a_pool_is_saved_damaged_found_out_and_restored(used: Shell, tmp_path: P
     used.run("stop")
 
 
+def test_a_damaged_snapshot_is_named_and_hurts_nobody(used: Shell) -> None:
+    used.run("run", "[[reply: here]] hi")
+    used.run("stop")
+    view = used.state / "log.sqlite.view"
+    content = view.read_bytes()
+    view.write_bytes(content[:-9] + b"X" + content[-8:])
+
+    store = next(each for each in used.json("doctor") if each["check"] == "store")
+    assert store["state"] == "warn" and str(view) in store["found"]
+    assert used.run("run", "[[reply: again]] hi").strip() == "again"
+    assert [str(view) in problem for problem in used.json("status")["problems"]] == [True]
+    used.run("stop")
+    assert "problems" not in used.json("status")
+
+
 def cut(log: Path) -> None:
     log.write_bytes(log.read_bytes()[: 3 * 4096])
 

@@ -42,6 +42,27 @@ def test_what_may_be_true_of_no_log_is_told_at_the_start(caplog: pytest.LogCaptu
     assert service.world.position == 2
 
 
+def test_what_is_wrong_with_a_log_stays_known_as_long_as_its_owner_lives() -> None:
+    service = loaded(("pool", PoolOpened("pool-1", NOON)), ("slot-0", ClearStarted()))
+    (problem,) = service.problems
+    assert problem.startswith("the log holds 1 things that cannot be; ")
+
+
+def test_a_damaged_snapshot_is_told_and_one_that_counts_is_not_looked_at_twice() -> None:
+    service = Service(logged(("pool", PoolOpened("pool-1", NOON))), StandingClock())
+    service.kept_view.damage = lambda: "log.sqlite.view: its digest is another"
+    kept = kept_by(service)
+    service.load()
+    assert service.problems == (
+        "log.sqlite.view: its digest is another; it is not used, and a new one is kept",
+    )
+
+    asyncio.run(set_values(service, "a"))
+    service.kept_view.load = lambda: kept[-1]
+    service.load()
+    assert service.problems == ()
+
+
 def test_nothing_is_told_of_a_whole_log(caplog: pytest.LogCaptureFixture) -> None:
     loaded(("pool", PoolOpened("pool-1", NOON)))
 

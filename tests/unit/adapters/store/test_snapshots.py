@@ -139,7 +139,7 @@ def test_a_snapshot_cut_off_anywhere_is_none_and_is_named(path: Path, log: Sqlit
     for length in (0, 1, 64, 65, 200, len(content) // 2, len(content) - 1):
         snapshot_of(path).write_bytes(content[:length])
         assert load_snapshot(path, log) is None
-        assert damage_of_snapshot(path, log) == "it is not what was written"
+        assert damage_of_snapshot(path, log) == f"{snapshot_of(path)}: it is not what was written"
 
 
 def test_a_snapshot_with_a_flipped_bit_is_none_and_is_named(path: Path, log: SqliteReader) -> None:
