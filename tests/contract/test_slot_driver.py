@@ -19,7 +19,8 @@ from claude_pool.domain.errors import NotFound
 from claude_pool.domain.ports import Ask, Launch, Leave, SlotFailure, Turn, TurnReport
 from claude_pool.domain.values import Denial, End, Limit, LimitKind
 
-from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench, real_bench
+from tests.support.waiting import until
+from tests.unit.adapters.claude.bench import SLOT, Bench, fake_bench, real_bench
 
 Scene = Callable[[Bench], Awaitable[None]]
 Play = Callable[[Scene], None]
@@ -838,8 +839,8 @@ def test_a_call_that_is_cut_off_before_its_answer_is_not_free(play: Play, killed
         await bench.run("[[usage: input=5000 output=20]]")
         prompt = f"{'word ' * 400}[[hang]]"
         turn = asyncio.create_task(bench.run(prompt))
-        await eventually(lambda: bench.calls()[-1].prompt == prompt)
-        await eventually(lambda: any(line.get("status") == "requesting" for line in bench.printed()))
+        await until(lambda: bench.calls()[-1].prompt == prompt)
+        await until(lambda: any(line.get("status") == "requesting" for line in bench.printed()))
         if killed:
             os.kill(pid, 9)
         else:
@@ -988,7 +989,7 @@ def test_an_interrupt_ends_the_tool_that_works(play: Play) -> None:
         command = json.dumps({"command": f"echo $$ > {mark}; sleep 60"})
         report = await bench.run_and_interrupt(f"[[tool: Bash {command}]]", when=mark.exists)
         assert report.outcome.end is End.INTERRUPTED
-        await eventually(lambda: not Path(f"/proc/{mark.read_text().strip()}").exists())
+        await until(lambda: not Path(f"/proc/{mark.read_text().strip()}").exists())
 
     play(scene)
 
@@ -1047,7 +1048,7 @@ def test_a_slot_that_is_stopped_in_a_turn_interrupts_it(play: Play) -> None:
 def test_an_idle_process_that_dies_is_told(play: Play) -> None:
     async def scene(bench: Bench) -> None:
         os.kill(await bench.launch(), 9)
-        await eventually(lambda: bench.exits != [])
+        await until(lambda: bench.exits != [])
         assert [(end.exit_code, end.expected) for end in bench.exits] == [(-9, False)]
 
     play(scene)

@@ -23,8 +23,8 @@ from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 from claude_pool.domain.values import End
 
 from tests.support.real_cli import bundled_cli, cli_environment
-from tests.support.waiting import until_sync
-from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench, real_bench
+from tests.support.waiting import until, until_sync
+from tests.unit.adapters.claude.bench import SLOT, Bench, fake_bench, real_bench
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TRIALS = range(int(os.environ.get("CLAUDE_POOL_TEST_TRIALS", "2")))
@@ -130,7 +130,7 @@ def test_a_lost_keeper_fails_the_turn_and_takes_the_tree_with_it(tmp_path: Path,
             await bench.launch(permission_mode="bypassPermissions")
             mark = tmp_path / f"mark-{trial}"
             turn = asyncio.create_task(bench.run(bash(_GRANDCHILDREN.replace("{mark}", str(mark)))))
-            await eventually(mark.exists)
+            await until(mark.exists)
             os.kill(_keeper_of(bench), signal.SIGKILL)
             report = await turn
             assert (report.outcome.code, report.alive) == ("slot_failed", False)
@@ -156,7 +156,7 @@ def test_a_lost_keeper_of_an_idle_slot_is_told(tmp_path: Path) -> None:
         async with fake_bench(tmp_path) as bench:
             await bench.launch()
             os.kill(_keeper_of(bench), signal.SIGKILL)
-            await eventually(lambda: bench.exits != [])
+            await until(lambda: bench.exits != [])
             assert not bench.exits[0].expected and "keeper was lost" in bench.exits[0].message
             assert under(bench.settings.pool) == set()
 
@@ -195,7 +195,7 @@ def test_a_cli_that_somebody_else_ends_in_a_turn_is_no_success(tmp_path: Path, n
             pid = await bench.launch(permission_mode="bypassPermissions")
             mark = tmp_path / "mark"
             turn = asyncio.create_task(bench.run(bash(_GRANDCHILDREN.replace("{mark}", str(mark)))))
-            await eventually(mark.exists)
+            await until(mark.exists)
             os.kill(pid, number)
             report = await turn
             assert (report.outcome.end, report.outcome.code) == (End.FAILED, "slot_failed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.support.pool_money import dollars
 from tests.support.pool_plan import Plan, plan_of
 from tests.support.pool_wire import Wire
 from tests.support.real_git import Repository, repository
+from tests.support.waiting import until_sync
 
 TERMINAL = ("completed", "failed", "cancelled", "skipped", "refused")
 
@@ -217,10 +217,11 @@ class Scene:
 
     def await_words(self, name: str) -> None:
         """Wait until the model has begun to answer a task."""
-        deadline = time.monotonic() + PATIENCE
-        while "content_block_delta" not in self.pool.transcript(self.tasks[name]):
-            assert time.monotonic() < deadline, f"the model does not answer {name}"
-            time.sleep(0.005)  # what a process prints is no event, so nothing tells of it
+        # what a process prints is no event, so nothing tells of it
+        until_sync(
+            lambda: "content_block_delta" in self.pool.transcript(self.tasks[name]),
+            PATIENCE, f"an answer to {name}", 0.005,
+        )  # fmt: skip
 
     def kill_process(self, slot: str) -> None:
         """Have the process of an idle slot die, and wait until that is known."""

@@ -16,6 +16,8 @@ from typing import Any, cast
 
 from claude_pool.adapters.places import Places, find
 
+from tests.support.waiting import until_sync
+
 OWNER = (sys.executable, "-P", str(Path(__file__).parents[1] / "fakes" / "stand_in_owner.py"))
 
 PATIENCE = 20.0
@@ -189,11 +191,8 @@ class Coordinator:
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition; it is asked every 10 ms."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.01)
+    """Wait for a condition."""
+    until_sync(lambda: bool(condition()), PATIENCE, what)
 
 
 def gone(pid: int) -> bool:

@@ -24,6 +24,7 @@ from claude_pool.domain.values import Outcome
 
 from tests.support.full_disk import fill_up, free, small_disk
 from tests.support.scripted_driver import LiveTurn, ScriptedDriver, said
+from tests.support.waiting import until
 
 DISK_BYTES = 8 << 20
 SECONDS = 30.0
@@ -119,16 +120,11 @@ async def use_up(pool: Running) -> None:
             await pool.application.context.set(f"key {number % 9}", f"{number} " * 500)
 
 
-async def eventually(happened: Callable[[], bool]) -> None:
-    """Wait until it did."""
-    async with asyncio.timeout(SECONDS):
-        while not happened():  # noqa: ASYNC110  # whatever it is, it has no event of its own
-            await asyncio.sleep(0.01)
-
-
 async def idle(pool: Running) -> None:
     """Wait until all slots are ready."""
-    await eventually(lambda: len([at for at in pool.world.slots.values() if isinstance(at, slot.Idle)]) == 2)
+    await until(
+        lambda: len([at for at in pool.world.slots.values() if isinstance(at, slot.Idle)]) == 2, SECONDS
+    )
 
 
 @pytest.mark.parametrize("answer", [10, 200_000], ids=["short answers", "answers in files"])
@@ -145,7 +141,7 @@ def test_what_runs_when_the_disk_is_full_is_ended_on_record(disk: Path, answer: 
         async with pool_on(disk, work, slots=4) as pool:
             for number in range(6):
                 await pool.application.submit(TaskRequest(f"task {number}"))
-            await eventually(lambda: len(running) == 4)
+            await until(lambda: len(running) == 4, SECONDS)
             fill_up(disk)
             await use_up(pool)
             release.set()
@@ -177,7 +173,7 @@ def test_after_a_full_disk_the_next_owner_goes_on_with_what_waited(disk: Path) -
         async with pool_on(disk, work, slots=1) as pool:
             for number in range(3):
                 await pool.application.submit(TaskRequest(f"task {number}"))
-            await eventually(lambda: bool(pool.world.running))
+            await until(lambda: bool(pool.world.running), SECONDS)
             fill_up(disk)
             await use_up(pool)
             release.set()
@@ -185,7 +181,7 @@ def test_after_a_full_disk_the_next_owner_goes_on_with_what_waited(disk: Path) -
 
     async def second() -> None:
         async with pool_on(disk, hello, slots=1) as pool:
-            await eventually(lambda: not pool.world.pending and not pool.world.running)
+            await until(lambda: not pool.world.pending and not pool.world.running, SECONDS)
 
     asyncio.run(first())
     fill_up(disk)

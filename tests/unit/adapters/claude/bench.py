@@ -25,6 +25,7 @@ from claude_pool.domain.values import Outcome
 
 from tests.support.fake_cli import fake_cli, fake_environment
 from tests.support.real_cli import bundled_cli, cli_environment
+from tests.support.waiting import until
 
 SLOT = "slot-0"
 
@@ -142,7 +143,7 @@ class Bench:
         async with asyncio.timeout(20):
             await served.wait()
         if when is not None:
-            await eventually(when)
+            await until(when)
         await self.driver.interrupt(SLOT, self.attempt)
         return await turn
 
@@ -155,17 +156,6 @@ class Bench:
         """What the calls from index `first` on cost by the price list, in microdollars."""
         prices = price_list()
         return microdollars(sum(prices.cost(call.model, _served(call)) for call in self.calls()[first:]))
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until `condition` holds.
-
-    Raises:
-        TimeoutError: it does not hold after `seconds`.
-    """
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for lies outside of this process
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -15,7 +15,8 @@ from claude_pool.adapters.claude.slot import SlotLimits
 from claude_pool.domain.ports import Launch, SlotFailure
 from claude_pool.domain.values import End, Limit, LimitKind
 
-from tests.unit.adapters.claude.bench import SLOT, Bench, eventually, fake_bench
+from tests.support.waiting import until
+from tests.unit.adapters.claude.bench import SLOT, Bench, fake_bench
 
 _LIMITS = SlotLimits(start_seconds=5.0, exit_seconds=0.5, output_bytes=2**20)
 _SLOW_ANSWER = "[[reply: one two three four five six]] [[slow: 1s x 60]]"
@@ -252,7 +253,7 @@ def test_the_first_of_two_results_counts_and_both_are_charged(tmp_path: Path) ->
         await bench.launch()
         report = await bench.run("[[persona: double]] [[usage: input=1000 output=200]] [[reply: the first]]")
         assert report.outcome.output.inline == "the first"
-        await eventually(lambda: bench.strays != [])
+        await until(lambda: bench.strays != [])
         assert report.outcome.cost == 200 and bench.strays[0].cost == 200
         assert (await bench.run("and again")).outcome.output.inline == "echo: and again"
 
@@ -315,7 +316,7 @@ def test_an_unasked_turn_is_interrupted_and_charged_on_its_own(tmp_path: Path) -
         await bench.launch()
         report = await bench.run("[[persona: peer after]] [[usage: input=1000 output=200]]")
         assert report.outcome.cost == 200
-        await eventually(lambda: bench.strays != [])
+        await until(lambda: bench.strays != [])
         stray = bench.strays[0]
         assert (stray.end, stray.model) == (End.INTERRUPTED, "claude-haiku-5-5")
         assert 100 <= stray.cost < 150, "the whole input, and not the whole answer"
@@ -382,7 +383,7 @@ def test_a_process_that_exits_after_its_turn_is_told(tmp_path: Path) -> None:
         await bench.launch()
         report = await bench.run("[[persona: crashafter 9]] hello")
         assert report.outcome.end is End.SUCCEEDED
-        await eventually(lambda: bench.exits != [] or not report.alive)
+        await until(lambda: bench.exits != [] or not report.alive)
         assert [end.exit_code for end in bench.exits] == ([9] if report.alive else [])
 
     play(tmp_path, scene)
