@@ -16,7 +16,7 @@ from typing import Any
 
 from claude_pool.adapters.calling import connect, greeting
 from claude_pool.adapters.client import Client
-from claude_pool.adapters.places import find
+from claude_pool.adapters.places import Places, find
 
 from tests.support.owners import stop_owner
 from tests.support.pool_leftovers import processes_of
@@ -208,6 +208,10 @@ class CommandPool:
         assert ran.returncode == 0, ran.stderr
         view: View = json.loads(ran.stdout)
         return view
+
+    def places(self) -> Places:
+        """See `Level.places`."""
+        return self._places
 
     def check_log(self) -> list[str]:
         """See `Level.check_log`."""

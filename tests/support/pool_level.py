@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from claude_pool.adapters.client import Client
+from claude_pool.adapters.places import Places
 
 View = dict[str, Any]
 
@@ -56,6 +57,10 @@ class Level(Protocol):
 
     def costs(self, by: str) -> View:
         """Who spent what."""
+        ...
+
+    def places(self) -> Places:
+        """Where its log is, which lies in a file."""
         ...
 
     def check_log(self) -> list[str]:

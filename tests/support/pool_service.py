@@ -102,7 +102,7 @@ class ServicePool:
         for part in ("transcripts", "blobs"):
             (state / part).mkdir(parents=True, exist_ok=True)
         store = (
-            wiring.open_store(self._places())
+            wiring.open_store(self.places())
             if self._plan.durable
             else wiring.memory_store(state / "transcripts")
         )
@@ -245,9 +245,10 @@ class ServicePool:
 
     def check_log(self) -> list[str]:
         """See `Level.check_log`. Every fact tells what led to it, too."""
-        return [*check_log(self._places()), *unexplained(self._places())]
+        return [*check_log(self.places()), *unexplained(self.places())]
 
-    def _places(self) -> Places:
+    def places(self) -> Places:
+        """See `Level.places`."""
         return Places(str(self._state()), "", str(self._folder), str(self._folder))
 
     def _state(self) -> Path:
