@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -123,7 +124,9 @@ def exit_text(exit_code: int | None) -> str:
     if exit_code is None:
         return "disappeared"
     if _killed(exit_code):
-        return f"was ended by signal {-exit_code if exit_code < 0 else exit_code - _SIGNAL_BASE}"
+        number = -exit_code if exit_code < 0 else exit_code - _SIGNAL_BASE
+        by = " (by somebody, or by the system for want of memory)" if number == signal.SIGKILL else ""
+        return f"was ended by signal {number}{by}"
     return f"exited with code {exit_code}"
 
 

@@ -28,6 +28,7 @@ from .connections import LINE_BYTES, Owner
 from .settings import pool_settings
 from .signals import Signals
 from .starts import BAD_STARTS, LIVED_SECONDS, Starts, why_safe
+from .watchdog import watching
 
 SWITCH_SECONDS = 0.0005
 """How long the loop may keep the log's thread waiting, and the other way round: a durable write is short."""
@@ -53,6 +54,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
         starts = Starts(places, secrets.clean)
         bad = starts.bad()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(watching())
             if len(bad) < BAD_STARTS:
                 stack.enter_context(_noted(starts))
                 opened = _at_work(effective, environ, settings, prices, secrets)

@@ -130,16 +130,35 @@ def test_an_idle_owner_of_another_version_is_replaced(shell: Shell, monkeypatch:
 
 def relay_of_another_version(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Client:
     """A session with an owner that says it is 9.9.9, of a caller that says so too."""
-    monkeypatch.setattr(handover, "OWNER_COMMAND", (sys.executable, "-P", "-c", _OTHER_VERSION))
+    return relay_of(shell, monkeypatch, (sys.executable, "-P", "-c", _OTHER_VERSION), "9.9.9")
+
+
+def relay_of(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], version: str = VERSION
+) -> Client:
+    """A session with an owner that is started by `command`, of a caller that says it is of `version`."""
+    monkeypatch.setattr(handover, "OWNER_COMMAND", command)
     for name in list(os.environ):
         monkeypatch.delenv(name)
     for name, value in shell.environment.items():
         monkeypatch.setenv(name, value)
     settings = settle({}, shell.environment, str(shell.folder))
     hello: dict[str, Any] = greeting("shell", toolsets="all", working_dir=settings.places.work_tree)
-    client = Client(handover.reach(settings.places, hello | {"version": "9.9.9"}, settings.document()))
+    client = Client(handover.reach(settings.places, hello | {"version": version}, settings.document()))
     client.initialize()
     return client
+
+
+def test_an_owner_without_room_for_its_own_words_works_all_the_same(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell.run("run", "[[reply: one]]")
+    shell.run("stop")
+    (shell.state / "log.sqlite.view").write_bytes(b"damaged, so that there is something to say")
+    silent = ("sh", "-c", 'exec "$0" -P -m claude_pool.adapters.owner 2>/dev/full', sys.executable)
+    with relay_of(shell, monkeypatch, silent) as client:
+        assert client.call("pool_run", {"prompt": "[[reply: two]]"})["output"] == "two"
+        assert "log.sqlite.view" in str(client.call("pool_status", {})["problems"])
 
 
 def test_an_owner_that_is_stopped_for_a_while_times_nothing_out(tmp_path: Path) -> None:

@@ -227,6 +227,16 @@ def test_strange_lines_do_not_disturb_a_turn(tmp_path: Path, persona: str) -> No
     play(tmp_path, scene, persona)
 
 
+def test_a_process_that_says_nothing_but_strange_lines_is_ended_at_the_bound(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        await bench.launch()
+        report = await bench.run(f"[[persona: garbage]] [[reply: {'word ' * 120}]]")
+        assert (report.outcome.end, report.outcome.code, report.alive) == (End.FAILED, "slot_failed", False)
+        assert "JSON" in (report.outcome.message or "")
+
+    play(tmp_path, scene)
+
+
 def test_a_result_of_many_megabytes_is_taken_whole(tmp_path: Path) -> None:
     size = 20_000_000
 

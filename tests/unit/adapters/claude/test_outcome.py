@@ -165,7 +165,7 @@ def test_a_process_that_ended_without_a_result_failed(exit_code: int | None, std
     ("exit_code", "words"),
     [
         (None, "disappeared"),
-        (-9, "was ended by signal 9"),
+        (-9, "was ended by signal 9 (by somebody, or by the system for want of memory)"),
         (143, "was ended by signal 15"),
         (1, "exited with code 1"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from claude_pool.adapters.git.workplaces import GitWorkplaces
 from claude_pool.domain.errors import InvalidArgument, IsolationFailed
 from claude_pool.domain.isolation import Isolation
 
+from tests.support.full_disk import small_disk
 from tests.support.real_git import Repository, repository, write
 
 BOTH = pytest.mark.parametrize("kind", [Isolation.WORKTREE, Isolation.CLONE], ids=lambda kind: kind.value)
@@ -282,6 +284,20 @@ def test_a_failed_checkout_leaves_nothing_behind(
     assert source.branches() == []
     assert str(root) not in source.git("worktree", "list", "--porcelain")
     assert not (root / "chain-a").exists() and not (root / "chain-a.json").exists()
+
+
+@BOTH
+def test_a_disk_that_is_full_leaves_nothing_behind(
+    source: Repository, tmp_path: Path, kind: Isolation
+) -> None:
+    source.commit("big.bin", random.Random(1).randbytes(600_000).hex())
+    before = source.git("status", "--porcelain"), source.git("rev-parse", "HEAD")
+    with small_disk(tmp_path / "disk", 400_000) as disk:
+        with pytest.raises(IsolationFailed, match="cannot be made"):
+            source.workplaces(disk / "trees").create("chain-a", kind, str(source.path))
+        assert not any(each.name.startswith("chain-a") for each in (disk / "trees").iterdir())
+    assert source.branches() == []
+    assert (source.git("status", "--porcelain"), source.git("rev-parse", "HEAD")) == before
 
 
 @pytest.mark.parametrize(

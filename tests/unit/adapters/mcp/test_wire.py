@@ -293,6 +293,20 @@ def test_a_cancelled_call_ends_the_wait_and_not_the_task(tmp_path: Path) -> None
     asyncio.run(body())
 
 
+@pytest.mark.parametrize("token", ["mine", 7, 2**70, "", {"a": 1}, None, "x" * 5_000])
+def test_a_made_up_progress_token_changes_nothing(tmp_path: Path, token: object) -> None:
+    async def use(wire: Wire, _running: Running) -> None:
+        params = {"name": "pool_run", "arguments": {"prompt": "hi"}, "_meta": {"progressToken": token}}
+        call = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}
+        await wire.send(json.dumps(call).encode())
+        answer = await wire.answer(9)
+        assert "error" in answer or answer["result"]["structuredContent"]["success"] is True
+        assert (await wire.view("pool_status"))["running_tasks"] == 0
+        assert all(message.get("method") != "notifications/progress" for message in wire.heard)
+
+    on_wire(tmp_path, use)
+
+
 def test_calls_of_one_connection_run_side_by_side(tmp_path: Path) -> None:
     async def body() -> None:
         gate = Gate()
@@ -324,6 +338,34 @@ def test_a_peer_that_resets_the_connection_disturbs_no_other(tmp_path: Path) -> 
                     rude.writer.transport.abort()
                     await asyncio.wait_for(rude.served, 10)
                 assert (await other.view("pool_status"))["draining"] is False
+
+    asyncio.run(body())
+
+
+def test_a_peer_that_does_not_read_holds_up_no_other(tmp_path: Path) -> None:
+    calls = 300
+
+    async def body() -> None:
+        async with scripted_pool(tmp_path) as running:
+            async with wired(server_of(running)) as deaf, wired(server_of(running)) as other:
+                await deaf.view("pool_status")
+                ears = deaf.writer.transport
+                assert isinstance(ears, asyncio.ReadTransport)
+                ears.pause_reading()
+                params: dict[str, Any] = {"name": "pool_status", "arguments": {}}
+                for number in range(calls):
+                    call = {
+                        "jsonrpc": "2.0",
+                        "id": f"deaf-{number}",
+                        "method": "tools/call",
+                        "params": params,
+                    }
+                    deaf.writer.write(json.dumps(call).encode() + b"\n")
+                for _ in range(3):
+                    assert (await other.view("pool_run", prompt="hi"))["success"] is True
+                ears.resume_reading()
+                heard = {str((await deaf.receive())["id"]) for _ in range(calls)}
+                assert len(heard) == calls
 
     asyncio.run(body())
 
