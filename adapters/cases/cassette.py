@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from claude_pool.domain.errors import NotFound
 from claude_pool.domain.ports import (
-    Ask,
     Launch,
     Launched,
-    Leave,
     ProcessEnd,
     SlotFailure,
-    SlotTool,
     Turn,
     TurnReport,
 )
@@ -34,18 +28,13 @@ from claude_pool.domain.slot_events import (
 )
 from claude_pool.domain.values import End, Outcome
 
+from ..claude.callbacks import Callbacks
 from ..claude.outcome import Failure
-from ..claude.process import SlotProcess, Spawn, first_of
-from ..claude.slot import Listeners, Seams, SlotLimits, WarmSlot
-from ..claude.stream import parse, part, strings, text
+from ..claude.process import Spawn, first_of
+from ..claude.slot import Seams, SlotLimits, WarmSlot
+from ..claude.stream import parse, strings, text
 from ..redaction import Secrets
-
-_EXITED = re.compile(r"The CLI exited with code (\d+) before a result came\.(?: It said: (.*))?", re.DOTALL)
-_KILLED = re.compile(
-    r"The CLI was ended by signal (\d+) before a result came\.(?: It said: (.*))?", re.DOTALL
-)
-_GONE = re.compile(r"The CLI disappeared before a result came\.(?: It said: (.*))?", re.DOTALL)
-_NORMALLY = "The CLI exited normally without a result."
+from .played_process import PlayedProcess, ended_by_itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,100 +47,7 @@ class Ended:
     rss_mb: int
 
 
-class PlayedProcess(SlotProcess):
-    """A process that only says what it is fed. It answers what it is asked for at once."""
-
-    def __init__(self, spawn: Spawn, on_line: Callable[[bytes], None], *told: Any) -> None:
-        """`begin` gives it the lines of a turn."""
-        super().__init__(spawn, on_line, *told)
-        self.prompted = asyncio.Event()
-        self.version = ""
-        self.cleared_to = ""
-        self._say = on_line
-        self._script: list[bytes] = []
-
-    def begin(self, lines: list[bytes]) -> None:
-        """These are the lines of the next turn."""
-        self._script = lines
-        self.prompted.clear()
-
-    @property
-    def sent(self) -> bool:
-        """Whether it has got the turn's prompt."""
-        return self.prompted.is_set()
-
-    @property
-    def left(self) -> int:
-        """So many lines of the turn have not been said yet."""
-        return len(self._script)
-
-    def feed(self) -> bytes:
-        """Say the next line of the turn; the line."""
-        line = self._script.pop(0)
-        self._say(line)
-        return line
-
-    def end(self, end: ProcessEnd) -> None:
-        """The process is gone."""
-        if not self.ended.done():
-            self.ended.set_result(end)
-
-    async def start(self, seconds: float) -> None:
-        """It runs."""
-
-    def write(self, line: bytes) -> None:
-        """Answer requests and `/clear`; a prompt is answered by what is fed."""
-        message = parse(line) or {}
-        if text(message, "type") == "control_request":
-            self._answer(text(message, "request_id"), text(part(message, "request"), "subtype"))
-        elif text(message, "type") == "user":
-            if text(part(message, "message"), "content") == "/clear":
-                uuid = text(message, "uuid")
-                self._soon({"type": "result", "session_id": self.cleared_to, "user_message_uuid": uuid})
-            else:
-                self.prompted.set()
-
-    def _answer(self, request_id: str, subtype: str) -> None:
-        if self.sent and self._script:
-            return  # what it says to an interruption is among its lines
-        while any(_is_response(line) for line in self._script):
-            response = part(parse(self._script[0]) or {}, "response")
-            if _is_response(self._script[0]) and text(response, "request_id") == request_id:
-                line = self._script.pop(0)
-                asyncio.get_running_loop().call_soon(self._say, line)
-                return
-            if _is_response(self._script[0]):
-                break  # an answer to something else
-            self.feed()
-        body = {"claude_code_version": self.version} if subtype == "initialize" else {}
-        response = {"subtype": "success", "request_id": request_id, "response": body}
-        self._soon({"type": "control_response", "response": response})
-
-    def _soon(self, message: object) -> None:
-        asyncio.get_running_loop().call_soon(self._say, msgspec.json.encode(message))
-
-    def watch(self) -> None:
-        """Nothing of it can be counted."""
-
-    def close_stdin(self) -> None:
-        """It is ended by `end` and `kill` alone."""
-
-    def interrupt(self) -> None:
-        """See `close_stdin`."""
-
-    def terminate(self) -> None:
-        """See `close_stdin`."""
-
-    async def sweep_orphans(self) -> None:
-        """It started nothing."""
-
-    async def kill(self) -> ProcessEnd:
-        """It is gone."""
-        self.end(ProcessEnd(None, 0, self.expected))
-        return self.ended.result()
-
-
-class Cassette:
+class Cassette(Callbacks):
     """Implements `SlotDriver` with recorded lines. Whatever is asked of it waits until it is told what came
     of it; what no line tells (that a process died or fell silent, its memory) is as it was recorded.
     """
@@ -160,6 +56,7 @@ class Cassette:
         self, transcripts: Mapping[str, bytes], folder: Path, prices: PriceList, now: Callable[[], int]
     ) -> None:
         """`folder` gets the transcripts that the played slots write anew; `now` is the recorded clock."""
+        super().__init__()
         self._transcripts = transcripts
         self._folder = folder
         self._prices = prices
@@ -171,11 +68,6 @@ class Cassette:
         self._funds: dict[str, tuple[str, int]] = {}
         self._heeded: str | None = ""
         self.spent = 0
-        self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
-        self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
-        self._on_slot_tool: SlotTool = _nobody
-        self._on_words: Callable[[str, str], None] = lambda _attempt, _text: None
-        self._on_question: Callable[[Ask], Awaitable[Leave]] = _nobody_there
 
     # ---------------------------------------------------------------- what is told
 
@@ -194,11 +86,11 @@ class Cassette:
     def exit(self, slot_id: str, end: ProcessEnd) -> None:
         """An idle process ended by itself."""
         self._slots.pop(slot_id, None)
-        self._on_exit(slot_id, end)
+        self.exited(slot_id, end)
 
     def stray(self, slot_id: str, cost: int) -> None:
         """A turn that nobody asked for cost so many microdollars."""
-        self._on_stray(slot_id, Outcome(End.INTERRUPTED, cost=cost))
+        self.strayed(slot_id, Outcome(End.INTERRUPTED, cost=cost))
 
     def feed(self, slot_id: str) -> bytes | None:
         """Have the slot's turn say its next line; None where it has none left, or has not begun."""
@@ -252,14 +144,10 @@ class Cassette:
 
     async def _started(self, launch: Launch, version: str) -> WarmSlot:
         spawn = Spawn(launch.slot_id, "", (), launch.cwd, {}, "", Secrets(), 0)
-        listeners = Listeners(
-            lambda outcome: self._on_stray(launch.slot_id, outcome),
-            lambda attempt, name, given: self._on_slot_tool(launch.slot_id, attempt, name, given),
-            lambda attempt, said: self._on_words(attempt, said),
-            lambda ask: self._on_question(ask),
-        )
         seams = Seams(PlayedProcess, lambda: self._name(launch.slot_id), self._now)
-        slot = WarmSlot(launch, spawn, self._folder, self._prices, SlotLimits(), listeners, seams)
+        slot = WarmSlot(
+            launch, spawn, self._folder, self._prices, SlotLimits(), self.listeners(launch.slot_id), seams
+        )
         self._slots[launch.slot_id] = slot
         process = self._process(launch.slot_id)
         assert process is not None
@@ -374,26 +262,6 @@ class Cassette:
         """See the port."""
         self._slots.pop(slot_id, None)
 
-    def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
-        """See the port."""
-        self._on_exit = callback
-
-    def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
-        """See the port."""
-        self._on_stray = callback
-
-    def on_slot_tool(self, callback: SlotTool) -> None:
-        """See the port."""
-        self._on_slot_tool = callback
-
-    def on_question(self, callback: Callable[[Ask], Awaitable[Leave]]) -> None:
-        """See the port."""
-        self._on_question = callback
-
-    def on_words(self, callback: Callable[[str, str], None]) -> None:
-        """See the port."""
-        self._on_words = callback
-
     async def close(self) -> None:
         """See the port."""
         for waiting in self._waiting.values():
@@ -402,32 +270,3 @@ class Cassette:
             with suppress(Exception):
                 await slot.process.kill()
         self._slots.clear()
-
-
-def ended_by_itself(outcome: Outcome) -> ProcessEnd | None:
-    """How the process of an attempt without a result ended by itself, as its outcome tells; None: it did
-    not."""
-    said = outcome.message or ""
-    if said == _NORMALLY:
-        return ProcessEnd(0, 0, expected=False)
-    if outcome.code == "session_not_found":
-        return ProcessEnd(1, 0, expected=False, message=said)
-    if found := _EXITED.fullmatch(said):
-        return ProcessEnd(int(found[1]), 0, expected=False, message=found[2] or "")
-    if found := _KILLED.fullmatch(said):
-        return ProcessEnd(-int(found[1]), 0, expected=False, message=found[2] or "")
-    if found := _GONE.fullmatch(said):
-        return ProcessEnd(None, 0, expected=False, message=found[1] or "")
-    return None
-
-
-def _is_response(line: bytes) -> bool:
-    return text(parse(line) or {}, "type") == "control_response"
-
-
-async def _nobody(_slot: str, _attempt: str, name: str, _given: Mapping[str, object]) -> Mapping[str, object]:
-    raise NotFound(kind="tool", id=name, hint="")
-
-
-async def _nobody_there(_ask: Ask) -> Leave:
-    return Leave(False)

@@ -9,73 +9,38 @@ what they did as far as there is an occasion for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_pool.domain import chain, slot, task
 from claude_pool.domain import pool as pools
-from claude_pool.domain.attempts import RecordEnd
-from claude_pool.domain.chain_events import WorkKept as ChainWorkKept
-from claude_pool.domain.chain_events import WorkplaceMade, WorkplaceRefused
 from claude_pool.domain.claims import claim_for
 from claude_pool.domain.coordination import Command, Recover
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.funding import Quote
-from claude_pool.domain.housing import (
-    RecordWorkKept,
-    RecordWorkNotKept,
-    RecordWorkplaceFailed,
-    RecordWorkplaceMade,
-)
-from claude_pool.domain.message_events import MessageAccepted, MessagesRead
+from claude_pool.domain.message_events import MessageAccepted
 from claude_pool.domain.policies import next_command, next_wake
 from claude_pool.domain.pool_events import (
-    FundsCharged,
-    FundsToppedUp,
     LaunchesAllowed,
     LaunchesHeld,
     OwnerStarted,
     PoolPaused,
     PoolResumed,
-    ProviderLimited,
 )
-from claude_pool.domain.ports import ProcessEnd
 from claude_pool.domain.prices import PriceList
 from claude_pool.domain.recorded_calls import call_of, comes_from_outside
-from claude_pool.domain.records import Actor, Fact, Meta, Recorded
+from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.room import DISK_SPACE, Disk, Memory
 from claude_pool.domain.slot_events import (
-    LaunchFailed,
-    LaunchSucceeded,
-    ProcessEnded,
-    ProcessReplaced,
-    SessionPrepared,
     SlotClaimed,
-    SlotReleased,
 )
-from claude_pool.domain.task_events import (
-    AttemptCancelled,
-    AttemptFailed,
-    AttemptSealed,
-    AttemptSucceeded,
-    InterruptRequested,
-    QuestionAsked,
-    QuestionExpired,
-)
-from claude_pool.domain.values import Limit, Outcome, TaskSpec, attempt_id
-from claude_pool.domain.workplace_events import WorkKept, WorkNotKept, WorkplaceFailed
-from claude_pool.domain.workplace_events import WorkplaceMade as SlotWorkplaceMade
 from claude_pool.domain.world import World
 
 from ..claude.price_file import price_list
 from ..git.workplaces import GitWorkplaces
-from ..isolating import ChainIsolation
 from ..messages import Messages
 from ..origins import Origin
 from ..progress import Progress
-from ..runtime import Runtime
 from ..service import Service
 from ..slot_desk import SlotDesk
 from ..store.blobs import MemoryBlobs
@@ -83,113 +48,15 @@ from ..store.chain import decoded
 from ..store.memory import MemoryEventLog
 from ..store.registry import default_codec
 from .case import Case
-from .cassette import Cassette, Ended
+from .cassette import Cassette
+from .played_slots import PlayedSlots
+from .recording import Append, appends, heads, result_of
+from .stand_ins import NoIsolation, RecordedTime, WithoutGit
 from .surroundings import RecordedSurroundings
 
-_ROUNDS = 4
 _PATIENCE_SECONDS = 5.0
 _LATER_SECONDS = 0.2
 _LATE_MS = 60_000
-_END = (AttemptSucceeded, AttemptFailed, AttemptCancelled, AttemptSealed)
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """What one command brought about."""
-
-    position: int
-    facts: tuple[Fact, ...]
-    meta: Meta
-
-    @property
-    def at(self) -> int:
-        """When the command was made, as far as its facts say so; else when they were recorded."""
-        for fact in self.facts:
-            moment = getattr(fact.event, "at", None)
-            if isinstance(moment, int) and 0 < moment <= self.meta.recorded_at:
-                return moment
-        return self.meta.recorded_at
-
-
-def appends(events: Iterable[Recorded]) -> Iterator[Append]:
-    """The events of a log by the commands that brought them about."""
-    for _, group in groupby(events, lambda recorded: recorded.meta.command_id):
-        together = list(group)
-        facts = tuple(Fact(r.stream, r.event) for r in together)
-        yield Append(together[0].position, facts, together[0].meta)
-
-
-class RecordedTime:
-    """A `System` whose clock shows the recorded times, and whose names are the recorded ones."""
-
-    def __init__(self) -> None:
-        """The clock has not been set."""
-        self.time = 0
-        self.command = ""
-        self._messages: list[str] = []
-        self._made = 0
-
-    def expect(self, message_ids: Iterable[str]) -> None:
-        """These ids of slots' messages come next."""
-        self._messages += message_ids
-
-    def now(self) -> int:
-        """See `System.now`."""
-        return self.time
-
-    def begin_after(self, recorded: int) -> int:
-        """See `System.begin_after`."""
-        self.time = max(self.time, recorded)
-        return 0
-
-    def catch_up(self) -> None:
-        """See `System.catch_up`."""
-
-    def of_wall(self, moment: int) -> int:
-        """See `System.of_wall`."""
-        return moment
-
-    def new_id(self, kind: str) -> str:
-        """See `System.new_id`."""
-        if kind == "msg" and self._messages:
-            return self._messages.pop(0)
-        if kind == "cmd" and self.command:
-            name, self.command = self.command, ""
-            return name
-        self._made += 1
-        digits = [self._made >> shift & 31 for shift in range(75, -1, -5)]
-        return f"{kind}-" + "".join("abcdefghijklmnopqrstuvwxyz234567"[digit] for digit in digits)
-
-
-class _NoIsolation(ChainIsolation):
-    """What git did for chains is told by the recording."""
-
-    async def prepare(self, chain_id: str, cause: int) -> None:
-        """Nothing is made."""
-
-    async def close(self, chain_id: str, cause: int) -> None:
-        """Nothing is kept."""
-
-    async def remove(self, chain_id: str) -> None:
-        """There is nothing to take away."""
-
-
-class _WithoutGit(Runtime):
-    """The runtime, but what git did is told by the recording."""
-
-    def without_git(self, isolation: _NoIsolation, heads: Mapping[str, str]) -> None:
-        """Chains get no copies, either. `heads` are the commits that attempts left, as recorded."""
-        self._isolation = isolation
-        self._heads = heads
-
-    async def _noted(self, attempt: str, spec: TaskSpec) -> str:  # noqa: ARG002
-        return self._heads.get(attempt, "")
-
-    async def _make_workplace(self, slot_id: str, cause: int) -> None:
-        pass
-
-    async def _keep_work(self, slot_id: str, remove: bool, cause: int) -> None:
-        pass
 
 
 @dataclass(slots=True)
@@ -238,6 +105,7 @@ class _Player:
             texts.put(content.decode())
         self._driver = Cassette(case.transcripts, folder, self._prices, self._system.now)
         self._service = Service(self._log, self._system)
+        self._slots = PlayedSlots(self._service, self._driver)
         self._service.price = lambda model, context, mode: _quote(self._prices, model, context, mode)
         self._service.refresh_surroundings = lambda: self._surroundings.by_directory
         self._service.look_at_disk = lambda: self._disk
@@ -245,11 +113,11 @@ class _Player:
         messages, progress = Messages(self._service, texts, self._system), Progress(self._system)
         self._driver.on_slot_tool(SlotDesk(self._service, messages, progress).serve)
         git = GitWorkplaces(str(folder / "worktrees"), {})
-        self._runtime = _WithoutGit(
+        self._runtime = WithoutGit(
             self._service, self._driver, texts, self._system, lambda _: None, messages, git, progress
         )
-        isolation = _NoIsolation(self._service, git, texts, self._system, _record_nothing)
-        self._runtime.without_git(isolation, _heads(events))
+        isolation = NoIsolation(self._service, git, texts, self._system, _record_nothing)
+        self._runtime.without_git(isolation, heads(events))
         self._happened = asyncio.Event()
         self._service.on_facts(lambda _: self._happened.set())
 
@@ -277,7 +145,7 @@ class _Player:
         self._service.start()
         self._runtime.start()
         self._service.policies_on = False
-        await self._quiet()
+        await self._slots.quiet()
 
     def played(self) -> Played:
         """What became of it."""
@@ -311,11 +179,11 @@ class _Player:
             await self._answer(append)
         if self._leads and not self._as_recorded(append, before):
             self._leads = False
-            self._driver.heed(None)
+            self._slots.let_go()
             self._service.policies_on = True
             self._service.react()
         if not self._leads:
-            await self._quiet()
+            await self._slots.quiet()
 
     def _as_recorded(self, append: Append, before: int) -> bool:
         """Whether the same kinds of events came, and no others."""
@@ -388,7 +256,7 @@ class _Player:
             # what a dead owner had under way came to nothing
             self._runtime.abandon()
             self._driver.abandon()
-            await self._quiet()
+            await self._slots.quiet()
             self._service.policies_on = not self._leads and starts
         if isinstance(command, pools.RecordOwnerStopped):
             self._service.policies_on = False
@@ -398,7 +266,7 @@ class _Player:
     async def _answer(self, append: Append) -> None:
         """Have a slot do what it did, and wait for what is recorded of it."""
         self._happened.clear()
-        if not await self._play(append):
+        if not await self._slots.play(append):
             command = result_of(append.facts, self._system.time)
             if command is None or not self._leads:
                 self._refused.append(f"event {append.position} has no occasion: {append.facts[0].event.NAME}")
@@ -413,89 +281,7 @@ class _Player:
                 await self._happened.wait()
         except TimeoutError:
             self._refused.append(f"nothing came of event {append.position}: {append.facts[0].event.NAME}")
-        await self._quiet()
-
-    async def _play(self, append: Append) -> bool:
-        """Tell the slots that wait what came; False where none waits for that."""
-        stream, event = append.facts[0].stream, append.facts[0].event
-        match event:
-            case LaunchSucceeded() | ProcessReplaced() | LaunchFailed():
-                return await self._tell("launch", stream, event)
-            case SessionPrepared():
-                return await self._tell("clear", stream, event)
-            case ProcessEnded():
-                for what in ("clear", "stop"):
-                    if self._driver.waits(what, stream):
-                        return self._driver.tell(what, stream, event)
-                end = ProcessEnd(event.exit_code, event.killed, event.expected, event.problem)
-                self._driver.exit(stream, end)
-                return True
-            case FundsCharged(slot_id, cost):
-                self._driver.stray(slot_id, cost)
-                return True
-            case _ if isinstance(event, _END):
-                return await self._end(append)
-            case FundsToppedUp(attempt):
-                return await self._feed(self._slot_of(attempt.rpartition(".")[0]))
-            case InterruptRequested() | QuestionAsked() | QuestionExpired():
-                return await self._feed(self._slot_of(stream))
-            case MessageAccepted(sender=sender):
-                return await self._feed(sender)
-            case MessagesRead(reader=reader):
-                return await self._feed(reader)
-            case _:
-                return False
-
-    async def _tell(self, what: str, slot_id: str, came: object) -> bool:
-        if not self._driver.waits(what, slot_id):
-            await self._quiet()
-        return self._driver.tell(what, slot_id, came)
-
-    async def _end(self, append: Append) -> bool:
-        attempt = append.facts[0].event
-        released = [f for f in append.facts if isinstance(f.event, SlotReleased)]
-        if not released or not isinstance(attempt, _END):
-            return False
-        slot_id, last = released[0].stream, released[0].event
-        assert isinstance(last, SlotReleased)
-        alive = not any(isinstance(fact.event, ProcessEnded) for fact in append.facts)
-        if not self._driver.waits("end", slot_id):
-            await self._quiet()
-        if self._driver.waits("launch", slot_id):
-            code, problem = attempt.outcome.code or "slot_failed", attempt.outcome.message or ""
-            return self._driver.tell("launch", slot_id, LaunchFailed(0, code, problem, 0))
-        came = Ended(outcome_in(append.facts), last.session, alive, last.rss_mb)
-        return self._driver.tell("end", slot_id, came)
-
-    def _slot_of(self, task_id: str) -> str:
-        state = self._service.world.tasks.get(task_id)
-        return state.live.slot_id if isinstance(state, task.Running) else ""
-
-    async def _feed(self, slot_id: str) -> bool:
-        """Let the slot speak until something comes of it."""
-        await self._quiet()
-        self._driver.heed(slot_id)
-        try:
-            before = self._service.world.position
-            while self._service.world.position == before:
-                spent = self._driver.spent
-                line = self._driver.feed(slot_id)
-                if line is None:
-                    return False
-                for _ in range(_ROUNDS):
-                    await asyncio.sleep(0)
-                if b'"control_' in line or self._driver.spent != spent:
-                    await self._quiet()
-            return True
-        finally:
-            self._driver.heed("" if self._leads else None)
-
-    async def _quiet(self) -> None:
-        """Wait until nothing moves by itself: the loop has turned, and the log's thread has no work."""
-        for _ in range(_ROUNDS):
-            for _ in range(_ROUNDS):
-                await asyncio.sleep(0)
-            await self._service.on_log(lambda: None)
+        await self._slots.quiet()
 
 
 def _said(error: Exception) -> str:
@@ -513,66 +299,3 @@ class _Nothing(PoolError):
 
 def _quote(prices: PriceList, model: str | None, context: int, mode: str | None) -> Quote:
     return Quote(prices.least_call(model, context, mode), prices.next_call(model, context, mode))
-
-
-def result_of(facts: Sequence[Fact], now: int) -> Command | None:
-    """The command that records what a slot, or git, did; for what nobody plays."""
-    stream, event = facts[0].stream, facts[0].event
-    match event:
-        case WorkplaceMade() | WorkplaceRefused():
-            return chain.RecordWorkplace(stream, event, now)
-        case ChainWorkKept():
-            return chain.RecordWorkKept(stream, event)
-        case SlotWorkplaceMade(workplace):
-            return RecordWorkplaceMade(stream, workplace)
-        case WorkplaceFailed(code, problem):
-            return RecordWorkplaceFailed(stream, code, problem, now)
-        case WorkKept():
-            return RecordWorkKept(stream, event)
-        case WorkNotKept(problem):
-            return RecordWorkNotKept(stream, problem)
-        case LaunchSucceeded(launch, pid, version) | ProcessReplaced(launch, pid, version):
-            return slot.RecordLaunched(stream, launch, pid, version)
-        case LaunchFailed(launch, code, problem):
-            return slot.RecordLaunchFailed(stream, launch, code, problem, now)
-        case SessionPrepared(session):
-            return slot.RecordCleared(stream, session)
-        case _ if isinstance(event, _END):
-            return _recorded_end(facts, now)
-        case _:
-            return None
-
-
-def outcome_in(facts: Sequence[Fact]) -> Outcome:
-    """The outcome of the attempt that ended, with the limit that it met: its own event may leave that out."""
-    ended = facts[0].event
-    assert isinstance(ended, _END)
-    for fact in facts:
-        if isinstance(fact.event, ProviderLimited):
-            return replace(ended.outcome, limit=Limit(fact.event.kind, fact.event.until))
-    return ended.outcome
-
-
-def _recorded_end(facts: Sequence[Fact], now: int) -> RecordEnd | None:
-    ended = facts[0].event
-    assert isinstance(ended, _END)
-    alive = not any(isinstance(fact.event, ProcessEnded) for fact in facts)
-    for fact in facts:
-        if isinstance(fact.event, SlotReleased) and fact.event.attempt == attempt_id(
-            facts[0].stream, ended.attempt
-        ):
-            return RecordEnd(
-                facts[0].stream, ended.attempt, fact.stream, outcome_in(facts), fact.event.session, alive,
-                fact.event.rss_mb, now,
-            )  # fmt: skip
-    return None
-
-
-def _heads(events: Iterable[Recorded]) -> dict[str, str]:
-    """The commits with what attempts left in copies of repositories, by attempt."""
-    ends = (AttemptSucceeded, AttemptFailed, AttemptCancelled)
-    return {
-        attempt_id(r.stream, r.event.attempt): r.event.outcome.head
-        for r in events
-        if isinstance(r.event, ends) and r.event.outcome.head
-    }

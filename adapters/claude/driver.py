@@ -11,15 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from claude_pool.domain.errors import NotFound
 from claude_pool.domain.ports import (
-    Ask,
     Launch,
     Launched,
-    Leave,
     ProcessEnd,
     SlotFailure,
-    SlotTool,
     Turn,
     TurnReport,
 )
@@ -29,11 +25,11 @@ from claude_pool.domain.values import End, Outcome
 from ..redaction import Secrets
 from . import locate, tree
 from .argv import SNAPSHOT_OPTION, LaunchFiles, build_argv
+from .callbacks import Callbacks
 from .environment import SlotEnvironment, slot_environment
 from .locate import Cli
-from .permissions import Put
 from .process import Spawn
-from .slot import Listeners, SlotLimits, WarmSlot
+from .slot import SlotLimits, WarmSlot
 
 SOCKET_ROOM_BYTES = 85
 """A slot's private folder may be this long, so that sockets which the CLI opens in it fit in 107 bytes."""
@@ -69,7 +65,7 @@ class DriverSettings:
     limits: SlotLimits = field(default_factory=SlotLimits)
 
 
-class ClaudeDriver:
+class ClaudeDriver(Callbacks):
     """Implements `SlotDriver` with the real CLI; see the port for the contracts."""
 
     def __init__(self, settings: DriverSettings) -> None:
@@ -82,15 +78,11 @@ class ClaudeDriver:
             raise ValueError("the pool needs a name for its cookies")
         if len(str(settings.runtime_dir).encode()) + _LONGEST_SLOT_FOLDER > SOCKET_ROOM_BYTES:
             raise ValueError(f"{settings.runtime_dir} is too long for the sockets in it")
+        super().__init__()
         self._settings = settings
         self._secrets = settings.secrets or Secrets(settings.environ, settings.pass_env)
         self._slots: dict[str, WarmSlot] = {}
         self._closed = False
-        self._on_exit: Callable[[str, ProcessEnd], None] = lambda _slot, _end: None
-        self._on_stray: Callable[[str, Outcome], None] = lambda _slot, _outcome: None
-        self._on_slot_tool: SlotTool = _nobody
-        self._on_words: Callable[[str, str], None] = lambda _attempt, _text: None
-        self._on_question: Put | None = None
 
     async def launch(self, launch: Launch) -> Launched:
         """Start the slot's process and wait until it answers; see the port."""
@@ -113,7 +105,7 @@ class ClaudeDriver:
                 self._settings.transcripts_dir,
                 self._settings.prices,
                 self._settings.limits,
-                self._listeners(launch.slot_id),
+                self.listeners(launch.slot_id),
             )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -170,37 +162,6 @@ class ClaudeDriver:
         slot = self._slots.get(slot_id)
         if slot is not None:
             await slot.kill()
-
-    def on_exit(self, callback: Callable[[str, ProcessEnd], None]) -> None:
-        """Register what is told when an idle process ends by itself."""
-        self._on_exit = callback
-
-    def on_stray(self, callback: Callable[[str, Outcome], None]) -> None:
-        """Register what is told of turns that nobody asked for: slot id, and an outcome with their cost."""
-        self._on_stray = callback
-
-    def on_slot_tool(self, callback: SlotTool) -> None:
-        """Register what carries out the slots' own tools; see the port."""
-        self._on_slot_tool = callback
-
-    def on_words(self, callback: Callable[[str, str], None]) -> None:
-        """Register what is told what models say; see the port."""
-        self._on_words = callback
-
-    def on_question(self, callback: Put) -> None:
-        """Register who answers permission questions of turns that ask; see the port."""
-        self._on_question = callback
-
-    async def _put(self, ask: Ask) -> Leave:
-        return Leave(False) if self._on_question is None else await self._on_question(ask)
-
-    def _listeners(self, slot_id: str) -> Listeners:
-        return Listeners(
-            lambda outcome: self._on_stray(slot_id, outcome),
-            lambda attempt, name, given: self._on_slot_tool(slot_id, attempt, name, given),
-            lambda attempt, text: self._on_words(attempt, text),
-            self._put,
-        )
 
     async def sweep_leftovers(self) -> int:
         """End what an owner that was killed left behind: processes of this pool and their private folders.
@@ -261,11 +222,7 @@ class ClaudeDriver:
         if self._slots.get(slot_id) is slot:
             del self._slots[slot_id]
             if not slot.busy and not end.expected:
-                self._on_exit(slot_id, end)
-
-
-async def _nobody(_slot: str, _attempt: str, name: str, _given: Mapping[str, object]) -> Mapping[str, object]:
-    raise NotFound(kind="tool", id=name, hint="")
+                self.exited(slot_id, end)
 
 
 def _make_private(folder: Path) -> None:

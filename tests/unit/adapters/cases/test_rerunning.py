@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from claude_pool.adapters.cases.as_test import test_file as file_of
-from claude_pool.adapters.cases.cassette import ended_by_itself
+from claude_pool.adapters.cases.played_process import ended_by_itself
 from claude_pool.adapters.cases.rerunning import Difference, rerun
 from claude_pool.domain.ports import ProcessEnd
 from claude_pool.domain.values import End, Outcome
