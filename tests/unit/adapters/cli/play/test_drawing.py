@@ -78,6 +78,17 @@ def test_a_small_terminal_tells_what_it_has_no_room_for(events: tuple[Recorded, 
     assert holds(screen(seen(events, parked), width=40, height=10), "slot-0")
 
 
+def test_positions_of_a_million_events_fit_into_a_small_terminal(events: tuple[Recorded, ...]) -> None:
+    shown = seen(events, 200)
+    far = tuple(replace(event, position=event.position + 1_000_000) for event in shown.events)
+    late = replace(shown, events=far, position=1_000_200, end=1_000_281)
+
+    drawn = screen(late, width=40, height=10)
+
+    assert "1,000,200 of 1,000,281" in drawn[0]
+    assert holds(drawn, ">1000200 ", late.events[-1].name)
+
+
 def many(shown: Scene, count: int) -> Scene:
     slots = tuple(Slot(f"slot-{n}", "", "idle", "", None, ()) for n in range(count))
     queue = tuple(Queued(f"task-{n:016}", "slot", 0, "p") for n in range(200))
