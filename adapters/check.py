@@ -19,7 +19,7 @@ from claude_pool.domain.world import World
 
 from .places import Places
 from .store.blobs import BlobStore
-from .store.evidence import damage
+from .store.evidence import damage, texts_of
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .store.snapshots import damage_of_snapshot, load_snapshot, snapshot_of
@@ -79,15 +79,20 @@ def _looked_through(
     world, invariants = World(), Invariants()
     found: list[str] = []
     compared: list[str] = []
+    named: set[str] = set()
     for position, stream, version, event, *_ in log.read_events(0, until):
         world.apply(position, stream, version, event)
         found += damage(position, stream, event, texts, transcripts)
+        named.update(text.blob for text in texts_of(event) if text.blob is not None)
         invariants.observe(position, stream, version, event)
         if live is not None and position == live["position"]:
             compared = _compared(world, live)
         if not position % _TOLD_EVERY:
             step(f"checking event {position:,} of {until:,}")
     broken = (f"[log_broken] event {each.position}: {each.text} ({each.code})" for each in invariants.close())
+    if unlisted := len(named - log.index.blobs()):
+        problem = f"its list of texts lacks {unlisted} that events name, and that would be swept away"
+        found.append(f"[log_broken] {log.path}: {problem}; {REBUILT}")
     return digest(world), [*found, *broken, *compared]
 
 

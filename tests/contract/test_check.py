@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,14 @@ def test_a_changed_byte_of_an_event_is_found(state: Path) -> None:
     log.write_bytes(content[:at] + b"T" + content[at + 1 :])
 
     assert any("[log_broken]" in problem for problem in checked(state))
+
+
+def test_a_text_that_the_list_of_texts_has_lost_is_told_before_it_is_swept_away(state: Path) -> None:
+    with closing(sqlite3.connect(state / "log.sqlite", isolation_level=None)) as database:
+        assert database.execute("UPDATE index_blobs SET sha256 = 'x' || substr(sha256, 2)").rowcount > 0
+
+    (problem,) = checked(state)
+    assert "its list of texts lacks" in problem and "--salvage" in problem
 
 
 def with_snapshot(state: Path, forget: bool = False) -> Path:
