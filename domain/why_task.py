@@ -19,6 +19,7 @@ from .task_events import (
     AttemptFailed,
     AttemptSealed,
     AttemptStarted,
+    AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
     QuestionAnswered,
@@ -30,7 +31,7 @@ from .task_events import (
     TaskReopened,
     TaskSubmitted,
 )
-from .values import dollars
+from .values import Outcome, attempt_id, dollars
 from .world import World
 
 SLOTS_NAMED = 8
@@ -199,8 +200,16 @@ def _cancel(own: Sequence[Recorded]) -> tuple[Because, ...]:
 def _money(events: Sequence[Recorded]) -> tuple[Because, ...]:
     """What each attempt had reserved, was given on top, and was settled at."""
     found: list[Because] = []
+    served: dict[str, str] = {}
     for each in events:
         match each.event:
+            case (
+                AttemptSucceeded(number, outcome)
+                | AttemptFailed(number, outcome)
+                | AttemptCancelled(number, outcome)
+                | AttemptSealed(number, outcome)
+            ):
+                served[attempt_id(each.stream, number)] = _served(outcome)
             case FundsReserved(attempt, amount):
                 found.append(Because("reserved", f"{attempt} had {dollars(amount)} reserved", each.position))
             case FundsToppedUp(attempt, amount):
@@ -208,7 +217,7 @@ def _money(events: Sequence[Recorded]) -> tuple[Because, ...]:
             case FundsSettled(attempt, cost, estimated, overdrawn):
                 how = "estimated from its meter" if estimated else "as the CLI says"
                 over = f", {dollars(overdrawn)} above what was reserved" if overdrawn else ""
-                text = f"{attempt} was settled at {dollars(cost)}, {how}{over}"
+                text = f"{attempt} was settled at {dollars(cost)}, {how}{served.get(attempt, '')}{over}"
                 found.append(Because("settled", text, each.position))
             case SlotClaimed(attempt, _, launch, _, replaces):
                 how = "a new process" if replaces else "the warm process"
@@ -218,6 +227,22 @@ def _money(events: Sequence[Recorded]) -> tuple[Because, ...]:
             case _:
                 pass
     return tuple(found)
+
+
+def _served(outcome: Outcome) -> str:
+    """What an attempt's cost is the price of, as far as that is known."""
+    if outcome.model is None:
+        return ""
+    tokens = outcome.tokens
+    classes = {
+        "input": tokens.input,
+        "output": tokens.output,
+        "cache read": tokens.cache_read,
+        "cache written": tokens.cache_write,
+    }
+    counted = ", ".join(f"{count} {name}" for name, count in classes.items() if count)
+    unlisted = ", which the price list does not name" if outcome.unpriced else ""
+    return f", for {counted or 'no'} tokens of {outcome.model}{unlisted}"
 
 
 def _who(own: Sequence[Recorded]) -> tuple[Because, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from claude_pool.domain import task
 from claude_pool.domain.pool_events import FundsReserved, FundsSettled, FundsToppedUp, Settings
 from claude_pool.domain.records import Actor
@@ -10,6 +12,7 @@ from claude_pool.domain.task import CancelTask
 from claude_pool.domain.task_events import (
     AttemptFailed,
     AttemptStarted,
+    AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
     QuestionAnswered,
@@ -21,7 +24,7 @@ from claude_pool.domain.task_events import (
     TaskReopened,
     TaskSubmitted,
 )
-from claude_pool.domain.values import End, Text
+from claude_pool.domain.values import End, Text, Tokens
 from claude_pool.domain.why_task import slot_holds, task_answer
 from claude_pool.domain.world import World
 
@@ -187,6 +190,36 @@ def test_money_and_verdicts_are_told_with_their_events() -> None:
     assert texts(because, "reopened") == [
         "somebody at a shell decided: rerun", "its on_interrupt decided: resume",
     ]  # fmt: skip
+
+
+def test_a_settlement_tells_which_tokens_of_which_model_it_is_the_price_of() -> None:
+    attempt, tokens = f"{T}.1", Tokens(200, 40, 3_000)
+    ends = {
+        model: replace(outcome(End.SUCCEEDED), model=model, tokens=tokens, unpriced=model == "odd")
+        for model in ("claude-haiku-5-5", "odd", None)
+    }
+    told = {
+        model: texts(
+            task_answer(
+                task.Completed(task.Job(T, spec(), "f", NOW)),
+                recorded(
+                    (T, TaskSubmitted(T, spec(), "f", NOW)),
+                    (T, AttemptSucceeded(1, end, NOW)),
+                    ("pool", FundsSettled(attempt, 800)),
+                ),
+                World(),
+                NOW,
+            ).because,
+            "settled",
+        )[0]
+        for model, end in ends.items()
+    }
+
+    whole = f"{attempt} was settled at $0.000800, as the CLI says"
+    served = ", for 200 input, 40 output, 3000 cache read tokens of "
+    assert told["claude-haiku-5-5"] == whole + served + "claude-haiku-5-5"
+    assert told["odd"] == whole + served + "odd, which the price list does not name"
+    assert told[None] == whole
 
 
 def test_every_actor_has_words() -> None:
