@@ -79,19 +79,20 @@ def _looked_through(
     world, invariants = World(), Invariants()
     found: list[str] = []
     compared: list[str] = []
-    named: set[str] = set()
+    listed, unlisted = log.listed_texts(), set[str]()
     for position, stream, version, event, *_ in log.read_events(0, until):
         world.apply(position, stream, version, event)
         found += damage(position, stream, event, texts, transcripts)
-        named.update(text.blob for text in texts_of(event) if text.blob is not None)
+        if listed is not None:
+            unlisted.update(blob for text in texts_of(event) if (blob := text.blob) and blob not in listed)
         invariants.observe(position, stream, version, event)
         if live is not None and position == live["position"]:
             compared = _compared(world, live)
         if not position % _TOLD_EVERY:
             step(f"checking event {position:,} of {until:,}")
     broken = (f"[log_broken] event {each.position}: {each.text} ({each.code})" for each in invariants.close())
-    if unlisted := len(named - log.index.blobs()):
-        problem = f"its list of texts lacks {unlisted} that events name, and that would be swept away"
+    if unlisted:
+        problem = f"its list of texts lacks {len(unlisted)} that events name, and that would be swept away"
         found.append(f"[log_broken] {log.path}: {problem}; {REBUILT}")
     return digest(world), [*found, *broken, *compared]
 

@@ -156,6 +156,15 @@ class SqliteReader:
         index.extend(self._blamed(indexed(self._codec, self._rows(0, position), str(self._path))))
         return index
 
+    def listed_texts(self) -> frozenset[str] | None:
+        """The texts that a sweep spares by the list in the log's own file; None: that list is of another
+        version, and is made anew before it is used.
+        """
+        from .index import Index
+
+        stored = Index(self._connection, self._path)
+        return None if stored.position is None else stored.blobs()
+
     def read_stream(self, stream: str, after: int = 0) -> tuple[Recorded, ...]:
         """See `EventLog.read_stream`."""
         statement = (
