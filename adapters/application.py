@@ -13,24 +13,11 @@ from claude_pool.domain import pool, task
 from claude_pool.domain.acceptance import Submit
 from claude_pool.domain.coordination import Resume
 from claude_pool.domain.draining import held_up, unfinished
-from claude_pool.domain.errors import (
-    InvalidArgument,
-    NotFound,
-    PoolError,
-    VersionConflict,
-    WrongState,
-)
+from claude_pool.domain.errors import InvalidArgument, NotFound, PoolError, VersionConflict, WrongState
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.values import (
-    Text,
-    attempt_id,
-    derived_id,
-    is_task_id,
-    kind_of,
-    parse_session,
-)
+from claude_pool.domain.values import Text, attempt_id, derived_id, is_task_id, kind_of, parse_session
 
 from .accepting import accept_each
 from .admission import checked_size, session_directory, submitted_before

@@ -12,12 +12,7 @@ from claude_pool.domain.chain_board import ChainCard
 from claude_pool.domain.chain_events import Plan, Step
 from claude_pool.domain.chain_graph import Draft, places
 from claude_pool.domain.claiming import pool_options
-from claude_pool.domain.errors import (
-    InvalidArgument,
-    PoolError,
-    VersionConflict,
-    WrongState,
-)
+from claude_pool.domain.errors import InvalidArgument, PoolError, VersionConflict, WrongState
 from claude_pool.domain.values import TaskSpec, Text, attempt_id, derived_id, is_chain_id, parse_session
 
 from .accepting import accept_each

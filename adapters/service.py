@@ -17,9 +17,7 @@ from typing import TypeVar
 
 from claude_pool.domain import chain, pool, task
 from claude_pool.domain.chain_board import ChainCard, chain_card
-from claude_pool.domain.chain_events import (
-    ChainSubmitted,
-)
+from claude_pool.domain.chain_events import ChainSubmitted
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import (
     LogBroken,
@@ -39,9 +37,7 @@ from claude_pool.domain.records import Actor, Fact, Meta, Recorded
 from claude_pool.domain.room import Disk, Memory
 from claude_pool.domain.surroundings import Surroundings
 from claude_pool.domain.task_board import TaskCard, task_card
-from claude_pool.domain.task_events import (
-    TaskSubmitted,
-)
+from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.world import World
 
 from .attention import Bell

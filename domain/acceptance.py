@@ -7,24 +7,9 @@ from dataclasses import dataclass, field
 
 from . import chain, slot, soft_limits, standing, task
 from .chain_events import Plan, StepReused
-from .claiming import (
-    pool_options,
-    workplaces,
-)
-from .errors import (
-    CliMissing,
-    Draining,
-    InvalidArgument,
-    IsolationFailed,
-    NotFound,
-    SessionBusy,
-    SlotsFailed,
-)
-from .funding import (
-    accounts_of,
-    levels,
-    task_limit,
-)
+from .claiming import pool_options, workplaces
+from .errors import CliMissing, Draining, InvalidArgument, IsolationFailed, NotFound, SessionBusy, SlotsFailed
+from .funding import accounts_of, levels, task_limit
 from .records import Fact, on
 from .values import SessionMode, TaskSpec, is_slot_id, parse_session
 from .world import World

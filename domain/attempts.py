@@ -8,27 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import ledger, pool, provider, slot, standing, task
-from .claiming import (
-    claim_plan,
-    eligible,
-    slowed,
-    unhoused,
-    wanted_session,
-)
-from .errors import (
-    Paused,
-    SessionBusy,
-    WrongState,
-)
-from .funding import (
-    ANY_PRICE,
-    Funding,
-    Quote,
-    Unaffordable,
-    accounts_of,
-    funding,
-    top_up,
-)
+from .claiming import claim_plan, eligible, slowed, unhoused, wanted_session
+from .errors import Paused, SessionBusy, WrongState
+from .funding import ANY_PRICE, Funding, Quote, Unaffordable, accounts_of, funding, top_up
 from .records import Fact, on
 from .slot_events import EffectAbandoned
 from .values import End, Outcome, TaskSpec, attempt_id

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import pool, slot, standing
-from .claiming import (
-    pool_options,
-    unhoused,
-)
+from .claiming import pool_options, unhoused
 from .coordination import Command
 from .draining import unfinished
 from .housing import KeepWork, Stage, WantWorkplace

@@ -114,9 +114,9 @@ def program() -> str | None:
     own = (store / name for name in ("codec.py", "registry.py", "snapshots.py", "typed.py"))
     digest = sha256()
     try:
-        for path in (*sorted(domain.glob("*.py")), *own):
-            content = path.read_bytes()
-            digest.update(b"%s %d\n" % (path.name.encode(), len(content)) + content)
+        for path in (*sorted(domain.rglob("*.py")), *own):
+            content, name = path.read_bytes(), f"{path.parent.name}/{path.name}"
+            digest.update(b"%s %d\n" % (name.encode(), len(content)) + content)
     except OSError:
         return None
     return digest.hexdigest()

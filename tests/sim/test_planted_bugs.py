@@ -50,9 +50,9 @@ def reservation_leaked(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_seal(patch: pytest.MonkeyPatch) -> None:
-    right = task._sealing
+    right = task.decisions._sealing
     patch.setattr(
-        task,
+        task.decisions,
         "_sealing",
         lambda *args: tuple(event for event in right(*args) if not isinstance(event, TaskSealed)),
     )
@@ -60,7 +60,7 @@ def no_seal(patch: pytest.MonkeyPatch) -> None:
 
 def slot_still_free(patch: pytest.MonkeyPatch) -> None:
     """The view does not see that a slot was claimed, so that the next task claims it, too."""
-    patch.setattr(slot, "_on_claimed", lambda state, _event: state)
+    patch.setattr(slot.evolution, "_on_claimed", lambda state, _event: state)
 
 
 def conversation_still_free(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def no_timer(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_quarantine(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(slot, "_quarantine", nothing)
+    patch.setattr(slot.decisions, "_quarantine", nothing)
 
 
 def slots_not_recovered(patch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def slots_not_recovered(patch: pytest.MonkeyPatch) -> None:
 
 
 def needs_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(chain, "_startable", lambda _work, waiting: list(waiting))
+    patch.setattr(chain.decisions, "_startable", lambda _work, waiting: list(waiting))
 
 
 def tail_lost(patch: pytest.MonkeyPatch) -> None:

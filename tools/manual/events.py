@@ -125,7 +125,12 @@ def _several(words: Iterable[str]) -> str:
 
 
 def _command(name: Name) -> str:
-    return f"[`{_short(name[0])}.{name[1]}`](#commands)"
+    return f"[`{_spoken(name)}`](#commands)"
+
+
+def _spoken(name: Name) -> str:
+    """A command as code calls it: by its aggregate."""
+    return f"{_short(name[0].removesuffix('.commands'))}.{name[1]}"
 
 
 def _short(module: str) -> str:
@@ -234,9 +239,9 @@ def _commands() -> Iterator[str]:
     )
     for name, reached in sorted(brought_about().items()):
         made = [f"[`{event.NAME}`](#{anchor(event)})" for key, event in events.items() if key in reached]
-        also = [f"`{_short(each[0])}.{each[1]}`" for each in sorted(reached) if each in brought_about()]
+        also = [f"`{_spoken(each)}`" for each in sorted(reached) if each in brought_about()]
         callers = _several(f"`{_short(each)}`" for each in asked_by(name))
-        yield f"| `{_short(name[0])}.{name[1]}` | {_docstring(name)} | {callers} | {_several(made + also)} |"
+        yield f"| `{_spoken(name)}` | {_docstring(name)} | {callers} | {_several(made + also)} |"
     yield ""
 
 

@@ -23,6 +23,7 @@ class Module:
     modules: dict[str, str] = field(default_factory=dict[str, str])
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict[str, ast.FunctionDef])
     nodes: list[ast.AST] = field(default_factory=list[ast.AST])
+    package: bool = False
 
     @property
     def about(self) -> str:
@@ -31,13 +32,21 @@ class Module:
         return text.split(". ")[0].rstrip(".")
 
     def resolve(self, node: ast.expr) -> Name | None:
-        """What a name, or a name in a module, stands for."""
+        """What a name, or a name in a module, stands for, where it is defined."""
         if isinstance(node, ast.Name):
-            return self.names.get(node.id, (self.name, node.id))
+            return origin(self.names.get(node.id, (self.name, node.id)))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             module = self.modules.get(node.value.id)
-            return (module, node.attr) if module else None
+            return origin((module, node.attr)) if module else None
         return None
+
+
+def origin(name: Name) -> Name:
+    """The name where it is defined: a package shows what its modules define."""
+    module = modules().get(name[0])
+    if module is not None and module.package and name[1] in module.names:
+        return origin(module.names[name[1]])
+    return name
 
 
 @cache
@@ -51,7 +60,7 @@ def modules() -> Mapping[str, Module]:
             text = path.read_text("utf-8")
             if folder == "domain" or "domain" in text:  # nobody else can know an event
                 tree = ast.parse(text)
-                found[name] = Module(name, tree, nodes=list(ast.walk(tree)))
+                found[name] = Module(name, tree, nodes=list(ast.walk(tree)), package=parts[-1] == "__init__")
     for module in found.values():
         _imports(module, found)
         for node in module.nodes:
@@ -66,7 +75,7 @@ def _imports(module: Module, known: Mapping[str, Module]) -> None:
         if not isinstance(node, ast.ImportFrom):
             continue
         if node.level:
-            base = package[: len(package) - node.level]
+            base = package[: len(package) - node.level + module.package]
         elif node.module and node.module.startswith("claude_pool"):
             base = []
         else:

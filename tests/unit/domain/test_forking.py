@@ -14,6 +14,7 @@ from claude_pool.domain.chain_events import (
     Fork,
     Plan,
     Step,
+    StepCompleted,
     StepReused,
     StepStarted,
 )
@@ -349,7 +350,7 @@ def test_a_fork_of_any_chain_runs_each_other_step_once_after_its_needs(
             assert {*state.work.step(fact.step).needs} <= over
             assert fact.task_id == step_task(fact.step, 1, AGAIN)
             starts.append(fact.step)
-        if isinstance(fact, (StepReused, chain.StepCompleted)):
+        if isinstance(fact, (StepReused, StepCompleted)):
             over.add(fact.step)
     assert sorted(starts) == sorted(found.again), "each of them runs once, and no other"
     whole: chain.Chain = chain.ABSENT

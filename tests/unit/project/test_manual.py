@@ -32,14 +32,14 @@ def test_somebody_emits_and_somebody_reads_every_event() -> None:
 
 def test_what_emits_an_event_is_found_through_the_functions_that_decide() -> None:
     direct, wider = emitters.emitters(("domain.task_events", "TaskCompleted"))
-    assert direct == [("domain.task", "ApproveTask"), ("domain.task", "RecordAttemptEnded")]
-    assert ("domain.coordination", "RecordEnd") in wider
+    assert direct == [("domain.task.commands", "ApproveTask"), ("domain.task.commands", "RecordAttemptEnded")]
+    assert ("domain.attempts", "RecordEnd") in wider
 
 
 def test_what_stands_in_the_branch_of_another_command_is_not_emitted() -> None:
     direct, _ = emitters.emitters(("domain.slot_events", "SlotQuarantined"))
     assert ("domain.housing", "RecordWorkplaceFailed") in direct
-    assert ("domain.slot", "AddSlot") not in direct
+    assert ("domain.slot.commands", "AddSlot") not in direct
 
 
 def test_a_state_without_a_place_in_the_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

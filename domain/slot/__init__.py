@@ -1,0 +1,83 @@
+"""The Slot aggregate: one place where a task can run, kept warm by one CLI process.
+
+A slot's stream says who it is, which process serves it, which attempt has claimed it and which
+conversation is ready. Invariant: a slot carries at most one attempt. See `slot_events` for the facts.
+"""
+
+from .commands import (
+    AbandonEffect,
+    AddSlot,
+    ClaimSlot,
+    ConfigureSlot,
+    DrainSlot,
+    RecordCleared,
+    RecordLaunched,
+    RecordLaunchFailed,
+    RecordProcessEnded,
+    ReleaseSlot,
+    ReviveSlot,
+    SlotCommand,
+    StartClear,
+    StartLaunch,
+    StartStop,
+    StopSlot,
+    TrySlot,
+)
+from .decisions import decide
+from .evolution import evolve
+from .states import (
+    ABSENT,
+    OWNER_LOST,
+    Absent,
+    Busy,
+    Card,
+    Clearing,
+    Cold,
+    Failed,
+    Idle,
+    Preparing,
+    Present,
+    Process,
+    Slot,
+    Starting,
+    Stopped,
+    Stopping,
+)
+
+__all__ = [
+    "ABSENT",
+    "OWNER_LOST",
+    "AbandonEffect",
+    "Absent",
+    "AddSlot",
+    "Busy",
+    "Card",
+    "ClaimSlot",
+    "Clearing",
+    "Cold",
+    "ConfigureSlot",
+    "DrainSlot",
+    "Failed",
+    "Idle",
+    "Preparing",
+    "Present",
+    "Process",
+    "RecordCleared",
+    "RecordLaunchFailed",
+    "RecordLaunched",
+    "RecordProcessEnded",
+    "ReleaseSlot",
+    "ReviveSlot",
+    "Slot",
+    "SlotCommand",
+    "StartClear",
+    "StartLaunch",
+    "StartStop",
+    "Starting",
+    "StopSlot",
+    "Stopped",
+    "Stopping",
+    "TrySlot",
+    "decide",
+    "evolve",
+]
