@@ -31,7 +31,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_an_interrupt_while_it_waits_cancels_the_new_one_alone(
     bench: Bench, words: tuple[str, ...], forked: dict[str, str], cancel: str
 ) -> None:
-    bench.script(results={"pool_fork": [forked], cancel: [{}]}, silent=["pool_wait"])
+    nothing: dict[str, str] = {}
+    bench.script(results={"pool_fork": [forked], cancel: [nothing]}, silent=["pool_wait"])
     with bench.claude_pool(*words, "--wait") as process:
         until(lambda: "pool_wait" in [name for name, _ in bench.calls()], "the wait")
         process.send_signal(signal.SIGINT)
