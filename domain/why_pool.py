@@ -62,8 +62,11 @@ def _holds(events: Sequence[Recorded], world: World, now: int) -> Iterator[Becau
         text = f"it drains ({at.draining}){_by(begun)}: what is submitted is refused with draining"
         yield Because("draining", text, _position(begun))
     if at.stopping is not None:
-        begun = _last(events, OwnerStopping)
-        yield Because("stopping", f"its owner ends{_by(begun)}: no attempt starts", _position(begun))
+        turn = _last(events, OwnerStopping, OwnerStopped)
+        if turn is not None and isinstance(turn.event, OwnerStopped):
+            yield Because("stopped", f"no owner holds it: the last one ended{_by(turn)}", turn.position)
+        else:
+            yield Because("stopping", f"its owner ends{_by(turn)}: no attempt starts", _position(turn))
     if at.paused is not None:
         begun = _last(events, PoolPaused)
         until = "until somebody resumes it" if at.paused.until is None else f"until {clock(at.paused.until)}"
@@ -109,5 +112,5 @@ def _position(recorded: Recorded | None) -> int | None:
     return None if recorded is None else recorded.position
 
 
-def _last(events: Sequence[Recorded], kind: type) -> Recorded | None:
-    return next((each for each in reversed(events) if isinstance(each.event, kind)), None)
+def _last(events: Sequence[Recorded], *kinds: type) -> Recorded | None:
+    return next((each for each in reversed(events) if isinstance(each.event, kinds)), None)

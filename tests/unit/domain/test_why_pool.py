@@ -10,6 +10,7 @@ from claude_pool.domain.pool_events import (
     FundsCharged,
     LaunchesHeld,
     LimitsSet,
+    OwnerStopped,
     OwnerStopping,
     PoolOpened,
     PoolPaused,
@@ -32,6 +33,13 @@ def why(*events: Event) -> Answer:
     for each in log:
         world.apply(each.position, each.stream, each.version, each.event)
     return pool_answer([each for each in log if isinstance(each.event, POOL_TURNS)], world, NOW)
+
+
+def test_a_pool_whose_owner_has_ended_waits_for_another_one() -> None:
+    answer = why(OwnerStopping(), OwnerStopped())
+    assert (answer.state, answer.because[0].position) == ("stopped", 3)
+    assert answer.because[0].text.startswith("no owner holds it: the last one ended since 1")
+    assert answer.do is not None
 
 
 def test_a_pool_that_nothing_holds_says_so() -> None:
