@@ -241,7 +241,10 @@ def test_the_module_serves_as_a_process_and_writes_its_calls_down(tmp_path: Path
         post(url, message("hello"))
     finally:
         os.kill(server.pid, signal.SIGINT)
-        _, _ = server.communicate(timeout=10)
+        try:
+            server.communicate(timeout=10)
+        finally:
+            server.kill()
     records = [json.loads(line) for line in calls.read_text("utf-8").splitlines()]
     assert [(record["number"], record["end"]) for record in records] == [(1, "open"), (1, "complete")]
     assert (records[1]["prompt"], records[1]["served"]["input"]) == ("hello", 100)
