@@ -5,32 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from claude_pool.domain import chain, task
-from claude_pool.domain.chain_board import ChainCard, chain_card
-from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import InvalidArgument, NotFound
-from claude_pool.domain.inbox import latest
-from claude_pool.domain.messaging import inbox_of
-from claude_pool.domain.pool_status import pool_status
 from claude_pool.domain.ports import Replayed
 from claude_pool.domain.records import Recorded
-from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.values import Text, is_chain_id, is_task_id, kind_of
 from claude_pool.domain.world import World
 
-from .budgets import budget_view
-from .costs import costs_view
 from .places import Places
 from .store.blobs import BlobStore
-from .store.index_costs import Wanted
 from .store.past import Past, position_at
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .store.snapshots import load_snapshot
 from .streams import chain_of, task_of
 from .views import View, chain_view, message_view, status_view, task_view
+
+if TYPE_CHECKING:
+    from claude_pool.domain.chain_board import ChainCard
+    from claude_pool.domain.costs import By
+    from claude_pool.domain.task_board import TaskCard
 
 TERMINAL_STATES = ("completed", "failed", "cancelled")
 
@@ -79,10 +75,14 @@ class LogReader:
 
     def status(self) -> View:
         """The pool as the log leaves it."""
+        from claude_pool.domain.pool_status import pool_status
+
         return status_view(pool_status(self.world(), self._version))
 
     def budget(self) -> View:
         """The budget, today by this machine's clock."""
+        from .budgets import budget_view
+
         return budget_view(self.world(), self._now())
 
     def slots(self) -> list[View]:
@@ -101,6 +101,9 @@ class LogReader:
         Raises:
             NotFound: there is no such slot.
         """
+        from claude_pool.domain.inbox import latest
+        from claude_pool.domain.messaging import inbox_of
+
         inbox = inbox_of(self.world(), owner)
         shown = [message_view(owner, each, self._texts.get(each.content)) for each in latest(inbox)]
         return {"messages": shown, "waiting": len(inbox.waiting)}
@@ -115,6 +118,8 @@ class LogReader:
 
     def task_card(self, task_id: str) -> TaskCard:
         """A task as its callers see it; errors as of `task`."""
+        from claude_pool.domain.task_board import task_card
+
         if not is_task_id(task_id):
             raise InvalidArgument(argument="task_id", problem="a task's id is task- and 16 letters or digits")
         state = task_of(self._log.read_stream(task_id))
@@ -157,6 +162,8 @@ class LogReader:
 
     def chain_card(self, chain_id: str) -> ChainCard:
         """A chain as its callers see it; errors as of `chain`."""
+        from claude_pool.domain.chain_board import chain_card
+
         if not is_chain_id(chain_id):
             raise InvalidArgument(
                 argument="chain_id", problem="a chain's id is chain- and 16 letters or digits"
@@ -196,6 +203,11 @@ class LogReader:
         Raises:
             InvalidArgument, NotFound: there is no such chain or task.
         """
+        from claude_pool.domain.costs import report
+
+        from .costs import costs_view
+        from .store.index_costs import Wanted
+
         for kind, subject in (("chain", chain), ("task", task)):
             if subject is not None:
                 self._require(kind, subject)

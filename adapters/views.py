@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from claude_pool.domain.chain_board import ChainCard, StepCard
-from claude_pool.domain.inbox import Message
-from claude_pool.domain.pool_status import PoolStatus, SlotStatus
-from claude_pool.domain.questions import Question
-from claude_pool.domain.task_board import PERMISSION_CHOICES, Refused, TaskCard, question_text
 from claude_pool.domain.values import Text
 
-from .store.index import TaskRow
+if TYPE_CHECKING:
+    from claude_pool.domain.chain_board import ChainCard, StepCard
+    from claude_pool.domain.inbox import Message
+    from claude_pool.domain.pool_status import PoolStatus, SlotStatus
+    from claude_pool.domain.questions import Question
+    from claude_pool.domain.task_board import Refused, TaskCard
+
+    from .store.index import TaskRow
 
 View = dict[str, Any]
 
@@ -133,6 +135,8 @@ def _output(text: Text | None, read: Callable[[Text], str]) -> str | None:
 
 
 def _question_view(question: Question) -> View:
+    from claude_pool.domain.task_board import PERMISSION_CHOICES, question_text
+
     return {
         "question_id": question.question_id,
         "text": question_text(question),

@@ -1,4 +1,4 @@
-"""The command `claude-pool`. `serve` is dispatched before any command-line library is imported."""
+"""The command `claude-pool`. `serve` and plain looks are dispatched before a command line is built."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def main() -> int:
 
         return serve(words[1:], placing)
     gc.set_threshold(SELDOM, 20, 20)
+    from .plain import plain_call
+
+    if call := plain_call(words, placing):
+        return call()
     from .app import run
 
     return run()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -63,7 +63,7 @@ def topic_of(event: type[Event]) -> str:
 class Codec:
     """Encodes and decodes a closed set of event classes.
 
-    `decoders` maps every topic that the log may hold, old versions included, to the function that
+    `decoders[topic]` is, for every topic that the log may hold, old versions included, the function that
     decodes its envelope; it raises `msgspec.MsgspecError` for bytes that do not fit.
     """
 
@@ -78,16 +78,16 @@ class Codec:
             ValueError: two classes share a name, or an old version has no upcaster.
         """
         self._versions: dict[str, int] = {}
-        decoders: dict[str, Callable[[bytes], Sealed]] = {}
+        makers: dict[str, Callable[[], Callable[[bytes], Sealed]]] = {}
         for event in events:
             if event.NAME in self._versions:
                 raise ValueError(f"two events are named {event.NAME}")
             self._versions[event.NAME] = event.VERSION
-            decoders[topic_of(event)] = _decoder(event)
+            makers[topic_of(event)] = partial(_decoder, event)
             steps = _steps(event, upcasters or {})
             for version in range(1, event.VERSION):
-                decoders[f"{event.NAME}.v{version}"] = _old_decoder(event, steps[version - 1 :])
-        self.decoders = decoders
+                makers[f"{event.NAME}.v{version}"] = partial(_old_decoder, event, steps[version - 1 :])
+        self.decoders = _Decoders(makers)
 
     def encode(self, event: Event, meta: Meta) -> tuple[str, bytes]:
         """The topic of `event` and its envelope, whose bytes depend on nothing but the values.
@@ -121,9 +121,10 @@ class Codec:
             msgspec.MsgspecError: the bytes are not such an event. UnicodeDecodeError: they are no text.
             RecursionError: they are nested without end.
         """
-        decoder = self.decoders.get(topic)
-        if decoder is None:
-            raise self.unknown(topic)
+        try:
+            decoder = self.decoders[topic]
+        except KeyError:
+            raise self.unknown(topic) from None
         sealed = decoder(state)
         return sealed.d, meta_of(sealed)
 
@@ -181,6 +182,19 @@ class _Fields(dict[type, tuple[tuple[str, object], ...]]):
 
 
 _fields = _Fields()
+
+
+class _Decoders(dict[str, Callable[[bytes], Sealed]]):
+    """Made when a log first holds such an event: a short look meets few of them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Callable[[bytes], Sealed]]]) -> None:
+        """`makers` makes each."""
+        super().__init__()
+        self._makers = makers
+
+    def __missing__(self, topic: str) -> Callable[[bytes], Sealed]:
+        made = self[topic] = self._makers[topic]()
+        return made
 
 
 def _decoder(event: type[Event]) -> Callable[[bytes], Sealed]:

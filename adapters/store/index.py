@@ -8,16 +8,18 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
-from claude_pool.domain.histories import Sample
 from claude_pool.domain.records import Event
 
 from .failures import told
 from .index_costs import COST_RULES, Costs
 from .index_rules import RULES, TABLES
 from .index_samples import latest_samples
+
+if TYPE_CHECKING:
+    from claude_pool.domain.histories import Sample
 
 SCHEMA = 6
 """Version of the tables and of the rules that fill them; another number has the index rebuilt."""

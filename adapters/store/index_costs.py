@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from claude_pool.domain import pool_events as money
 from claude_pool.domain import task_events as facts
-from claude_pool.domain.costs import AttemptCost, Charge
 from claude_pool.domain.values import Tokens, attempt_id
 
 from .failures import told
 from .index_change import Change, Rule
+
+if TYPE_CHECKING:
+    from claude_pool.domain.costs import AttemptCost, Charge
 
 TABLES = (
     """
@@ -135,6 +137,8 @@ class Costs:
 
     def charges(self, since: int | None = None, until: int | None = None) -> tuple[Charge, ...]:
         """What slots spent outside of attempts in [`since`, `until`] (ms), in order."""
+        from claude_pool.domain.costs import Charge
+
         columns = "SELECT position, slot_id, settled_at, day, why, cost FROM index_charges WHERE TRUE"
         conditions: dict[str, object] = {"settled_at >= ?": since, "settled_at <= ?": until}
         return tuple(Charge(*row) for row in self._rows(columns, conditions, "position"))
@@ -163,6 +167,8 @@ class Costs:
 
 def _attempt(row: tuple[Any, ...]) -> AttemptCost:
     """The value of a row of `_SETTLED`."""
+    from claude_pool.domain.costs import AttemptCost
+
     (estimated, overdrawn), tokens, turns = row[13:15], Tokens(*row[15:19]), row[19]
     chain_id, step, run, skill, tags = row[20:]
     name, _, digest = (skill or "").partition("@")

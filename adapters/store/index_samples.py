@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from claude_pool.domain.histories import Sample, Traits
-from claude_pool.domain.workload import skill_name
 
 from .failures import told
+
+if TYPE_CHECKING:
+    from claude_pool.domain.histories import Sample
 
 MOST_ENDED = 2_000
 """Of the tasks that ended, only so many of the latest submitted are read."""
@@ -25,6 +27,9 @@ _ENDED = """
 def latest_samples(connection: sqlite3.Connection, path: Path | str) -> tuple[Sample, ...]:
     """The tasks that ran and ended by themselves, the latest submitted first. Cancelled ones say nothing of
     how long a task takes."""
+    from claude_pool.domain.histories import Sample, Traits
+    from claude_pool.domain.workload import skill_name
+
     with told(path):
         rows = connection.execute(_ENDED, (MOST_ENDED,)).fetchall()
     return tuple(

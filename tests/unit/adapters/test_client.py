@@ -12,7 +12,7 @@ import pytest
 from claude_pool.adapters import calling, handover
 from claude_pool.adapters import client as module
 from claude_pool.adapters.calling import Link, Unavailable, connect, greeting
-from claude_pool.adapters.cli.flags import guarded
+from claude_pool.adapters.cli.guard import guarded
 from claude_pool.adapters.client import Client, ToolError
 from claude_pool.adapters.config.settings import settle
 from claude_pool.adapters.handover import reach

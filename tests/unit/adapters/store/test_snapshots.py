@@ -201,19 +201,21 @@ def test_a_program_whose_source_cannot_be_read_keeps_no_snapshot(
     assert not snapshot_of(path).exists()
 
 
-def test_any_change_of_the_domain_is_another_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["world.py", "task/__init__.py"])
+def test_any_change_of_the_domain_is_another_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, part: str
+) -> None:
     before = snapshots.program()
     domain = Path(shutil.copytree(Path(snapshots.claude_pool.domain.__file__).parent, tmp_path / "domain"))
     monkeypatch.setattr(snapshots.claude_pool.domain, "__file__", str(domain / "__init__.py"))
 
     snapshots.program.cache_clear()
     same = snapshots.program()
-    (domain / "world.py").write_bytes((domain / "world.py").read_bytes() + b"# changed\n")
+    (domain / part).write_bytes((domain / part).read_bytes() + b"# changed\n")
     snapshots.program.cache_clear()
     changed = snapshots.program()
-    (domain / "world.py").chmod(0)
-    (domain / "world.py").unlink()
-    (domain / "world.py").symlink_to(tmp_path / "nowhere")
+    (domain / part).unlink()
+    (domain / part).symlink_to(tmp_path / "nowhere")
     snapshots.program.cache_clear()
     unreadable = snapshots.program()
     snapshots.program.cache_clear()
