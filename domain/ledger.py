@@ -377,9 +377,9 @@ def evolve(budget: Budget, event: MoneyEvent) -> Budget:
             return replace(budget, held={**budget.held, attempt: more})
         case FundsSettled(attempt, cost, _, _, accounts):
             left = {name: held for name, held in budget.held.items() if name != attempt}
-            return _spent(replace(budget, held=left), cost, accounts)
+            return _spent(budget, left, cost, accounts)
         case FundsCharged(_, cost, _, accounts):
-            return _spent(budget, cost, accounts)
+            return _spent(budget, budget.held, cost, accounts)
         case BudgetOpened(limit):
             scopes = {name: replace(scope, spent=0) for name, scope in budget.scopes.items()}
             return replace(budget, limit=limit, spent=0, scopes=scopes, asked={}, rulings={}, past={})
@@ -402,7 +402,8 @@ def _undisputed(budget: Budget, scope: str) -> Budget:
     return replace(budget, asked=asked, rulings=rulings)
 
 
-def _spent(budget: Budget, cost: int, accounts: tuple[str, ...]) -> Budget:
+def _spent(budget: Budget, held: dict[str, Reservation], cost: int, accounts: tuple[str, ...]) -> Budget:
+    """`cost` more is spent, and `held` is what is still set aside."""
     scopes, past = dict(budget.scopes), dict(budget.past)
     for account in accounts:
         if account.startswith(DAY + ":"):
@@ -416,6 +417,6 @@ def _spent(budget: Budget, cost: int, accounts: tuple[str, ...]) -> Budget:
                 past[account] = past.get(account, 0) + cost
         elif account in scopes:
             scopes[account] = replace(scopes[account], spent=scopes[account].spent + cost)
-    named = {account for held in budget.held.values() for account in held.accounts} if past else set[str]()
+    named = {account for each in held.values() for account in each.accounts} if past else set[str]()
     past = {account: spent for account, spent in past.items() if account in named}
-    return replace(budget, spent=budget.spent + cost, scopes=scopes, past=past)
+    return replace(budget, held=held, spent=budget.spent + cost, scopes=scopes, past=past)

@@ -25,7 +25,8 @@ from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.store.sqlite import SqliteEventLog
 from claude_pool.adapters.whatif.changes import Changes, parse
-from claude_pool.adapters.whatif.course import Course, Memory
+from claude_pool.adapters.whatif.course import Course
+from claude_pool.adapters.whatif.memory import Memory
 from claude_pool.adapters.whatif.owner import Entry
 from claude_pool.adapters.whatif.record import Attempted, Call, Launched, Life, Record
 from claude_pool.adapters.whatif.sums import Sums
