@@ -207,12 +207,13 @@ class Cassette(Callbacks):
         prompted = asyncio.ensure_future(process.prompted.wait())
         await first_of(prompted, running)
         prompted.cancel()
-        last = b""
+        last, end = b"", ended_by_itself(came.outcome)
         while process.sent and process.left and not process.ended.done():
             last = process.feed()
+            if end is not None and not process.left:
+                process.end(end)  # before anybody judges the line: its result may be doubtful for that
             await asyncio.sleep(0)
-        if process.sent and text(parse(last) or {}, "type") != "result":
-            end = ended_by_itself(came.outcome)
+        if process.sent and not process.ended.done() and text(parse(last) or {}, "type") != "result":
             if attempt in self._interrupted or end is not None:
                 process.end(end or ProcessEnd(None, 0, expected=False))
             else:

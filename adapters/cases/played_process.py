@@ -8,19 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from claude_pool.domain.ports import (
-    ProcessEnd,
-)
+from claude_pool.domain.ports import ProcessEnd
 from claude_pool.domain.values import Outcome
 
 from ..claude.process import SlotProcess, Spawn
 from ..claude.stream import parse, part, text
 
 _EXITED = re.compile(r"The CLI exited with code (\d+) before a result came\.(?: It said: (.*))?", re.DOTALL)
-_KILLED = re.compile(
-    r"The CLI was ended by signal (\d+) before a result came\.(?: It said: (.*))?", re.DOTALL
-)
-_GONE = re.compile(r"The CLI disappeared before a result came\.(?: It said: (.*))?", re.DOTALL)
+_WHEN = r" (?:before a result came\.(?: It said: (.*))?|at the end of the turn, .*)"
+_KILLED = re.compile(r"The CLI was ended by signal (\d+)(?: \([^)]*\))?" + _WHEN, re.DOTALL)
+_GONE = re.compile("The CLI disappeared" + _WHEN, re.DOTALL)
 _NORMALLY = "The CLI exited normally without a result."
 
 
@@ -118,8 +115,7 @@ class PlayedProcess(SlotProcess):
 
 
 def ended_by_itself(outcome: Outcome) -> ProcessEnd | None:
-    """How the process of an attempt without a result ended by itself, as its outcome tells; None: it did
-    not."""
+    """How the process of an attempt ended by itself, as the words of `judge` tell; None: it did not."""
     said = outcome.message or ""
     if said == _NORMALLY:
         return ProcessEnd(0, 0, expected=False)

@@ -99,8 +99,10 @@ def _problem(evidence: Evidence) -> Failure | None:
         return Failure("slot_failed", "The turn was stopped by something other than this pool.")
     if evidence.exited and not evidence.expected and _killed(evidence.exit_code):
         # A tool that dies with it looks to the CLI as if it had ended, and some then report a success.
-        ended = exit_text(evidence.exit_code)
-        return Failure("slot_failed", f"The CLI {ended} at the end of the turn, so its success is doubtful.")
+        doubt = (
+            "at the end of the turn, so its success is doubtful: look at what it did before it runs again."
+        )
+        return Failure("slot_failed", f"The CLI {exit_text(evidence.exit_code)} {doubt}")
     if count(result, "num_turns") == 0 and not text(result, "result"):
         return Failure("no_result", "The CLI reported success without a single turn of the model.")
     if evidence.schema_asked and result.get("structured_output") is None:

@@ -10,8 +10,9 @@ import pytest
 from claude_pool.adapters.cases.as_test import test_file as file_of
 from claude_pool.adapters.cases.played_process import ended_by_itself
 from claude_pool.adapters.cases.rerunning import Difference, rerun
+from claude_pool.adapters.claude.outcome import Evidence, Failure, judge
 from claude_pool.domain.ports import ProcessEnd
-from claude_pool.domain.values import End, Outcome
+from claude_pool.domain.values import Outcome
 
 CASE = Path(__file__).parents[3] / "golden" / "cases" / "chain-failed.zip"
 
@@ -58,23 +59,29 @@ def test_a_rerun_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.iterdir())
 
 
+SUCCESS = {"subtype": "success", "num_turns": 1, "result": "done"}
+
+
 @pytest.mark.parametrize(
-    ("code", "said", "end"),
+    ("evidence", "end"),
     [
-        ("no_result", "The CLI exited normally without a result.", ProcessEnd(0, 0, False)),
-        ("slot_failed", "The CLI exited with code 3 before a result came.", ProcessEnd(3, 0, False)),
+        (Evidence(exited=True, exit_code=0), ProcessEnd(0, 0, False)),
+        (Evidence(exited=True, exit_code=3), ProcessEnd(3, 0, False)),
+        (Evidence(exited=True, exit_code=-9, stderr="oh\nno"), ProcessEnd(-9, 0, False, "oh\nno")),
+        (Evidence(exited=True, exit_code=-15), ProcessEnd(-15, 0, False)),
+        (Evidence(exited=True, exit_code=None), ProcessEnd(None, 0, False)),
+        (Evidence(SUCCESS, exited=True, exit_code=-9), ProcessEnd(-9, 0, False)),
+        (Evidence(SUCCESS, exited=True, exit_code=None), ProcessEnd(None, 0, False)),
         (
-            "slot_failed",
-            "The CLI was ended by signal 9 before a result came. It said: oh\nno",
-            ProcessEnd(-9, 0, False, "oh\nno"),
+            Evidence(exited=True, exit_code=1, stderr="No conversation found"),
+            ProcessEnd(1, 0, False, "No conversation found"),
         ),
-        ("slot_failed", "The CLI disappeared before a result came.", ProcessEnd(None, 0, False)),
-        ("session_not_found", "No conversation found", ProcessEnd(1, 0, False, "No conversation found")),
-        ("timed_out_silence", "The slot printed nothing for 3 s.", None),
-        (None, None, None),
+        (Evidence(failure=Failure("timed_out_silence", "The slot printed nothing for 3 s.")), None),
+        (Evidence(SUCCESS), None),
     ],
 )
-def test_how_a_process_ended_is_read_from_what_was_recorded(
-    code: str | None, said: str | None, end: ProcessEnd | None
+def test_how_a_process_ended_is_read_from_what_it_was_judged_by(
+    evidence: Evidence, end: ProcessEnd | None
 ) -> None:
-    assert ended_by_itself(Outcome(End.FAILED, code, said)) == end
+    verdict = judge(evidence)
+    assert ended_by_itself(Outcome(verdict.end, verdict.code, verdict.message)) == end
