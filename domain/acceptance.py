@@ -109,8 +109,7 @@ def submit_chain(command: SubmitChain, world: World) -> tuple[Fact, ...]:
 def _check_slot(spec: TaskSpec, world: World) -> None:
     if spec.slot is None or not is_slot_id(spec.slot):
         return
-    at = world.slots.get(spec.slot)
-    if at is None or (isinstance(at, slot.Stopped) and at.retired):
+    if spec.slot not in world.slots or standing.out_of_service(world, spec.slot):
         raise NotFound(kind="slot", id=spec.slot, hint="pool_status lists the slots in service.")
 
 

@@ -70,7 +70,7 @@ def claims(world: World, at: pool.Open, surroundings: Surroundings, now: int) ->
         for state in world.slots.values()
         if isinstance(state, (slot.Clearing, slot.Starting)) and not state.card.health.on_trial
     ]
-    left = _out_of_service(world, at)
+    left = {slot_id for slot_id in world.slots if standing.out_of_service(world, slot_id)}
     targets = {None, *left, *free, *(state.card.role for state in free.values())}
     cards = [state.card for state in free.values()]
     known: dict[object, tuple[Quote, Funding | Unaffordable]] = {}
@@ -106,16 +106,6 @@ def _takes_tasks(world: World, state: slot.Idle | slot.Cold, now: int) -> bool:
     else:
         ready = not staffing.worn(state.process, at.settings)
     return ready and not state.card.draining and standing.objection(world, state, now) is None
-
-
-def _out_of_service(world: World, at: pool.Open) -> set[str]:
-    """The slots that come back to no task: retired, or stopped while others fill the pool in their place."""
-    filled = len(staffing.serving(world)) >= at.target
-    return {
-        slot_id
-        for slot_id, state in world.slots.items()
-        if isinstance(state, slot.Stopped) and (state.retired or filled)
-    }
 
 
 def _money_key(job: task.Job) -> object:

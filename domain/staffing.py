@@ -20,22 +20,16 @@ def capacity(world: World, at: pool.Open, now: int) -> Iterator[Command]:
     """Bring the number of slots in service to the target: revive in number order, add, or drain the last."""
     if at.draining is not None and not world.pending:
         return  # accepted work may come back after the slots have ended: a rejected result, a sealed task
-    present = [s for s in world.slots.values() if not isinstance(s, slot.Stopped)]
-    in_number = serving(world)
-    if len(in_number) < at.target:
-        if len(present) >= max(at.target, at.settings.max_slots):
+    staying = standing.staying(world)
+    if len(staying) < at.target:
+        if len(standing.in_service(world)) >= max(at.target, at.settings.max_slots):
             return  # those on their way out still hold a process each
         for slot_id, state in world.slots.items():
             if isinstance(state, slot.Stopped) and not state.retired:
                 yield slot.ReviveSlot(slot_id)
         yield slot.AddSlot(f"slot-{len(world.slots)}")
-    elif len(in_number) > at.target:
-        yield slot.DrainSlot(max(in_number, key=_dispensable).card.slot_id, now)
-
-
-def serving(world: World) -> list[slot.Present]:
-    """The slots in service that are to stay there."""
-    return [s for s in world.slots.values() if not isinstance(s, slot.Stopped) and not _leaving(s)]
+    elif len(staying) > at.target:
+        yield slot.DrainSlot(max(staying, key=_dispensable).card.slot_id, now)
 
 
 def housing(world: World, at: pool.Open) -> Iterator[Command]:
@@ -56,10 +50,6 @@ def housing(world: World, at: pool.Open) -> Iterator[Command]:
                     yield KeepWork(slot_id, remove=give_up)
             case _:
                 pass
-
-
-def _leaving(state: slot.Present) -> bool:
-    return state.card.draining or (isinstance(state, slot.Stopping) and state.reason == "retire")
 
 
 def _dispensable(state: slot.Present) -> tuple[int, int]:

@@ -30,6 +30,21 @@ def in_service(world: World) -> list[slot.Present]:
     return [at for at in world.slots.values() if not isinstance(at, slot.Stopped)]
 
 
+def staying(world: World) -> list[slot.Present]:
+    """The slots in service that are not on their way out."""
+    return [at for at in in_service(world) if not _is_leaving(at)]
+
+
+def out_of_service(world: World, slot_id: str) -> bool:
+    """Whether the slot comes back to no task: retired, or stopped while others fill the pool in its place."""
+    at, pool = world.slots.get(slot_id), world.open_pool()
+    return isinstance(at, slot.Stopped) and (at.retired or len(staying(world)) >= pool.target)
+
+
+def _is_leaving(at: slot.Present) -> bool:
+    return at.card.draining or (isinstance(at, slot.Stopping) and at.reason == "retire")
+
+
 def is_unfit(at: slot.Present) -> bool:
     """Whether the slot is out of service, or on trial and its process has not answered yet."""
     return isinstance(at, slot.Failed) or _is_tried_out(at)

@@ -71,28 +71,38 @@ def test_a_task_whose_slot_leaves_service_before_it_ran_fails() -> None:
     )
 
 
-def stopped_and_started_again_with(slots: int) -> Story:
-    """A pool of two slots that was stopped, and has so many since; it is to launch them itself."""
-    story = warmed(Settings(slots=2))
+def start_again(story: Story, slots: int) -> None:
+    """The owner ends, and the next one is to have so many slots."""
     story.do(pool.StopOwner())
     story.settle()
     for slot_id in ("slot-0", "slot-1"):
         story.do(slot.RecordProcessEnded(slot_id, True, 0, 0, "", NOW))
     story.do(pool.StartOwner("pool-1", "owner-2", 11, "0.1.0", Settings(slots=slots), None, False, NOW))
-    return story
 
 
 def test_a_task_for_a_stopped_slot_runs_there_when_the_slot_comes_back() -> None:
-    story = stopped_and_started_again_with(slots=2)
+    story = warmed(Settings(slots=2))
+    start_again(story, slots=2)
     task_id = submit(story, 0, spec(slot="slot-1"))
     story.settle()
     assert story.running(task_id).slot_id == "slot-1"
 
 
 def test_a_task_for_a_stopped_slot_fails_where_others_fill_the_pool_in_its_place() -> None:
-    story = stopped_and_started_again_with(slots=1)
+    story = warmed(Settings(slots=2))
+    story.do(pool.PausePool("lunch"))
     task_id = submit(story, 0, spec(slot="slot-1"))
+    start_again(story, slots=1)
+    story.do(pool.ResumePool())
     story.settle()
     after = story.state_of(task_id)
     assert isinstance(after, task.Failed)
     assert after.code == "not_found"
+
+
+def test_a_task_for_a_stopped_slot_is_refused_once_others_fill_the_pool_in_its_place() -> None:
+    story = warmed(Settings(slots=2))
+    start_again(story, slots=1)
+    story.settle()
+    with pytest.raises(NotFound, match="slot-1"):
+        submit(story, 0, spec(slot="slot-1"))
