@@ -258,7 +258,7 @@ class Application:
             await self._service.task_state(task_id)
         return {"questions": await self._questions.waiting(task_id, kind)}
 
-    def waits(self, question_id: str) -> bool:
+    def is_asked(self, question_id: str) -> bool:
         """Whether this is a permission question that nobody has answered yet."""
         return question_id in self._service.world.questions
 

@@ -154,9 +154,10 @@ class Service:
         if self._worker is not None:
             self._queue.put_nowait(None)
             await self._worker
-        if not self.failed:
+        if self.failed:
+            await self.kept_view.settled()
+        else:
             await self.kept_view.keep_last(self.world, self._threads.correlations)
-        await self.kept_view.settled()
         await self.on_log(self._log.close)
         self._thread.shutdown()
 

@@ -31,9 +31,7 @@ from claude_pool.domain.prices import PriceList
 from claude_pool.domain.recorded_calls import call_of, comes_from_outside
 from claude_pool.domain.records import Actor, Recorded
 from claude_pool.domain.room import DISK_SPACE, Disk, Memory
-from claude_pool.domain.slot_events import (
-    SlotClaimed,
-)
+from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.world import World
 
 from ..claude.price_file import price_list

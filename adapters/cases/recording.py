@@ -17,9 +17,7 @@ from claude_pool.domain.housing import (
     RecordWorkplaceFailed,
     RecordWorkplaceMade,
 )
-from claude_pool.domain.pool_events import (
-    ProviderLimited,
-)
+from claude_pool.domain.pool_events import ProviderLimited
 from claude_pool.domain.records import Fact, Meta, Recorded
 from claude_pool.domain.slot_events import (
     LaunchFailed,

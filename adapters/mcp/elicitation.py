@@ -69,7 +69,7 @@ class Elicitation:
         for r in recorded:
             if isinstance(r.event, QuestionAsked):
                 self._put(r.stream, r.event)
-        for question_id in [each for each in self._asked if not self._application.waits(each)]:
+        for question_id in [each for each in self._asked if not self._application.is_asked(each)]:
             self._asked.pop(question_id).cancel()  # the SDK then tells the client
 
     def _put(self, task_id: str, event: QuestionAsked) -> None:

@@ -11,9 +11,7 @@ from claude_pool.domain import task_events as t
 from claude_pool.domain.attempts import RecordEnd, RecordSpend
 from claude_pool.domain.questions import AskQuestion, Question
 from claude_pool.domain.records import Fact
-from claude_pool.domain.slot_events import (
-    SlotClaimed,
-)
+from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.values import Outcome
 from claude_pool.domain.world import World
 

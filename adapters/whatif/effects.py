@@ -18,9 +18,7 @@ from claude_pool.domain.housing import (
     RecordWorkplaceMade,
 )
 from claude_pool.domain.isolation import Workplace
-from claude_pool.domain.slot_events import (
-    ProcessEnded,
-)
+from claude_pool.domain.slot_events import ProcessEnded
 from claude_pool.domain.values import Text
 from claude_pool.domain.workplace_events import WorkKept as SlotWorkKept
 from claude_pool.domain.workplace_events import WorkplaceMade
