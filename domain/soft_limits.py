@@ -73,6 +73,8 @@ def held(budget: Budget, accounts: tuple[str, ...]) -> Held | None:
 def reached(budget: Budget, now: int) -> Iterator[str]:
     """The scopes about which somebody is to be asked at `now` (ms) and is not yet."""
     for scope in (WHOLE, *budget.scopes):
+        if budget.limits_of(scope)[1] is None and scope not in budget.rulings:
+            continue  # it has no soft limit, and this is asked at every turn
         account = budget.account_now(scope, now)
         if _is_spent(budget, account) and not _is_asked(budget, scope, account):
             yield scope
