@@ -20,7 +20,7 @@ END_MS = 30_000
 
 def bounds(world: World) -> list[tuple[int, str]]:
     """When (ms) each slot that waits for something outside stops to wait for it, the earliest first."""
-    # asked of every slot at every turn: the most frequent state, which waits for nothing, is passed over first
+    # asked of every slot at every turn: the most frequent state, which waits for nothing, is passed over
     busy = ((slot_id, at) for slot_id, at in world.slots.items() if not isinstance(at, slot.Idle))
     return sorted((end, slot_id) for slot_id, at in busy if (end := _bound(world, at)) is not None)
 
