@@ -4,96 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from claude_pool.domain import pool, slot, task
-from claude_pool.domain.coordination import Recover
-from claude_pool.domain.errors import PoolError, StoreError
-from claude_pool.domain.funding import Quote
+from claude_pool.domain import pool
+from claude_pool.domain.errors import PoolError
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
-from claude_pool.domain.ports import EventLog, Head, SlotDriver, SlotFailure
-from claude_pool.domain.prices import PriceList
-from claude_pool.domain.records import Actor
-from claude_pool.domain.values import End, Options, Outcome, TaskSpec, Transcript
+from claude_pool.domain.ports import SlotDriver, SlotFailure
+from claude_pool.domain.values import Options
 from claude_pool.domain.world import World
 
 from .application import Application
 from .calling import VERSION
-from .check import check_log
 from .claude import locate
-from .claude.driver import ClaudeDriver, DriverSettings
+from .claude.driver import ClaudeDriver
 from .claude.locate import Cli
-from .claude.meter import BYTES_PER_TOKEN, Asked
 from .claude.missing import NoCliDriver
 from .claude.price_file import price_list
 from .claude.project_text import project_text
-from .claude.settlement import settle_transcript
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .config.credentials import account
-from .config.settings import pool_depth
 from .disk import DiskWatch
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .memory import MemoryWatch
 from .messages import Messages
-from .origins import Origin
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
 from .reading import At, LogReader
+from .recovering import RECOVERY, close_open_work, note_rollback, sweep_texts, sweep_workplaces
 from .redaction import Secrets
 from .runtime import Runtime
 from .service import Service
 from .skills.choosing import default_folders
 from .skills.library import Library
 from .slot_desk import SlotDesk
-from .store.ballast import Ballast
-from .store.blobs import DAY_MS, BlobStore, MemoryBlobs, Texts
-from .store.index import Index
-from .store.memory import MemoryEventLog
-from .store.registry import default_codec
-from .store.snapshots import Snapshot, damage_of_snapshot, load_snapshot, save_snapshot
-from .store.sqlite import SqliteEventLog
-from .store.surface import network_file_system
+from .store.opening import Store, memory_store, open_store
 from .surroundings import ProjectTexts
-from .system import RealSystem, System, new_uuid, wall_ms
-
-_log = logging.getLogger(__name__)
-
-__all__ = ["check_log", "open_pool", "open_reader", "open_store", "running_pool"]
+from .system import RealSystem, System, new_uuid
+from .workshop import Workshop
 
 END_SECONDS = 20.0
 """So long an owner waits for its slots to end in order; then their keepers end them."""
-
-RECOVERY = Origin(Actor.RECOVERY)
-
-
-@dataclass(frozen=True)
-class Store:
-    """A log with its texts, its lists over history, and the folders of transcripts and of work trees.
-
-    `rolled_back` is what was acknowledged before the log was cut or restored, where that was accepted;
-    `make_room` gives up what is kept for a full disk. `load_snapshot` and `save_snapshot` keep the live view
-    from one owner to the next, where anything does.
-    """
-
-    log: EventLog
-    texts: Texts
-    index: Index
-    transcripts: Path
-    worktrees: Path
-    rolled_back: Head | None = None
-    make_room: Callable[[], bool] = lambda: False
-    load_snapshot: Callable[[], Snapshot | None] = lambda: None
-    save_snapshot: Callable[[Snapshot], object] | None = None
-    damage_of_snapshot: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -110,70 +67,6 @@ class Running:
     def world(self) -> World:
         """The live view."""
         return self.service.world
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """How slots are made: which CLI and environment, what they may load of a project, what tokens cost.
-
-    `secrets` are kept out of what the pool writes down; None: those of `environ`. No attempt starts while
-    less than `min_free_disk_mb` is free beside the transcripts, no process while one more would leave less
-    than `min_free_memory_mb` of memory.
-    """
-
-    claude: str | None
-    environ: Mapping[str, str]
-    runtime_dir: Path
-    pass_env: tuple[str, ...] = ()
-    trust_project: bool = False
-    prices: PriceList = field(default_factory=price_list)
-    secrets: Secrets | None = None
-    max_depth: int = 1
-    min_free_disk_mb: int = 0
-    min_free_memory_mb: int = 0
-
-    def quote(self, model: str | None, context: int, permission_mode: str | None) -> Quote:
-        """What a call to a model costs, at least and at worst."""
-        return Quote(
-            self.prices.least_call(model, context, permission_mode),
-            self.prices.next_call(model, context, permission_mode),
-        )
-
-
-def open_store(places: Places, accept_rollback: bool = False) -> Store:
-    """The store of a state directory, for its one owner.
-
-    Raises:
-        StoreError: the log cannot be used; nothing was changed.
-    """
-    path = Path(places.log)
-    log = SqliteEventLog.open(path, default_codec(), accept_rollback=accept_rollback)
-    if kind := network_file_system(places.state_dir):
-        _log.warning("the log lies on a network file system (%s), where its locks do not hold", kind)
-    ballast = Ballast(path)
-    try:
-        ballast.take()
-    except StoreError:
-        log.close()
-        raise
-    return Store(
-        log,
-        BlobStore(places.blobs),
-        log.index,
-        Path(places.transcripts),
-        Path(places.worktrees),
-        log.rolled_back,
-        ballast.give_up,
-        lambda: load_snapshot(path, log),
-        lambda snapshot: save_snapshot(path, snapshot),
-        lambda: damage_of_snapshot(path, log),
-    )
-
-
-def memory_store(transcripts: Path) -> Store:
-    """A store that ends with the process; only transcripts are files."""
-    log = MemoryEventLog(default_codec())
-    return Store(log, MemoryBlobs(), log.index, transcripts, transcripts / "worktrees")
 
 
 @contextlib.asynccontextmanager
@@ -195,84 +88,98 @@ async def running_pool(
     meanwhile shows in `Service.failure`.
     """
     system = system or RealSystem()
-    library = library or Library()
-    await asyncio.to_thread(library.refresh)
     secrets = workshop.secrets or Secrets(workshop.environ, workshop.pass_env)
     service = Service(store.log, system, secrets)
-    service.kept_view.load, service.kept_view.save = store.load_snapshot, store.save_snapshot
-    service.kept_view.damage = store.damage_of_snapshot
-    service.load()
+    service.kept_view.save = store.save_snapshot
+    service.make_room = store.make_room
+    _load(service, store)
     known = service.world.pool
     pool_id = known.pool_id if isinstance(known, pool.Open) else new_uuid()
     cli: Cli | None = None
     if driver is None:
-        driver, cli = make_driver(workshop, pool_id, store.transcripts, settings.silence_ms, secrets)
+        driver, cli = workshop.driver(pool_id, store.transcripts, settings.silence_ms, secrets)
     if isinstance(driver, ClaudeDriver):
         # Keepers end the slots of a dead owner; this is for what lost keepers left.
         await driver.sweep_leftovers()
-    texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: _account(workshop, cli))
-    service.refresh_surroundings = texts.digests
-    service.price = workshop.quote
-    service.make_room = store.make_room
-    service.look_at_disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb).look
-    service.look_at_memory = MemoryWatch(workshop.min_free_memory_mb).look
-    messages, progress = Messages(service, store.texts, system), Progress(system)
-    driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
+    texts = _look_around(service, store, workshop, cli)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)
-    runtime = Runtime(service, driver, store.texts, system, texts.text, messages, workplaces, progress)
+    running = await _assembled(service, driver, store, texts.text, workplaces, system, library or Library())
     service.start()
     try:
         opened = isinstance(known, pool.Open)
         if opened:
-            await _note_rollback(service, store, system)
-        await _recover(service, store, system, workshop.prices)
-        await service.on_log(
-            lambda: store.texts.sweep(store.index.blobs(), older_than_ms=DAY_MS, now_ms=wall_ms())
-        )
+            await note_rollback(service, store, system)
+        await close_open_work(service, store, system, workshop.prices)
+        await sweep_texts(service, store)
         owner = pool.StartOwner(
             pool_id, new_uuid(), os.getpid(), VERSION, settings, limit, limit_given, system.now(),
             account(workshop.environ, pool_id), soft,
         )  # fmt: skip
         await service.handle(owner, RECOVERY)
         if not opened:
-            await _note_rollback(service, store, system)
-        await _sweep(service, workplaces)
-        runtime.start()
-        await (
-            service.reacted()
-        )  # the first caller finds all slots, and no question about what goes on by itself
+            await note_rollback(service, store, system)
+        await sweep_workplaces(service, workplaces)
+        running.runtime.start()
+        # The first caller finds all slots, and no question about what goes on by itself.
+        await service.reacted()
         identify = asyncio.create_task(_identify(service, cli)) if cli is not None else None
-        application = Application(
-            service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
-        )
-        yield Running(application, service, runtime, store, system)
+        yield running
         if identify is not None:
             identify.cancel()
     finally:
-        await _end(service, runtime)
+        await _end(service, running.runtime)
 
 
 @contextlib.asynccontextmanager
 async def resting_pool(store: Store, refusal: PoolError, library: Library) -> AsyncGenerator[Running]:
     """A pool that is only read: nothing is recovered, no slot starts, every command gets `refusal`."""
     system = RealSystem()
-    await asyncio.to_thread(library.refresh)
     service = Service(store.log, system)
-    service.kept_view.load, service.kept_view.damage = store.load_snapshot, store.damage_of_snapshot
-    service.load()
+    _load(service, store)
     service.refusal = refusal
-    service.start()
-    messages, progress = Messages(service, store.texts, system), Progress(system)
     driver = NoCliDriver(SlotFailure("slot_failed", refusal.message), lambda: None)
     workplaces = GitWorkplaces(str(store.worktrees), {})
-    runtime = Runtime(service, driver, store.texts, system, _untold, messages, workplaces, progress)
-    application = Application(
-        service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
-    )  # fmt: skip
+    running = await _assembled(service, driver, store, _untold, workplaces, system, library)
+    service.start()
     try:
-        yield Running(application, service, runtime, store, system)
+        yield running
     finally:
         await service.close()
+
+
+def _look_around(service: Service, store: Store, workshop: Workshop, cli: Cli | None) -> ProjectTexts:
+    """Let the policies see projects, prices, and the room on the disk and in memory."""
+    texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: workshop.account(cli))
+    service.refresh_surroundings = texts.digests
+    service.price = workshop.quote
+    service.look_at_disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb).look
+    service.look_at_memory = MemoryWatch(workshop.min_free_memory_mb).look
+    return texts
+
+
+def _load(service: Service, store: Store) -> None:
+    service.kept_view.load, service.kept_view.damage = store.load_snapshot, store.damage_of_snapshot
+    service.load()
+
+
+async def _assembled(
+    service: Service,
+    driver: SlotDriver,
+    store: Store,
+    project_text: Callable[[str], str | None],
+    workplaces: Workplaces,
+    system: System,
+    library: Library,
+) -> Running:
+    """Everything that works on `service`; nothing of it has begun."""
+    await asyncio.to_thread(library.refresh)
+    messages, progress = Messages(service, store.texts, system), Progress(system)
+    driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
+    runtime = Runtime(service, driver, store.texts, system, project_text, messages, workplaces, progress)
+    application = Application(
+        service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
+    )
+    return Running(application, service, runtime, store, system)
 
 
 async def _end(service: Service, runtime: Runtime) -> None:
@@ -297,100 +204,11 @@ def _untold(_directory: str) -> str | None:
     return None
 
 
-async def _note_rollback(service: Service, store: Store, system: System) -> None:
-    """Put on record that acknowledged events are lost, where that was accepted."""
-    if store.rolled_back is not None:
-        lost = pool.AcceptRollback(store.rolled_back.position, store.log.head().position, system.now())
-        await service.handle(lost, RECOVERY)
-
-
-async def _recover(service: Service, store: Store, system: System, prices: PriceList) -> None:
-    """Close in one append what the last owner left open, each attempt at what its transcript shows."""
-    seen: dict[str, Outcome] = {}
-    for task_id in service.world.running:
-        state = service.world.tasks[task_id]
-        if isinstance(state, task.Running):
-            attempt = task.live_attempt_id(state)
-            seen[attempt] = _seen(store.transcripts / f"{attempt}.jsonl", prices, state.job.spec)
-    await service.handle(Recover(seen, system.now()), RECOVERY)
-
-
-def _seen(transcript: Path, prices: PriceList, spec: TaskSpec) -> Outcome:
-    if not transcript.exists():
-        return Outcome(End.INTERRUPTED)
-    options = spec.options
-    asked = Asked(options.model, options.permission_mode, spec.prompt.size // BYTES_PER_TOKEN)
-    settled, meter = settle_transcript(transcript, prices, asked)
-    content = transcript.read_bytes()
-    evidence = Transcript(len(content), hashlib.sha256(content).hexdigest())
-    return Outcome(
-        End.INTERRUPTED,
-        cost=settled.cost,
-        estimated=True,
-        tokens=settled.tokens,
-        model=meter.model,
-        transcript=evidence,
-        context=meter.context,
-        unpriced=settled.unpriced,
-    )
-
-
-async def _sweep(service: Service, workplaces: Workplaces) -> None:
-    """Keep and take away the copies of repositories that no live chain or slot works in any more."""
-    slots = [
-        slot_id
-        for slot_id, at in service.world.slots.items()
-        if not (isinstance(at, slot.Stopped) and at.retired)
-    ]
-    for swept in await asyncio.to_thread(workplaces.sweep, {*service.world.chains, *slots}):
-        if swept.removed:
-            _log.info("the orphan %s was taken away; its work is on %s", swept.name, swept.branch)
-        else:
-            _log.warning("the orphan %s stays: %s", swept.name, swept.problem)
-
-
 async def _identify(service: Service, cli: Cli) -> None:
     """Record which program slots run. Reading all of it takes a second, so it happens on the side."""
     digest = await asyncio.to_thread(locate.digest, cli)
     with contextlib.suppress(PoolError):
         await service.handle(pool.IdentifyCli(cli.path, cli.version, digest), RECOVERY)
-
-
-def make_driver(
-    workshop: Workshop, pool_id: str, transcripts: Path, silence_ms: int, secrets: Secrets
-) -> tuple[SlotDriver, Cli | None]:
-    """The driver of the CLI that is found, or one that says that none is."""
-    try:
-        cli = locate.locate(workshop.claude, workshop.environ)
-    except SlotFailure as failure:
-        return NoCliDriver(failure, lambda: locate.locate(workshop.claude, workshop.environ)), None
-    settings = DriverSettings(
-        cli=cli,
-        pool=pool_id,
-        environ=workshop.environ,
-        runtime_dir=workshop.runtime_dir,
-        transcripts_dir=transcripts,
-        prices=workshop.prices,
-        pass_env=workshop.pass_env,
-        depth=pool_depth(workshop.environ) + 1,
-        max_depth=workshop.max_depth,
-        trust_project=workshop.trust_project,
-        silence_ms=silence_ms,
-        secrets=secrets,
-    )
-    return ClaudeDriver(settings), cli
-
-
-def _account(workshop: Workshop, cli: Cli | None) -> str:
-    """A digest of what decides whose account slots use and what they load."""
-    names = sorted(n for n in workshop.environ if n.startswith(("ANTHROPIC_", "CLAUDE_CONFIG", "HOME")))
-    values = [
-        f"{name}={workshop.environ[name]}"
-        for name in (*names, *workshop.pass_env)
-        if name in workshop.environ
-    ]
-    text = "\0".join([*values, str(workshop.trust_project), cli.path if cli else ""])
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def open_reader(places: Places, at: At | None = None) -> LogReader:

@@ -17,13 +17,14 @@ from claude_pool.domain.costs import By
 from claude_pool.domain.ports import SlotFailure
 
 from ..calling import greeting
+from ..check import check_log
 from ..claude import locate
 from ..client import Client
 from ..config.settings import settle
 from ..demo.scripted_api import running_api
 from ..handover import reach
 from ..places import Places
-from ..wiring import check_log, open_reader
+from ..wiring import open_reader
 
 PROMPTS = (
     "[[reply: 4]] What is two plus two?",

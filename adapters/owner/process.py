@@ -23,7 +23,9 @@ from ..locking import owner_lock
 from ..places import prepare
 from ..redaction import CleanStream, Secrets
 from ..skills.choosing import library_of
-from ..wiring import Running, Workshop, open_store, resting_pool, running_pool
+from ..store.opening import open_store
+from ..wiring import Running, resting_pool, running_pool
+from ..workshop import Workshop
 from .connections import LINE_BYTES, Owner
 from .settings import pool_settings
 from .signals import Signals

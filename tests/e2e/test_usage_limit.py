@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.wiring import Workshop, memory_store, running_pool
+from claude_pool.adapters.store.opening import memory_store
+from claude_pool.adapters.wiring import running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain.pool_events import ProviderLimited, Settings
 from claude_pool.domain.provider import Pause
 from claude_pool.domain.values import LimitKind

@@ -11,7 +11,9 @@ from claude_pool.adapters.config.credentials import account
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
+from claude_pool.adapters.store.opening import memory_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import pool, slot
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor

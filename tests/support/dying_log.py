@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from claude_pool.adapters.places import Places
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.store.opening import open_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain.errors import StoreUnreadable
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import EventLog

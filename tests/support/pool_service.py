@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from claude_pool.adapters import wiring
 from claude_pool.adapters.callers import Caller
 from claude_pool.adapters.calling import VERSION, Link
 from claude_pool.adapters.check import check_log
@@ -27,9 +26,12 @@ from claude_pool.adapters.mcp.tools import BY_NAME
 from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.skills.library import Folders, Library
+from claude_pool.adapters.store.opening import Store, memory_store, open_store
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
 from claude_pool.adapters.views import View, status_view
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import pool, slot, standing, task
 from claude_pool.domain.costs import By, report
 from claude_pool.domain.errors import PoolError
@@ -80,7 +82,7 @@ class ServicePool:
         """Starts the pool and waits until its slots are ready. `folder` must have a short path."""
         self._loop = loop
         self._folder = folder
-        self._workshop = wiring.Workshop(
+        self._workshop = Workshop(
             str(program.path),
             program.environment,
             folder / "r",
@@ -101,12 +103,8 @@ class ServicePool:
         state = self._state()
         for part in ("transcripts", "blobs"):
             (state / part).mkdir(parents=True, exist_ok=True)
-        store = (
-            wiring.open_store(self.places())
-            if self._plan.durable
-            else wiring.memory_store(state / "transcripts")
-        )
-        ready: Future[wiring.Running] = Future()
+        store = open_store(self.places()) if self._plan.durable else memory_store(state / "transcripts")
+        ready: Future[Running] = Future()
         self._stop = asyncio.Event()
         self._host = self._loop.begin(self._be_host(store, ready))
         self.running = ready.result(PATIENCE)
@@ -116,11 +114,11 @@ class ServicePool:
             self.end()
             raise
 
-    async def _be_host(self, store: wiring.Store, ready: Future[wiring.Running]) -> None:
+    async def _be_host(self, store: Store, ready: Future[Running]) -> None:
         plan = self._plan
         try:
             given = plan.budget is not None
-            async with wiring.running_pool(
+            async with running_pool(
                 store,
                 self._workshop,
                 plan.settings,

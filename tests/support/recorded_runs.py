@@ -17,7 +17,9 @@ from claude_pool.adapters.places import Places
 from claude_pool.adapters.reading import At
 from claude_pool.adapters.redaction import Secrets
 from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.store.opening import open_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import pool, task
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.pool_events import Settings

@@ -19,7 +19,9 @@ from claude_pool.adapters.mcp.serving import Serving
 from claude_pool.adapters.mcp.toolsets import chosen_toolsets
 from claude_pool.adapters.mcp.transcripts import transcripts_in
 from claude_pool.adapters.skills.library import Library
-from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
+from claude_pool.adapters.store.opening import memory_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain.pool_events import Settings
 from mcp.server import Server
 

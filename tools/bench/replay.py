@@ -54,7 +54,8 @@ FOLD = _OPEN + (
 )
 LOAD = (
     "import sys; from pathlib import Path; from claude_pool.adapters.places import Places;"
-    "from claude_pool.adapters.wiring import open_store; from claude_pool.adapters.service import Service;"
+    "from claude_pool.adapters.store.opening import open_store;"
+    "from claude_pool.adapters.service import Service;"
     "from claude_pool.adapters.system import RealSystem; state = str(Path(sys.argv[1]).parent);"
     "store = open_store(Places(state, state + '/socket', state, state));"
     "service = Service(store.log, RealSystem()); service.kept_view.load = store.load_snapshot;"

@@ -12,9 +12,11 @@ import pytest
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.store.ballast import BALLAST_BYTES, Ballast
+from claude_pool.adapters.store.opening import open_store
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import slot
 from claude_pool.domain.errors import StoreFull
 from claude_pool.domain.pool_events import OwnerStopped, Settings

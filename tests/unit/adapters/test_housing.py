@@ -12,7 +12,9 @@ from claude_pool.adapters.housing import Housing
 from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.places import find, prepare
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.store.opening import open_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import slot
 from claude_pool.domain.errors import IsolationFailed
 from claude_pool.domain.housing import RecordWorkNotKept, RecordWorkplaceFailed

@@ -10,8 +10,10 @@ from pathlib import Path
 from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.places import Places, prepare
 from claude_pool.adapters.requests import TaskRequest
+from claude_pool.adapters.store.opening import memory_store, open_store
 from claude_pool.adapters.views import View
-from claude_pool.adapters.wiring import Running, Workshop, memory_store, open_store, running_pool
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import task
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.records import Actor

@@ -13,8 +13,10 @@ import pytest
 from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.places import Places
 from claude_pool.adapters.requests import PROMPT_BYTES, ChainRequest, StepRequest, TaskRequest
+from claude_pool.adapters.store.opening import open_store
 from claude_pool.adapters.views import View
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain.chain_events import StepStarted
 from claude_pool.domain.errors import IdempotencyConflict, InvalidArgument
 from claude_pool.domain.pool_events import Settings

@@ -17,9 +17,11 @@ from claude_pool.adapters.places import Places
 from claude_pool.adapters.requests import ChainRequest, StepRequest, TaskRequest
 from claude_pool.adapters.store.blobs import BlobStore
 from claude_pool.adapters.store.evidence import texts_of
+from claude_pool.adapters.store.opening import open_store
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import default_codec
-from claude_pool.adapters.wiring import Running, Workshop, open_store, running_pool
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain.errors import PoolError
 from claude_pool.domain.invariants import check
 from claude_pool.domain.pool_events import Settings

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from claude_pool.adapters.origins import Origin
 from claude_pool.adapters.requests import TaskRequest
-from claude_pool.adapters.wiring import Running, Workshop, memory_store, running_pool
+from claude_pool.adapters.store.opening import memory_store
+from claude_pool.adapters.wiring import Running, running_pool
+from claude_pool.adapters.workshop import Workshop
 from claude_pool.domain import pool, slot, task
 from claude_pool.domain.pool_events import FundsSettled, Settings
 from claude_pool.domain.ports import ProcessEnd
