@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -33,6 +34,7 @@ class Seat:
         self.rows = dict[int, str]()
         self.other = False
         self.reports: list[str] = []
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._master, self._report, self._control = master, report, control
         self._shell = shell
 
@@ -92,11 +94,9 @@ class Seat:
 
     def _take(self, ready: Sequence[int]) -> None:
         if self._master in ready:
-            try:
-                self.raw += os.read(self._master, 65_536).decode("utf-8", "replace")
-            except OSError:
-                return  # all have closed it
-            self._draw()
+            with suppress(OSError):  # all have closed it
+                self.raw += self._decoder.decode(os.read(self._master, 65_536))
+                self._draw()
         if self._report in ready:
             self.reports += os.read(self._report, 1_000).decode().splitlines()
 
