@@ -118,7 +118,6 @@ class Exchange:
         await self._connection.begin_stream(self._headers)
         self._call.served = self._message.served(0)
         await self._while_connected(self._pieces())
-        await self._connection.write_chunk(b"")
 
     async def _pieces(self) -> None:
         fault = self._step.fault
@@ -132,6 +131,9 @@ class Exchange:
             if event.name == "message_stop":
                 self._call.served = self._step.usage
                 self._end("complete", 200)
+                # a client that acts on the last word must not find itself within the answer still
+                await self._connection.end_stream(event.encode())
+                return
             await self._connection.write_chunk(event.encode())
             if event.piece:
                 sent += 1
@@ -147,7 +149,7 @@ class Exchange:
             self._connection.break_off()
             raise Disconnected
         error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-        await self._connection.write_chunk(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
+        await self._connection.end_stream(f"event: error\ndata: {json.dumps(error)}\n\n".encode())
 
     async def _while_connected(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something slow unless the client goes away meanwhile.

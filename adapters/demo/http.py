@@ -84,8 +84,13 @@ class Connection:
         await self._drain()
 
     async def write_chunk(self, part: bytes) -> None:
-        """Write one chunk of a stream; an empty one ends it."""
-        self._writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+        """Write one chunk of a stream."""
+        self._writer.write(_chunk(part))
+        await self._drain()
+
+    async def end_stream(self, part: bytes) -> None:
+        """Write the last chunk of a stream, and in the same breath its end."""
+        self._writer.write(_chunk(part) + _chunk(b""))
         await self._drain()
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
@@ -115,3 +120,7 @@ class Connection:
     def close(self) -> None:
         """Close the connection once what was written is out."""
         self._writer.close()
+
+
+def _chunk(part: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(part), part)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from claude_pool.adapters.demo.directives import Step, Usage
+from claude_pool.adapters.demo.http import Connection
 from claude_pool.adapters.demo.script import Script
 from claude_pool.adapters.demo.scripted_api import ScriptedApi, running_api
 
@@ -70,6 +71,21 @@ def test_a_message_comes_as_a_stream(api: ScriptedApi) -> None:
         "message_stop",
     ]
     assert events[-2]["usage"]["output_tokens"] == 20
+
+
+def test_the_last_event_of_a_stream_comes_with_its_end(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(_connection: Connection) -> None:
+        await asyncio.sleep(0.01)  # so that what is written apart arrives apart
+
+    monkeypatch.setattr(Connection, "_drain", slowly)
+    with connect(api.url) as connection:
+        connection.request("POST", "/v1/messages", message("hello", stream=True))
+        read = b""
+        while b"message_stop" not in read:
+            read += connection.sock.recv(65_536)
+    assert read.endswith(b"\r\n0\r\n\r\n")
 
 
 def test_a_tool_is_asked_for_with_its_input(api: ScriptedApi) -> None:
