@@ -7,10 +7,11 @@ Pure functions of a value that the slot's aggregate holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from .copies import replace
 from .isolation import Workplace
 from .values import Options
 from .workplace_events import (

@@ -8,9 +8,10 @@ Pure functions of a value that its owner's aggregate holds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
+from .copies import replace
 from .errors import InboxFull, InvalidArgument
 from .message_events import (
     MessageAccepted,
@@ -43,7 +44,7 @@ class Message:
     state: str = "waiting"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Inbox:
     """`waiting` in order of their coming; `carried` by the prompt of the attempt that runs; and the last
     ones of the `past`, which were delivered or read.
@@ -141,6 +142,8 @@ def latest(inbox: Inbox) -> tuple[Message, ...]:
 
 def settled(inbox: Inbox) -> Inbox:
     """The inbox once the attempt is over that carried messages."""
+    if not inbox.carried:
+        return inbox
     return replace(inbox, carried=(), past=_bounded((*inbox.past, *inbox.carried)))
 
 

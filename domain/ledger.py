@@ -10,11 +10,12 @@ Invariant: no reservation raises spent + reserved above the limit in force, at a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import assert_never
 
+from .copies import replace
 from .errors import BudgetExceeded, InvalidArgument
 from .pool_events import (
     BudgetLimitChanged,
@@ -59,7 +60,7 @@ def next_day(now: int) -> int:
     return (now // _DAY_MS + 1) * _DAY_MS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """The account of a tag or of today: its limits and what is spent. `account` is what postings name.
 
@@ -138,7 +139,7 @@ class Level:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Budget:
     """Money since the last `budget.opened`. `limit` and `soft` are the pool's own, as in `Scope`.
 
@@ -376,7 +377,8 @@ def evolve(budget: Budget, event: MoneyEvent) -> Budget:
             more = Reservation(held.amount + amount, held.accounts)
             return replace(budget, held={**budget.held, attempt: more})
         case FundsSettled(attempt, cost, _, _, accounts):
-            left = {name: held for name, held in budget.held.items() if name != attempt}
+            left = dict(budget.held)
+            left.pop(attempt, None)
             return _spent(budget, left, cost, accounts)
         case FundsCharged(_, cost, _, accounts):
             return _spent(budget, budget.held, cost, accounts)
@@ -404,19 +406,27 @@ def _undisputed(budget: Budget, scope: str) -> Budget:
 
 def _spent(budget: Budget, held: dict[str, Reservation], cost: int, accounts: tuple[str, ...]) -> Budget:
     """`cost` more is spent, and `held` is what is still set aside."""
-    scopes, past = dict(budget.scopes), dict(budget.past)
+    scopes, past = budget.scopes, budget.past
     for account in accounts:
-        if account.startswith(DAY + ":"):
-            today = scopes.get(DAY, Scope(""))
-            if account > today.account:
-                past[today.account] = today.spent
-                today = replace(today, account=account, spent=0)
-            if account == today.account:
-                scopes[DAY] = replace(today, spent=today.spent + cost)
-            else:
-                past[account] = past.get(account, 0) + cost
-        elif account in scopes:
-            scopes[account] = replace(scopes[account], spent=scopes[account].spent + cost)
-    named = {account for each in held.values() for account in each.accounts} if past else set[str]()
-    past = {account: spent for account, spent in past.items() if account in named}
+        name = scope_of(account)
+        scope = scopes.get(name)
+        if scope is not None and scope.account == account:
+            scopes = {**scopes, name: replace(scope, spent=scope.spent + cost)}
+        elif name == DAY:
+            scopes, past = _spent_another_day(scopes, past, account, cost)
+    if past:
+        named = {account for each in held.values() for account in each.accounts}
+        past = {account: spent for account, spent in past.items() if account in named}
     return replace(budget, held=held, spent=budget.spent + cost, scopes=scopes, past=past)
+
+
+def _spent_another_day(
+    scopes: dict[str, Scope], past: dict[str, int], account: str, cost: int
+) -> tuple[dict[str, Scope], dict[str, int]]:
+    """Scopes and past days once `cost` is spent on a day that is not the last one there is: a new one begins,
+    or one that is over pays what it had reserved."""
+    last = scopes.get(DAY, Scope(""))
+    if account < last.account:
+        return scopes, {**past, account: past.get(account, 0) + cost}
+    today = replace(last, account=account, spent=cost)
+    return {**scopes, DAY: today}, {**past, last.account: last.spent}

@@ -5,10 +5,11 @@ Its money is kept by `ledger`. See `pool_events` for the facts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from . import inbox, ledger, provider, soft_limits
+from .copies import replace
 from .errors import IdempotencyConflict, InvalidArgument, NotFound, WrongState
 from .message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from .pool_events import (
@@ -52,7 +53,7 @@ class Unopened:
     """An empty log. `StartOwner` ends it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Open:
     """A pool with its settings. `owner` is None between owners.
 

@@ -10,9 +10,10 @@ next day.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
+from .copies import replace
 from .errors import InvalidArgument, NotFound
 from .ledger import DAY, WHOLE, Asked, Budget, Level, Ruling, scope_of
 from .pool_events import SoftLimitAnswered, SoftLimitAsked

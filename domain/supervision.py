@@ -9,7 +9,9 @@ Pure functions of a value that the slot's aggregate holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from .copies import replace
 
 INTENSITY = 3
 """So many failures within `PERIOD_MS` put a slot out of service (Erlang/OTP's intensity)."""

@@ -99,19 +99,19 @@ class World:
         if type(after) is not type(before):
             self._leave(stream, before)
             self._enter(position, stream, before, after)
-            if isinstance(before, task.Running) and isinstance(after, task.Settling):
+        if isinstance(before, task.Running):
+            self._note_questions(stream, before, after, event)
+            if isinstance(after, task.Settling):
                 self._close_session(before.live, after.job.attempts[-1].outcome)
-        self._note_questions(stream, before, after)
-        if isinstance(event, (QuestionAnswered, QuestionExpired)):
-            self._close_question(event.question_id, event)
         elif isinstance(before, task.Sealed):
             self._close_question(sealed_question(before.job), event)
-        if isinstance(after, task.Running) and after.live.session:
-            self._open_session(stream, after.live)
-        if isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
+        if isinstance(after, task.Running):
+            if after.live.session:
+                self._open_session(stream, after.live)
+        elif isinstance(after, (task.Completed, task.Failed, task.Cancelled)):
             self._finish(stream, after)
-        else:
-            self.tasks[stream] = after
+            return
+        self.tasks[stream] = after
 
     def _apply_chain(self, stream: str, event: ChainEvent) -> None:
         after = chain.evolve(self.chains.get(stream, chain.ABSENT), event)
@@ -120,8 +120,8 @@ class World:
         elif self.chains.pop(stream, None) is not None:
             del self.versions[stream]
 
-    def _note_questions(self, stream: str, before: task.Known | None, after: task.Known) -> None:
-        asked = before.live.questions if isinstance(before, task.Running) else ()
+    def _note_questions(self, stream: str, before: task.Running, after: task.Known, event: TaskEvent) -> None:
+        asked = before.live.questions
         asks = after.live.questions if isinstance(after, task.Running) else ()
         if asks is not asked:
             for question in asked:
@@ -129,6 +129,8 @@ class World:
                 if not isinstance(after, task.Running):
                     self._close_question(question.question_id, None)
             self.questions.update((question.question_id, stream) for question in asks)
+        if isinstance(event, (QuestionAnswered, QuestionExpired)):
+            self._close_question(event.question_id, event)
 
     def _close_question(self, question_id: str, event: Event | None) -> None:
         _remember(self.closed, question_id, what_became(event))

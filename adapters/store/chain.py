@@ -135,17 +135,18 @@ def indexed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Indexed]:
         yield position, stream, sealed.d, sealed.t, state
 
 
-def replayed(codec: Codec, rows: Iterable[Row], path: str) -> Iterator[Replayed]:
-    """What `decoded` gives, in the cheapest form."""
+def replayed(codec: Codec, batches: Iterable[Iterable[Row]], path: str) -> Iterator[Replayed]:
+    """What `decoded` gives, in the cheapest form, of one batch of rows after the other."""
     decoders = codec.decoders
     position, topic = 0, ""
     try:
-        for position, stream, version, topic, state, _ in rows:
-            sealed = decoders[topic](state)
-            correlation = sealed.r
-            if correlation is None:
-                correlation = sealed.c
-            yield position, stream, version, sealed.d, sealed.t, correlation
+        for rows in batches:
+            for position, stream, version, topic, state, _ in rows:
+                sealed = decoders[topic](state)
+                correlation = sealed.r
+                if correlation is None:
+                    correlation = sealed.c
+                yield position, stream, version, sealed.d, sealed.t, correlation
     except _UNDECODABLE as error:
         raise _undecodable(codec, position, topic, error, path) from error
 

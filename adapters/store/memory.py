@@ -70,7 +70,7 @@ class MemoryEventLog:
     ) -> Iterator[Replayed]:
         """What `read_all` gives, without most metadata; `check` verifies the chain on the way."""
         rows = self._rows[after:until]
-        return replayed(self._codec, verified(rows, self.head_at(after), _NAME) if check else rows, _NAME)
+        return replayed(self._codec, (verified(rows, self.head_at(after), _NAME) if check else rows,), _NAME)
 
     def head(self) -> Head:
         """See `EventLog.head`."""

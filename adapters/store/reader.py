@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -27,7 +28,7 @@ EVENTS = "events"
 T = TypeVar("T")
 
 _ROW = "rowid, originator_id, originator_version, topic, state, hash"
-_BATCH = 1000
+_BATCH = 200
 _PAGES = 1000
 _FAULTS = 20
 _UNFINISHED = (
@@ -209,9 +210,8 @@ class SqliteReader:
         if check:
             end = self.head().position if until is None else until
             rows = verified(self._careful(after, end), self.head_at(after), path)
-        else:
-            rows = self._rows(after, until)
-        return self._blamed(replayed(self._codec, rows, path))
+            return self._blamed(replayed(self._codec, (rows,), path))
+        return self._blamed(replayed(self._codec, self._batches(after, until), path))
 
     def read_alive(self) -> Iterator[Replayed]:
         """What `read_events` gives, without the events of finished tasks' own streams: enough for a status,
@@ -223,7 +223,7 @@ class SqliteReader:
         indexed_up_to = stored.position
         if indexed_up_to is None or indexed_up_to < self.head().position:
             return self.read_events()
-        return self._blamed(replayed(self._codec, self._rows(0, None, _UNFINISHED), str(self._path)))
+        return self._blamed(replayed(self._codec, self._batches(0, None, _UNFINISHED), str(self._path)))
 
     def head(self) -> Head:
         """See `EventLog.head`."""
@@ -319,7 +319,10 @@ class SqliteReader:
             finally:
                 release(self._held)
 
-    def _rows(self, after: int, until: int | None, condition: str = "TRUE") -> Iterator[Row]:
+    def _rows(self, after: int, until: int | None) -> Iterator[Row]:
+        return chain.from_iterable(self._batches(after, until))
+
+    def _batches(self, after: int, until: int | None, condition: str = "TRUE") -> Iterator[list[Row]]:
         # In batches: a statement left unfinished would hold back the checkpoint of the writer.
         statement = (
             f"SELECT {_ROW} FROM {EVENTS} WHERE rowid > ? AND rowid <= ? AND {condition}"
@@ -331,7 +334,7 @@ class SqliteReader:
                 rows = self._connection.execute(statement, (after, end)).fetchall()
                 if not rows:
                     return
-                yield from rows
+                yield rows
                 after = rows[-1][0]
 
     def _careful(self, after: int, until: int) -> Iterator[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from ..chain_events import (
@@ -25,6 +24,7 @@ from ..chain_events import (
     WorkplaceRefused,
     WorkplaceRequested,
 )
+from ..copies import replace
 from ..values import Text
 from .states import (
     Absent,

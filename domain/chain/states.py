@@ -61,7 +61,7 @@ class Skipped:
 StepState = Waiting | Started | Done | Skipped
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Work:
     """What stays with a chain through its states. `ending` says why no further step starts."""
 

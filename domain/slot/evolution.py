@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from .. import housing, inbox, supervision
+from ..copies import replace
 from ..housing import Stage
 from ..message_events import MessageAccepted, MessagesDelivered, MessagesRead, MessagesReturned
 from ..slot_events import (
@@ -185,11 +185,13 @@ def _on_released(state: Present, event: SlotReleased) -> Slot:
     if not isinstance(state, Busy) or state.attempt != event.attempt:
         return state
     old = state.card
-    card = Card(
-        old.slot_id, old.name, old.role, old.description, old.options, old.launches, old.restarts,
-        old.health, old.tasks_completed + event.succeeded, old.cost + event.cost,
-        _conversation_after(state, event), old.draining, inbox.settled(old.inbox), old.housing,
-    )  # fmt: skip
+    card = replace(
+        old,
+        tasks_completed=old.tasks_completed + event.succeeded,
+        cost=old.cost + event.cost,
+        conversation=_conversation_after(state, event),
+        inbox=inbox.settled(old.inbox),
+    )
     turns = 0 if state.process is None else state.process.turns
     return Idle(card, Process(state.launch, state.key, event.session, None, turns + 1, event.rss_mb))
 

@@ -12,7 +12,7 @@ OWNER_LOST = "owner_lost"
 """The reason of a slot that has no process because its owner died."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Card:
     """What stays with a slot whatever its process does.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from .. import questions
+from ..copies import replace
 from ..task_events import (
     AttemptCancelled,
     AttemptFailed,
@@ -131,7 +131,8 @@ def _on_started(state: Known, event: AttemptStarted) -> Task:
         event.model, event.effort, event.permission_mode, resumed=state.job.resume is not None,
         ahead=event.ahead,
     )  # fmt: skip
-    return Running(replace(state.job, resume=None), live)
+    job = state.job if state.job.resume is None else replace(state.job, resume=None)
+    return Running(job, live)
 
 
 def _on_ended(

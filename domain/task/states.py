@@ -22,7 +22,7 @@ SESSION_LOST = "session_not_found"
 """The code of an attempt whose conversation the CLI does not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LiveAttempt:
     """An attempt that runs: where, since when, in which conversation, and what was asked of it since.
 
@@ -82,7 +82,7 @@ class Rejection:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """What stays with a task through its states: its order, its ended attempts, and what was refused.
 
