@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from claude_pool.domain.errors import StoreFull
 from claude_pool.domain.values import INLINE_TEXT_BYTES, Text
 
 from .service import Service
 from .store.blobs import Texts, described
+
+T = TypeVar("T")
 
 
 async def keep(service: Service, texts: Texts, text: str, argument: str | None = None) -> Text:
@@ -37,3 +43,13 @@ async def whole(service: Service, texts: Texts, text: Text) -> str:
     if text.blob is None:
         return text.inline or ""
     return await service.on_log(lambda: texts.get(text))
+
+
+async def with_room(service: Service, work: Callable[[], Awaitable[T]]) -> T:
+    """What `work` gives, which keeps texts; on a full disk in the room that is kept for the end."""
+    try:
+        return await work()
+    except StoreFull as error:
+        if not service.end_in_order(error):
+            raise
+        return await work()

@@ -30,6 +30,7 @@ from .claude.project_text import project_text
 from .config.amounts import DOLLARS, QUESTION_SECONDS, given, microdollars, milliseconds
 from .config.credentials import account
 from .disk import DiskWatch
+from .effects import Effects
 from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .memory import MemoryWatch
@@ -39,6 +40,7 @@ from .progress import Progress
 from .reading import At, LogReader
 from .recovering import RECOVERY, close_open_work, note_rollback, sweep_texts, sweep_workplaces
 from .redaction import Secrets
+from .repositories import Repositories
 from .runtime import Runtime
 from .service import Service
 from .skills.choosing import default_folders
@@ -175,7 +177,11 @@ async def _assembled(
     await asyncio.to_thread(library.refresh)
     messages, progress = Messages(service, store.texts, system), Progress(system)
     driver.on_slot_tool(SlotDesk(service, messages, progress).serve)
-    runtime = Runtime(service, driver, store.texts, system, project_text, messages, workplaces, progress)
+    effects = Effects(service)
+    git = Repositories(service, effects, workplaces, store.texts, system)
+    runtime = Runtime(
+        service, driver, effects, store.texts, system, project_text, messages, progress, git.note
+    )
     application = Application(
         service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
     )

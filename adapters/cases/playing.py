@@ -35,10 +35,11 @@ from claude_pool.domain.slot_events import SlotClaimed
 from claude_pool.domain.world import World
 
 from ..claude.price_file import price_list
-from ..git.workplaces import GitWorkplaces
+from ..effects import Effects
 from ..messages import Messages
 from ..origins import Origin
 from ..progress import Progress
+from ..runtime import Runtime
 from ..service import Service
 from ..slot_desk import SlotDesk
 from ..store.blobs import MemoryBlobs
@@ -48,8 +49,8 @@ from ..store.registry import default_codec
 from .case import Case
 from .cassette import Cassette
 from .played_slots import PlayedSlots
-from .recording import Append, appends, heads, result_of
-from .stand_ins import NoIsolation, RecordedTime, WithoutGit
+from .recording import Append, appends, result_of
+from .stand_ins import RecordedTime, recorded_heads
 from .surroundings import RecordedSurroundings
 
 _PATIENCE_SECONDS = 5.0
@@ -110,12 +111,11 @@ class _Player:
         self._service.look_at_memory = lambda: self._memory
         messages, progress = Messages(self._service, texts, self._system), Progress(self._system)
         self._driver.on_slot_tool(SlotDesk(self._service, messages, progress).serve)
-        git = GitWorkplaces(str(folder / "worktrees"), {})
-        self._runtime = WithoutGit(
-            self._service, self._driver, texts, self._system, lambda _: None, messages, git, progress
-        )
-        isolation = NoIsolation(self._service, git, texts, self._system, _record_nothing)
-        self._runtime.without_git(isolation, heads(events))
+        self._effects = Effects(self._service)
+        self._runtime = Runtime(
+            self._service, self._driver, self._effects, texts, self._system, lambda _: None, messages,
+            progress, recorded_heads(events),
+        )  # fmt: skip
         self._happened = asyncio.Event()
         self._service.on_facts(lambda _: self._happened.set())
 
@@ -154,7 +154,7 @@ class _Player:
     async def close(self) -> None:
         """Let go of everything."""
         self._service.policies_on = False
-        self._runtime.abandon()
+        self._effects.abandon()
         await self._driver.close()
         await self._service.close()
 
@@ -252,7 +252,7 @@ class _Player:
             self._refused.append(f"event {append.position} was refused: {_said(error)}")
         if starts or isinstance(command, Recover):
             # what a dead owner had under way came to nothing
-            self._runtime.abandon()
+            self._effects.abandon()
             self._driver.abandon()
             await self._slots.quiet()
             self._service.policies_on = not self._leads and starts
@@ -285,10 +285,6 @@ class _Player:
 def _said(error: Exception) -> str:
     code = error.code if isinstance(error, PoolError) else type(error).__name__
     return f"[{code}] {error}"
-
-
-async def _record_nothing(_command: Command, _cause: int | None) -> None:
-    return None
 
 
 class _Nothing(PoolError):

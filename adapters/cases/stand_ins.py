@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from claude_pool.domain.values import TaskSpec
+from claude_pool.domain.records import Recorded
+from claude_pool.domain.values import Part
 
-from ..isolating import ChainIsolation
-from ..runtime import Runtime
+from ..attempts import Note
+from .recording import heads
 
 
 class RecordedTime:
@@ -52,32 +53,11 @@ class RecordedTime:
         return f"{kind}-" + "".join("abcdefghijklmnopqrstuvwxyz234567"[digit] for digit in digits)
 
 
-class NoIsolation(ChainIsolation):
-    """What git did for chains is told by the recording."""
+def recorded_heads(events: Iterable[Recorded]) -> Note:
+    """What git did is told by the recording: the commits with what attempts left in their chains' copies."""
+    by_attempt = heads(events)
 
-    async def prepare(self, chain_id: str, cause: int) -> None:
-        """Nothing is made."""
+    async def note(attempt: str, _part: Part) -> str:
+        return by_attempt.get(attempt, "")
 
-    async def close(self, chain_id: str, cause: int) -> None:
-        """Nothing is kept."""
-
-    async def remove(self, chain_id: str) -> None:
-        """There is nothing to take away."""
-
-
-class WithoutGit(Runtime):
-    """The runtime, but what git did is told by the recording."""
-
-    def without_git(self, isolation: NoIsolation, heads: Mapping[str, str]) -> None:
-        """Chains get no copies, either. `heads` are the commits that attempts left, as recorded."""
-        self._isolation = isolation
-        self._heads = heads
-
-    async def _noted(self, attempt: str, spec: TaskSpec) -> str:  # noqa: ARG002
-        return self._heads.get(attempt, "")
-
-    async def _make_workplace(self, slot_id: str, cause: int) -> None:
-        pass
-
-    async def _keep_work(self, slot_id: str, remove: bool, cause: int) -> None:
-        pass
+    return note

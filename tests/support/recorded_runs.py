@@ -287,7 +287,7 @@ async def _live(
         await running.service.reacted()
         if killed:
             running.service.policies_on = False
-            running.runtime.abandon()
+            running.runtime.effects.abandon()
             running.runtime.stopped.set()
             running.service.refusal = PoolError()  # as good as dead
         else:

@@ -246,7 +246,7 @@ def in_copy(there: Repository, what: Callable[[Wire], Awaitable[View]], script: 
         async with scripted_pool(there.path, script, slots=2) as pool:
             async with wired(server_of(pool), Connection(toolsets=chosen_toolsets("all"))) as wire:
                 found = await what(wire)
-            await until(lambda: not pool.runtime.busy)
+            await until(lambda: not pool.runtime.effects.busy)
             return found
 
     return asyncio.run(running())

@@ -41,7 +41,7 @@ def use(there: Repository, what: Callable[[Wire], Awaitable[View]]) -> View:
     async def running() -> View:
         async with scripted_pool(there.path, editor, slots=2) as pool, wired(server_of(pool)) as wire:
             found = await what(wire)
-            await until(lambda: not pool.runtime.busy)
+            await until(lambda: not pool.runtime.effects.busy)
             return found
 
     return asyncio.run(running())

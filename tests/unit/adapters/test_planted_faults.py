@@ -104,7 +104,7 @@ def test_effects_that_cannot_begin_end_the_owner(tmp_path: Path, monkeypatch: py
             effect.close()
             crash()
 
-        monkeypatch.setattr(running.runtime, "_begin", refused)
+        monkeypatch.setattr(running.runtime.effects, "begin", refused)
         await running.application.submit(TaskRequest("work"))
         assert (await running.service.failure()).code == "internal"
 

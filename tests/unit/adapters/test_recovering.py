@@ -293,7 +293,7 @@ async def dies_after(slots: Slots, appends: int) -> bool:
 def at_rest(running: Running) -> bool:
     """Whether nothing goes on that could end by itself."""
     world = running.world
-    going = world.pending or world.running or world.parked or running.runtime.busy
+    going = world.pending or world.running or world.parked or running.runtime.effects.busy
     return not going and all(type(at).__name__ == "Idle" for at in world.slots.values())
 
 
