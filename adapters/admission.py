@@ -7,6 +7,7 @@ from claude_pool.domain.errors import IdempotencyConflict, InvalidArgument
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.values import parse_session
 
+from .queries import events_of
 from .requests import PROMPT_BYTES
 from .service import Service
 from .store.index import Index
@@ -34,7 +35,7 @@ async def submitted_before(service: Service, identity: str, fingerprint: str) ->
     Raises:
         IdempotencyConflict: it was accepted with others.
     """
-    events = await service.events_of(identity)
+    events = await events_of(service, identity)
     if not events:
         return False
     first = events[0].event

@@ -30,6 +30,7 @@ from .metrics import session_metrics
 from .money import Money
 from .origins import CALLER, Origin
 from .progress import Progress
+from .queries import events_between, events_of, explain, task_shown, task_state
 from .questions import Questions
 from .redaction import Secrets
 from .requests import TaskRequest
@@ -143,7 +144,7 @@ class Application:
             NotFound: there is no such task.
         """
         _require_task_id(task_id)
-        card = await self._service.card(task_id)
+        card = await task_shown(self._service, task_id)
         refused = (text for each in card.rejections for text in (each.output, each.feedback))
         if all(text is None or text.blob is None for text in (card.output, card.structured_output, *refused)):
             view = task_view(card, self._texts.get)
@@ -155,7 +156,7 @@ class Application:
     async def output(self, task_id: str) -> str:
         """The whole output of a task, empty where it has none."""
         _require_task_id(task_id)
-        card = await self._service.card(task_id)
+        card = await task_shown(self._service, task_id)
         return await whole(self._service, self._texts, card.output or Text())
 
     async def run(
@@ -212,7 +213,7 @@ class Application:
         """
         for task_id in task_ids or ():
             _require_task_id(task_id)
-            await self._service.task_state(task_id)
+            await task_state(self._service, task_id)
         for chain_id in chain_ids or ():
             await self.chains.view(chain_id)
         if task_ids is None and chain_ids is not None:
@@ -255,7 +256,7 @@ class Application:
         """
         if task_id is not None:
             _require_task_id(task_id)
-            await self._service.task_state(task_id)
+            await task_state(self._service, task_id)
         return {"questions": await self._questions.waiting(task_id, kind)}
 
     def is_asked(self, question_id: str) -> bool:
@@ -298,7 +299,7 @@ class Application:
             InvalidArgument, NotFound: no such task. WrongState: it ended before.
         """
         _require_task_id(task_id)
-        state = await self._service.task_state(task_id)
+        state = await task_state(self._service, task_id)
         if isinstance(state, task.Cancelled):
             return await self.view(task_id)
         if isinstance(state, (task.Completed, task.Failed)):
@@ -394,7 +395,8 @@ class Application:
             InvalidArgument, NotFound: there is no such thing.
         """
         asked = subject_of(subject)
-        return await self._service.explain(
+        return await explain(
+            self._service,
             asked.name,
             lambda log, version: evidence(log, asked, version),
             lambda found, world: why_view(asked, found, world, self._system.now()),
@@ -411,8 +413,8 @@ class Application:
         kind = None if subject is None else kind_of(subject)
         if subject is not None and kind is None:
             raise InvalidArgument(argument="id", problem="say the id of a task, chain or slot")
-        found = await self._service.recorded(subject, after or 0, until, limit + 1)
-        if subject is not None and not found and not await self._service.events_of(subject):
+        found = await events_between(self._service, subject, after or 0, until, limit + 1)
+        if subject is not None and not found and not await events_of(self._service, subject):
             raise NotFound(kind=kind, id=subject, hint="")
         more = found[limit - 1].position if len(found) > limit else None
         return {"events": [event_view(each) for each in found[:limit]], "next": more}

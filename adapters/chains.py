@@ -19,6 +19,7 @@ from .accepting import accept_each
 from .admission import checked_size, session_directory, submitted_before
 from .origins import CALLER, Origin
 from .progress import Progress
+from .queries import chain_shown, chain_state
 from .requests import ChainRequest, StepRequest
 from .service import Service
 from .store.blobs import Texts
@@ -148,7 +149,7 @@ class Chains:
             InvalidArgument: `chain_id` is not the id of a chain. NotFound: there is no such chain.
         """
         require_chain_id(chain_id)
-        card = await self._service.chain_card(chain_id)
+        card = await chain_shown(self._service, chain_id)
         if all(text is None or text.blob is None for text in _shown(card)):
             view = chain_view(card, self._texts.get)
         else:
@@ -163,7 +164,7 @@ class Chains:
     async def diff(self, chain_id: str) -> str:
         """All that the chain changed in its copy of the repository; empty where it changed nothing."""
         require_chain_id(chain_id)
-        card = await self._service.chain_card(chain_id)
+        card = await chain_shown(self._service, chain_id)
         return await whole(self._service, self._texts, card.diff or Text())
 
     async def run(self, request: ChainRequest, origin: Origin, wait_seconds: float) -> View:
@@ -220,7 +221,7 @@ class Chains:
             InvalidArgument, NotFound: no such chain. WrongState: it has ended.
         """
         require_chain_id(chain_id)
-        state = await self._service.chain_state(chain_id)
+        state = await chain_state(self._service, chain_id)
         if isinstance(state, (chain.Completed, chain.Failed)):
             name = type(state).__name__.lower()
             raise WrongState(subject=chain_id, state=name, problem="there is nothing left to cancel")

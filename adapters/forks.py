@@ -25,6 +25,7 @@ from claude_pool.domain.values import TaskSpec, derived_id, kind_of, parse_sessi
 from .admission import checked_size, session_directory, submitted_before
 from .config.options import MODES
 from .origins import CALLER, Origin
+from .queries import chain_state, events_of, task_state
 from .requests import digest
 from .service import Service
 from .store.blobs import Texts
@@ -119,7 +120,7 @@ class Forks:
     # Chains.
 
     async def _chain(self, request: ForkRequest, highest_mode: str, origin: Origin) -> View:
-        state = await self._service.chain_state(request.source)
+        state = await chain_state(self._service, request.source)
         names = [step.name for step in state.work.plan.steps]
         if request.step is None:
             problem = f"say from which step on {request.source} runs again: {', '.join(names)}"
@@ -136,7 +137,7 @@ class Forks:
 
     async def _told(self, chain_id: str) -> View:
         """What became of a fork's steps at its submission."""
-        work = (await self._service.chain_state(chain_id)).work
+        work = (await chain_state(self._service, chain_id)).work
         assert work.plan.fork is not None
         reused = [name for name, at in work.steps.items() if isinstance(at, chain.Done) and at.source]
         return {
@@ -174,7 +175,7 @@ class Forks:
             return None
         state: task.Task = task.ABSENT
         first: forking.Opened | None = None
-        for recorded in await self._service.events_of(at.task_id):
+        for recorded in await events_of(self._service, at.task_id):
             event: TaskEvent = recorded.event  # type: ignore[assignment]  # a task's stream holds task events
             state = task.evolve(state, event)
             if isinstance(event, SessionOpened) and first is None:
@@ -250,7 +251,7 @@ class Forks:
     # Tasks.
 
     async def _task(self, request: ForkRequest, highest_mode: str, origin: Origin) -> View:
-        state = await self._service.task_state(request.source)
+        state = await task_state(self._service, request.source)
         job = state.job
         if job.spec.part is not None:
             part = job.spec.part

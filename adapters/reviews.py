@@ -11,6 +11,7 @@ from claude_pool.domain.task_board import refused_results, state_name
 
 from .origins import Origin
 from .prompting import RefusedText
+from .queries import task_state
 from .service import Service
 from .store.blobs import Texts
 from .system import System
@@ -52,7 +53,7 @@ class Reviews:
         try:
             await self._service.handle(verdict, origin)
         except WrongState:
-            state = await self._service.task_state(task_id)
+            state = await task_state(self._service, task_id)
             raise WrongState(subject=task_id, state=state_name(state), problem=_why_not(state)) from None
 
 

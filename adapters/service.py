@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from typing import TypeVar
 
-from claude_pool.domain import chain, pool, task
-from claude_pool.domain.chain_board import ChainCard, chain_card
+from claude_pool.domain import pool
 from claude_pool.domain.chain_events import ChainSubmitted
 from claude_pool.domain.coordination import Command, decide
 from claude_pool.domain.errors import (
     LogBroken,
-    NotFound,
     PoolError,
     StoreError,
     StoreFailed,
@@ -29,27 +25,22 @@ from claude_pool.domain.errors import (
     StoreUnreadable,
     VersionConflict,
 )
-from claude_pool.domain.funding import Price
-from claude_pool.domain.invariants import Invariants
 from claude_pool.domain.policies import looks_again_after, next_command, next_wake
 from claude_pool.domain.ports import EventLog
 from claude_pool.domain.records import Actor, Fact, Meta, Recorded
-from claude_pool.domain.room import Disk, Memory
-from claude_pool.domain.surroundings import Surroundings
-from claude_pool.domain.task_board import TaskCard, task_card
 from claude_pool.domain.task_events import TaskSubmitted
 from claude_pool.domain.world import World
 
 from .attention import Bell
 from .just_finished import JustFinished
 from .kept_view import KeptView
+from .loading import load
 from .origins import POLICY, Origin, Threads
+from .outlook import Outlook
 from .redaction import Secrets
-from .streams import chain_of, task_of
 from .system import System
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +49,6 @@ ACCEPTED = (TaskSubmitted, ChainSubmitted)
 
 LONGEST_TIMER_MS = 15_000
 """The timer looks again at least this often: the loop's own clock stands still while the machine sleeps."""
-
 
 _LASTING = (StoreUnreadable, StoreFailed, LogBroken)
 """Refusals of a store that will not take the next append either."""
@@ -72,7 +62,7 @@ class _Job:
 
 
 class Service:
-    """The pool's commands and queries over one log. Lives in the owner's event loop."""
+    """The pool's commands over one log. Lives in the owner's event loop; others only read its `log`."""
 
     def __init__(self, log: EventLog, system: System, secrets: Secrets | None = None) -> None:
         """`log` is written by nobody else. `start` must be called before the first command.
@@ -80,25 +70,22 @@ class Service:
         `secrets` get into no fact: what a caller gives with one is refused, from elsewhere it comes without.
         """
         self.secrets = Secrets() if secrets is None else secrets
-        self._log = log
-        self._system = system
+        self.log = log
+        self.system = system
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="event-log")
         self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
         self.bell = Bell()
         self._listeners: list[Callable[[tuple[Recorded, ...]], None]] = []
         self._threads = Threads()
         self._resting: list[asyncio.Future[None]] = []
-        self._just_finished = JustFinished()
+        self.just_finished = JustFinished()
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self.kept_view = KeptView()
         self.problems: tuple[str, ...] = ()
         """What was found wrong with the log at the start, and kept nobody from working."""
         self._failed: asyncio.Future[PoolError] | None = None
-        self.refresh_surroundings: Callable[[], Mapping[str, str]] = dict
-        self.price: Price | None = None
-        self.look_at_disk: Callable[[], Disk | None] = lambda: None
-        self.look_at_memory: Callable[[], Memory | None] = lambda: None
+        self.outlook = Outlook()
         self.make_room: Callable[[], bool] = lambda: False
         """Gives up what is kept for a full disk; whether there was any."""
         self.out_of_room: StoreFull | None = None
@@ -108,38 +95,8 @@ class Service:
         self.world = World()
 
     def load(self) -> World:
-        """Fold the log into a fresh view, from its snapshot on where one counts. Blocks; for the start only.
-
-        What may be true of no log is told where all of it is folded, and is no reason to refuse the pool.
-        """
-        last, invariants = 0, Invariants()
-        snapshot = self.kept_view.begin()
-        if snapshot is not None:
-            self.world, last = snapshot.world, snapshot.recorded_at
-            self._threads = Threads(dict(snapshot.correlations))
-        for position, stream, version, event, at, correlation in self._log.read_events(self.world.position):
-            last = at
-            self.world.apply(position, stream, version, event)
-            if snapshot is None:
-                invariants.observe(position, stream, version, event)
-            self._threads.follow(self.world, stream, correlation, position)
-        damage = self.kept_view.damage() if snapshot is None else None
-        self.problems = () if damage is None else (f"{damage}; it is not used, and a new one is kept",)
-        if impossible := invariants.close():
-            first = impossible[0]
-            self.kept_view.save = None  # Each start shall fold this log and say so.
-            self.problems += (
-                f"the log holds {len(impossible)} things that cannot be; "
-                f"the first is event {first.position}: {first.text} ({first.code}). "
-                "`claude-pool replay --check` shows all",
-            )
-        for problem in self.problems:
-            _log.error(problem)
-        if ahead := self._system.begin_after(last):
-            _log.warning(
-                "the log's last time is %.1f days ahead of this machine's clock; from here this clock counts",
-                ahead / 86_400_000,
-            )
+        """Fold the log into a fresh view; see `loading.load`. Blocks; for the start only."""
+        self.world, self._threads, self.problems = load(self.log, self.kept_view, self.system)
         return self.world
 
     def start(self) -> None:
@@ -158,7 +115,7 @@ class Service:
             await self.kept_view.settled()
         else:
             await self.kept_view.keep_last(self.world, self._threads.correlations)
-        await self.on_log(self._log.close)
+        await self.on_log(self.log.close)
         self._thread.shutdown()
 
     async def failure(self) -> PoolError:
@@ -215,7 +172,7 @@ class Service:
         while (job := await self._queue.get()) is not None:
             try:
                 if self._timer is None and self.policies_on and not self.world.running:
-                    self._system.catch_up()
+                    self.system.catch_up()
                 recorded = await self._carry_out(job.make(), job.origin)
                 if not job.done.done():
                     job.done.set_result(recorded)
@@ -294,14 +251,14 @@ class Service:
 
     async def _append(self, facts: tuple[Fact, ...], origin: Origin) -> tuple[Recorded, ...]:
         expected = {fact.stream: self.world.versions.get(fact.stream, 0) for fact in facts}
-        command_id = self._system.new_id("cmd")
+        command_id = self.system.new_id("cmd")
         if origin.call is not None:
             origin.call.append(command_id)
         correlation = self._threads.correlation(facts, origin, command_id)
         cause = self._threads.cause(facts, origin, self.world.position)
-        meta = Meta(self._system.now(), command_id, correlation, origin.actor, cause)
+        meta = Meta(self.system.now(), command_id, correlation, origin.actor, cause)
         try:
-            recorded = await self.on_log(lambda: self._log.append(facts, expected, meta))
+            recorded = await self.on_log(lambda: self.log.append(facts, expected, meta))
         except VersionConflict:
             raise
         except StoreError as error:
@@ -316,7 +273,7 @@ class Service:
 
     def _fold(self, recorded: tuple[Recorded, ...], correlation: str) -> None:
         for r in recorded:
-            self._just_finished.keep(self.world, r)
+            self.just_finished.keep(self.world, r)
             self.world.apply(r.position, r.stream, r.version, r.event)
             self._threads.follow(self.world, r.stream, correlation, r.position)
         for listener in self._listeners:
@@ -334,8 +291,8 @@ class Service:
         if self.out_of_room is not None and self.world.open_pool().stopping is None:
             self._rest()
             return  # Nothing more begins; the order to stop is in the queue.
-        surroundings = self.surroundings()
-        while (command := next_command(self.world, surroundings, self._system.now())) is not None:
+        surroundings = self.outlook.now()
+        while (command := next_command(self.world, surroundings, self.system.now())) is not None:
             cause = Origin(Actor.POLICY, None, self.world.position)
             if not await self._carry_out(command, cause):
                 raise RuntimeError(f"a policy asks for what changes nothing: {command}")
@@ -351,88 +308,9 @@ class Service:
             self._timer = None
         wake, look = next_wake(self.world), looks_again_after(self.world)
         if wake is not None or look is not None:
-            waits = LONGEST_TIMER_MS if wake is None else max(wake - self._system.now(), 0)
+            waits = LONGEST_TIMER_MS if wake is None else max(wake - self.system.now(), 0)
             delay = min(waits, LONGEST_TIMER_MS if look is None else look, LONGEST_TIMER_MS) / 1000
             self._timer = asyncio.get_running_loop().call_later(delay, self.react)
-
-    def surroundings(self) -> Surroundings:
-        """What processes are told of their directories beside their options, as digests, read now."""
-        return Surroundings(
-            self.refresh_surroundings(), self.price, self.look_at_disk(), self.look_at_memory()
-        )
-
-    async def events_of(self, stream: str) -> tuple[Recorded, ...]:
-        """The events of one stream, from the log."""
-        return await self.on_log(lambda: self._log.read_stream(stream))
-
-    async def explain(
-        self, stream: str, seek: Callable[[EventLog, int], T], tell: Callable[[T, World], R]
-    ) -> R:
-        """What `tell` makes of the present and of what `seek` found in the log, given the version of
-        `stream`, which did not change meanwhile."""
-        while True:
-            version = self.world.versions.get(stream, 0)
-            found = await self.on_log(partial(seek, self._log, version))
-            if self.world.versions.get(stream, 0) == version:
-                return tell(found, self.world)
-
-    async def recorded(
-        self, stream: str | None, after: int, until: int | None, limit: int
-    ) -> tuple[Recorded, ...]:
-        """At most `limit` events with positions in (`after`, `until`], of one stream or of all."""
-
-        def read() -> tuple[Recorded, ...]:
-            last = until if until is not None else self._log.head().position
-            if stream is None:
-                return tuple(islice(self._log.read_all(after, last), limit))
-            events = (r for r in self._log.read_stream(stream) if after < r.position <= last)
-            return tuple(islice(events, limit))
-
-        return await self.on_log(read)
-
-    async def task_state(self, task_id: str) -> task.Known:
-        """A task in whatever state it is: the live one, or the finished one folded from its stream.
-
-        Raises:
-            NotFound: there is no such task.
-        """
-        known = self.world.tasks.get(task_id) or self._just_finished.tasks.get(task_id)
-        if known is not None:
-            return known
-        state = task_of(await self.events_of(task_id))
-        if isinstance(state, task.Absent):
-            raise NotFound(kind="task", id=task_id, hint="pool_list_tasks shows what there is.")
-        return state
-
-    async def card(self, task_id: str) -> TaskCard:
-        """The task as its callers see it.
-
-        Raises:
-            NotFound: there is no such task.
-        """
-        return task_card(await self.task_state(task_id), self._system.now(), self.world)
-
-    async def chain_state(self, chain_id: str) -> chain.Known:
-        """A chain in whatever state it is: the live one, or the finished one folded from its stream.
-
-        Raises:
-            NotFound: there is no such chain.
-        """
-        known = self.world.chains.get(chain_id) or self._just_finished.chains.get(chain_id)
-        if known is not None:
-            return known
-        state = chain_of(await self.events_of(chain_id))
-        if isinstance(state, chain.Absent):
-            raise NotFound(kind="chain", id=chain_id, hint="pool_submit_chain gives the id of a chain.")
-        return state
-
-    async def chain_card(self, chain_id: str) -> ChainCard:
-        """The chain as its callers see it.
-
-        Raises:
-            NotFound: there is no such chain.
-        """
-        return chain_card(await self.chain_state(chain_id), self._system.now(), self.world)
 
 
 def _retrieve(done: asyncio.Future[tuple[Recorded, ...]]) -> None:

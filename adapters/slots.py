@@ -75,7 +75,7 @@ class Slots:
         return {"claimed": True, "task_id": task_id, "reason": "it was the first in the queue"}
 
     def _claim_for(self, slot_id: str) -> Claim:
-        return claim_for(self._service.world, slot_id, self._service.surroundings(), self._system.now())
+        return claim_for(self._service.world, slot_id, self._service.outlook.now(), self._system.now())
 
     async def set_target(self, target: int, origin: Origin = CALLER) -> View:
         """Want so many slots in service; the status."""

@@ -35,6 +35,7 @@ from .git.workplaces import GitWorkplaces
 from .locking import owner_lock
 from .memory import MemoryWatch
 from .messages import Messages
+from .outlook import Outlook
 from .places import Places, find, prepare, socket_folder
 from .progress import Progress
 from .reading import At, LogReader
@@ -152,10 +153,9 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
 def _look_around(service: Service, store: Store, workshop: Workshop, cli: Cli | None) -> ProjectTexts:
     """Let the policies see projects, prices, and the room on the disk and in memory."""
     texts = ProjectTexts(_untold if workshop.trust_project else project_text, lambda: workshop.account(cli))
-    service.refresh_surroundings = texts.digests
-    service.price = workshop.quote
-    service.look_at_disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb).look
-    service.look_at_memory = MemoryWatch(workshop.min_free_memory_mb).look
+    disk = DiskWatch(str(store.transcripts), workshop.min_free_disk_mb)
+    memory = MemoryWatch(workshop.min_free_memory_mb)
+    service.outlook = Outlook(texts.digests, workshop.quote, disk.look, memory.look)
     return texts
 
 

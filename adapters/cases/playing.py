@@ -38,6 +38,7 @@ from ..claude.price_file import price_list
 from ..effects import Effects
 from ..messages import Messages
 from ..origins import Origin
+from ..outlook import Outlook
 from ..progress import Progress
 from ..runtime import Runtime
 from ..service import Service
@@ -105,10 +106,12 @@ class _Player:
         self._driver = Cassette(case.transcripts, folder, self._prices, self._system.now)
         self._service = Service(self._log, self._system)
         self._slots = PlayedSlots(self._service, self._driver)
-        self._service.price = lambda model, context, mode: _quote(self._prices, model, context, mode)
-        self._service.refresh_surroundings = lambda: self._surroundings.by_directory
-        self._service.look_at_disk = lambda: self._disk
-        self._service.look_at_memory = lambda: self._memory
+        self._service.outlook = Outlook(
+            lambda: self._surroundings.by_directory,
+            lambda model, context, mode: _quote(self._prices, model, context, mode),
+            lambda: self._disk,
+            lambda: self._memory,
+        )
         messages, progress = Messages(self._service, texts, self._system), Progress(self._system)
         self._driver.on_slot_tool(SlotDesk(self._service, messages, progress).serve)
         self._effects = Effects(self._service)
@@ -218,7 +221,7 @@ class _Player:
         world = self._service.world
 
         def wanted() -> Command:
-            command = next_command(world, self._service.surroundings(), self._system.now())
+            command = next_command(world, self._service.outlook.now(), self._system.now())
             if command is None:
                 raise _Nothing
             return command
@@ -245,7 +248,7 @@ class _Player:
         correlation = None if meta.correlation == meta.command_id else meta.correlation
         try:
             if isinstance(append.facts[0].event, SlotClaimed):
-                surroundings = self._service.surroundings()
+                surroundings = self._service.outlook.now()
                 command = claim_for(world, append.facts[0].stream, surroundings, self._system.time)
             await self._service.handle(command, Origin(meta.actor, correlation, meta.cause))
         except Exception as error:  # as above

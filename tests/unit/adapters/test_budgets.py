@@ -118,7 +118,7 @@ def test_attempts_that_race_for_the_last_funds_reserve_not_a_microdollar_too_muc
 
     async def play() -> None:
         async with scripted_pool(tmp_path, script, 8, 1_001) as running:
-            running.service.price = lambda _model, _context, _mode: Quote(3, 40)
+            running.service.outlook.price = lambda _model, _context, _mode: Quote(3, 40)
             async with asyncio.timeout(WAIT_SECONDS):
                 views = await ended(running, *(await submitted(running, 8)))
             assert {view["error"]["code"] for view in views if view["error"]} == {"task_budget_reached"}

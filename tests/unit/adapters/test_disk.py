@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from claude_pool.adapters.disk import DiskWatch
+from claude_pool.adapters.queries import task_shown
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.domain.room import Disk
 
@@ -44,10 +45,10 @@ def test_a_pool_that_waits_for_room_goes_on_once_somebody_makes_some(tmp_path: P
     async def story() -> str | None:
         async with scripted_pool(tmp_path) as running:
             free = [10]
-            running.service.look_at_disk = lambda: Disk(free[0], 200)
+            running.service.outlook.disk = lambda: Disk(free[0], 200)
             task_id = await running.application.submit(TaskRequest("hello"))
             await until(lambda: running.world.open_pool().paused is not None)
-            reason = (await running.service.card(task_id)).reason
+            reason = (await task_shown(running.service, task_id)).reason
             free[0] = 1_000
             await until(lambda: running.world.completed == 1)
             return reason

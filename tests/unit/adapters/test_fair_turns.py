@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from claude_pool.adapters.origins import CALLER
+from claude_pool.adapters.queries import events_between
 from claude_pool.domain.pool import SetTargetSlots
 from claude_pool.domain.pool_events import ContextValueSet
 from claude_pool.domain.slot_events import LaunchStarted
@@ -22,7 +23,7 @@ def test_a_command_comes_in_between_what_the_policies_ask_for(tmp_path: Path) ->
             running.service.submit(SetTargetSlots(SLOTS), CALLER)
             await running.application.context.set("key", "value")
             await until(lambda: running.application.status()["idle_slots"] == SLOTS)
-            events = await running.service.recorded(None, 0, None, 1_000)
+            events = await events_between(running.service, None, 0, None, 1_000)
             set_at = next(r.position for r in events if isinstance(r.event, ContextValueSet))
             return set_at, [r.position for r in events if isinstance(r.event, LaunchStarted)]
 

@@ -12,6 +12,7 @@ from time import process_time
 import pytest
 from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.places import Places
+from claude_pool.adapters.queries import chain_shown, events_between
 from claude_pool.adapters.requests import PROMPT_BYTES, ChainRequest, StepRequest, TaskRequest
 from claude_pool.adapters.store.opening import open_store
 from claude_pool.adapters.views import View
@@ -80,7 +81,7 @@ def test_five_megabytes_of_output_come_into_the_next_prompt_whole(tmp_path: Path
                 StepRequest("b", TaskRequest("<{previous_output}>")),
             )
             view = await run(pool, ChainRequest(steps))
-            card = await pool.service.chain_card(view["chain_id"])
+            card = await chain_shown(pool.service, view["chain_id"])
             return view, card.steps[0].output
 
     view, output = asyncio.run(scene())
@@ -178,7 +179,7 @@ def test_a_chain_goes_on_after_its_owner_and_no_step_runs_twice(tmp_path: Path) 
             (sealed,) = pool.world.tasks
             await pool.application.cancel(sealed)
             await asyncio.wait_for(pool.application.chains.finished([chain_id], 60), LONG_WAIT)
-            recorded = await pool.service.recorded(chain_id, 0, None, 1_000)
+            recorded = await events_between(pool.service, chain_id, 0, None, 1_000)
             started = [r.event.step for r in recorded if isinstance(r.event, StepStarted)]
             return await pool.application.chains.view(chain_id), started
 

@@ -94,7 +94,7 @@ def test_a_slot_that_waits_for_memory_is_launched_once_there_is_some(tmp_path: P
     async def story() -> SlotWait | None:
         async with scripted_pool(tmp_path, slots=1) as running:
             left = [0]
-            running.service.look_at_memory = lambda: Memory(left[0], 256)
+            running.service.outlook.memory = lambda: Memory(left[0], 256)
             await until(lambda: isinstance(running.world.slots["slot-0"], slot.Idle))
             await running.service.handle(SetTargetSlots(2), CALLER)
             await until(lambda: len(running.world.slots) == 2)

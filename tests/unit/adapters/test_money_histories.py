@@ -100,7 +100,7 @@ async def live_through(history: History, folder: Path) -> None:
     async with scripted_pool(folder, script, history.slots, history.limit) as running:
         service, changed = running.service, asyncio.Event()
         service.on_facts(lambda _facts: changed.set())
-        service.price = lambda _model, _context, _mode: Quote(3, history.worst)
+        service.outlook.price = lambda _model, _context, _mode: Quote(3, history.worst)
         await service.handle(ledger.SetLimits("day", history.day, None), CALLER)
         await service.handle(ledger.SetLimits("tag:night", history.tag, None), CALLER)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from claude_pool.adapters.origins import Origin
+from claude_pool.adapters.queries import events_of
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.store.opening import memory_store
 from claude_pool.adapters.wiring import Running, running_pool
@@ -73,7 +74,7 @@ async def given_up(running: Running, clock: StandingClock, bound: int) -> str:
 
 async def abandoned(running: Running) -> list[EffectAbandoned]:
     """The effects of the slot that were given up."""
-    recorded = await running.service.events_of("slot-0")
+    recorded = await events_of(running.service, "slot-0")
     return [r.event for r in recorded if isinstance(r.event, EffectAbandoned)]
 
 
@@ -137,12 +138,12 @@ def test_a_task_whose_attempt_does_not_end_is_cancelled_and_paid_once(tmp_path: 
         await running.service.handle(task.CancelTask(task_id, clock.now()), CALLER)
         assert await given_up(running, clock, END_MS) == "attempt"
         assert task_id not in running.service.world.tasks
-        recorded = await running.service.events_of("pool")
+        recorded = await events_of(running.service, "pool")
         assert [r.event.estimated for r in recorded if isinstance(r.event, FundsSettled)] == [True]
         assert running.service.world.open_pool().budget.reserved == 0
         await until(lambda: driver.killed == ["slot-0"])
         await works(running)
-        recorded = await running.service.events_of("pool")
+        recorded = await events_of(running.service, "pool")
         assert len([r for r in recorded if isinstance(r.event, FundsSettled)]) == 2
 
     in_pool(tmp_path, driver, scene)

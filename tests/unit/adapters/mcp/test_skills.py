@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from claude_pool.adapters.queries import events_of
 from claude_pool.adapters.skills.library import Folders, Library
 from claude_pool.adapters.wiring import Running
 from claude_pool.domain.task_events import TaskSubmitted
@@ -63,7 +64,7 @@ def play(bench: Bench, body: Any, **server: Any) -> None:
 
 
 async def spec_of(running: Running, task_id: str) -> Any:
-    (first, *_) = await running.service.events_of(task_id)
+    (first, *_) = await events_of(running.service, task_id)
     assert isinstance(first.event, TaskSubmitted)
     return first.event.spec
 
