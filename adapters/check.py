@@ -20,6 +20,7 @@ from claude_pool.domain.world import World
 from .places import Places
 from .store.blobs import BlobStore
 from .store.evidence import damage, texts_of
+from .store.folding import whole_view
 from .store.reader import SqliteReader, open_reader
 from .store.registry import default_codec
 from .store.snapshots import damage_of_snapshot, load_snapshot, snapshot_of
@@ -130,7 +131,7 @@ def main() -> None:
     event on, and from its snapshot on, where one counts."""
     path, until = Path(sys.argv[1]), int(sys.argv[2])
     log = open_reader(path, default_codec())
-    full, snapshot = _folded(log, until, World()), load_snapshot(path, log, until)
+    full, snapshot = digest(whole_view(path, until)), load_snapshot(path, log, until)
     resumed = full if snapshot is None else _folded(log, until, snapshot.world)
     sys.stdout.write(f"{full} {resumed}\n")
     log.close()

@@ -148,12 +148,12 @@ class Questions:
         raise self._closed(question_id)
 
     def _closed(self, question_id: str) -> WrongState | NotFound:
-        what = self._service.world.closed.get(question_id)
-        if what is None:
+        closed = self._service.world.closed.get(question_id)
+        if closed is None:
             return NotFound(
                 kind="question", id=question_id[:60], hint="pool_list_questions lists those that wait."
             )
-        return WrongState(subject=question_id, state="closed", problem=what)
+        return WrongState(subject=question_id, state="closed", problem=closed.what)
 
     def _command(
         self, task_id: str, question_id: str, choice: str, message: str | None, changed: Text | None

@@ -294,7 +294,11 @@ def folded(log: SqliteReader | Past) -> World:
     snapshot = load_snapshot(log.path, log, log.head().position)
     if snapshot is None and isinstance(log, SqliteReader):
         return _alive(log)
-    world = World() if snapshot is None else snapshot.world
+    if snapshot is None:
+        from .store.folding import whole_view
+
+        return whole_view(log.path, log.head().position)
+    world = snapshot.world
     for position, stream, version, event, *_ in log.read_events(world.position):
         world.apply(position, stream, version, event)
     return world

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TypeVar, assert_never
+from typing import NamedTuple, TypeVar, assert_never
 
 from . import chain, pool, slot, task
 from .chain_events import ChainEvent
@@ -40,6 +40,13 @@ class Home:
     directory: str
 
 
+class Closed(NamedTuple):
+    """What became of a question, with the position of the event that closed it."""
+
+    what: str
+    position: int
+
+
 class World:
     """All live aggregates at one position of the log.
 
@@ -66,7 +73,7 @@ class World:
         self.running: dict[str, None] = {}
         self.sessions: dict[str, str] = {}
         self.questions: dict[str, str] = {}
-        self.closed: OrderedDict[str, str] = OrderedDict()
+        self.closed: OrderedDict[str, Closed] = OrderedDict()
         self.completed = self.failed = self.cancelled = 0
         self.sealed: dict[str, None] = {}
         self.in_review = 0
@@ -133,7 +140,7 @@ class World:
             self._close_question(event.question_id, event)
 
     def _close_question(self, question_id: str, event: Event | None) -> None:
-        _remember(self.closed, question_id, what_became(event))
+        _remember(self.closed, question_id, Closed(what_became(event), self.position))
 
     def _open_session(self, stream: str, live: task.LiveAttempt) -> None:
         self.sessions[live.session] = stream
@@ -204,6 +211,19 @@ class World:
         for name, value in vars(self).items():
             setattr(twin, name, value.copy() if isinstance(value, (dict, list)) else value)
         return twin
+
+    def joined(self, tasks: World) -> World:
+        """The view of a whole log, of which `tasks` folded the streams of tasks and this one all others.
+
+        Beside these streams the two have one thing in common, the closed questions.
+        """
+        whole = tasks.copy()
+        whole.position = max(self.position, tasks.position)
+        whole.pool, whole.slots, whole.chains = self.pool, self.slots.copy(), self.chains.copy()
+        whole.versions |= self.versions
+        closed = sorted([*self.closed.items(), *tasks.closed.items()], key=lambda each: each[1].position)
+        whole.closed = OrderedDict(closed[-SHOWN_SESSIONS:])
+        return whole
 
     @property
     def isolating(self) -> bool:

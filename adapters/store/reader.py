@@ -35,6 +35,7 @@ _UNFINISHED = (
     "NOT EXISTS (SELECT 1 FROM index_tasks WHERE task_id = originator_id"
     " AND state IN ('completed', 'failed', 'cancelled'))"
 )
+_OF_TASKS = "(originator_id >= 'task-' AND originator_id < 'task.')"
 _LARGEST = 2**63 - 1
 
 
@@ -212,6 +213,11 @@ class SqliteReader:
             rows = verified(self._careful(after, end), self.head_at(after), path)
             return self._blamed(replayed(self._codec, (rows,), path))
         return self._blamed(replayed(self._codec, self._batches(after, until), path))
+
+    def read_part(self, *, tasks: bool, until: int) -> Iterator[Replayed]:
+        """What `read_events` gives up to `until`: of the streams of tasks, or of all others."""
+        batches = self._batches(0, until, _OF_TASKS if tasks else f"NOT {_OF_TASKS}")
+        return self._blamed(replayed(self._codec, batches, str(self._path)))
 
     def read_alive(self) -> Iterator[Replayed]:
         """What `read_events` gives, without the events of finished tasks' own streams: enough for a status,

@@ -22,7 +22,7 @@ import msgspec
 from claude_pool.domain import chain, pool, slot, task
 from claude_pool.domain.errors import LogBroken
 from claude_pool.domain.ports import Head
-from claude_pool.domain.world import Home, Rank, World
+from claude_pool.domain.world import Closed, Home, Rank, World
 
 from .failures import sync_directory
 from .typed import typed
@@ -84,7 +84,7 @@ class _Kept:
     running: dict[str, None]
     sessions: dict[str, str]
     questions: dict[str, str]
-    closed: dict[str, str]
+    closed: dict[str, Closed]
     completed: int
     failed: int
     cancelled: int
@@ -181,12 +181,30 @@ def _write(draft: Path, content: bytes) -> None:
 def _encoded(snapshot: Snapshot, made_by: str) -> bytes:
     head = snapshot.head
     header = _Header(made_by, head.position, head.hash.hex(), snapshot.recorded_at, snapshot.correlations)
-    fields_of: dict[str, Any] = vars(snapshot.world)
+    rest = msgspec.json.encode(header) + b"\n" + packed(snapshot.world) + b"\n"
+    return sha256(rest).hexdigest().encode() + b"\n" + rest
+
+
+def packed(world: World) -> bytes:
+    """The view as one line of JSON."""
+    fields_of: dict[str, Any] = vars(world)
     # msgspec would write an ordered dict in the order of its first insertions.
     ordered: dict[str, Any] = {name: dict(fields_of[name].items()) for name in _ORDERED}
-    kept = _Kept(**fields_of | ordered)
-    rest = msgspec.json.encode(header) + b"\n" + msgspec.json.encode(typed(_Kept).pack(kept)) + b"\n"
-    return sha256(rest).hexdigest().encode() + b"\n" + rest
+    return msgspec.json.encode(typed(_Kept).pack(_Kept(**fields_of | ordered)))
+
+
+def unpacked(content: bytes) -> World:
+    """The view that `packed` wrote.
+
+    Raises:
+        ValueError, TypeError, RecursionError: it is none.
+    """
+    kept: _Kept = typed(_Kept).unpack(content)
+    world = World()
+    for name in _NAMES:
+        value = getattr(kept, name)
+        setattr(world, name, OrderedDict(value) if name in _ORDERED else value)
+    return world
 
 
 def _read(path: Path, log: Chained, until: int | None) -> Snapshot | None:
@@ -201,7 +219,7 @@ def _read(path: Path, log: Chained, until: int | None) -> Snapshot | None:
             return None
         if not _holds(log, head):
             return None
-        world = _world(typed(_Kept).unpack(kept))
+        world = unpacked(kept)
     except (ValueError, TypeError, RecursionError) as error:
         raise Damaged(f"it cannot be read: {error}") from error
     return Snapshot(world, head, header.recorded_at, header.correlations)
@@ -212,11 +230,3 @@ def _holds(log: Chained, head: Head) -> bool:
         return log.head_at(head.position) == head
     except LogBroken:
         return False
-
-
-def _world(kept: Any) -> World:
-    world = World()
-    for name in _NAMES:
-        value = getattr(kept, name)
-        setattr(world, name, OrderedDict(value) if name in _ORDERED else value)
-    return world

@@ -44,10 +44,10 @@ def test_the_question_of_a_sealed_task_is_known_when_it_is_closed() -> None:
     story, task_id, question = sealed()
     assert question not in story.world.closed
     story.do(ReopenTask(task_id, False, NOW))
-    assert story.world.closed[question] == "it was answered already: rerun"
+    assert story.world.closed[question].what == "it was answered already: rerun"
     story, task_id, question = sealed()
     story.do(CancelTask(task_id, NOW))
-    assert story.world.closed[question] == "it was answered already: cancel"
+    assert story.world.closed[question].what == "it was answered already: cancel"
 
 
 def test_a_question_about_a_soft_limit_is_known_from_when_it_was_asked() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from claude_pool.adapters.store.chain import EMPTY, decoded, replayed
+from claude_pool.adapters.store.chain import EMPTY, Row, decoded, replayed
 from claude_pool.adapters.store.codec import Codec
 from claude_pool.adapters.store.reader import open_reader
 from claude_pool.adapters.store.registry import all_events, default_codec
@@ -272,7 +272,12 @@ def test_a_sidecar_is_not_written_through_a_link(path: Path) -> None:
     assert elsewhere.read_bytes() == before
 
 
-@pytest.mark.parametrize("read", [decoded, replayed])
+def replayed_at_once(codec: Codec, rows: list[Row], path: str) -> Iterator[object]:
+    """What is replayed of one batch."""
+    return replayed(codec, [rows], path)
+
+
+@pytest.mark.parametrize("read", [decoded, replayed_at_once])
 def test_an_event_that_is_nested_without_end_is_a_broken_log(read: Callable[..., Iterator[object]]) -> None:
     state = b'{"a":"policy","c":"c","t":1,"d":{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}}"
     row = (1, "slot-0", 1, "slot.revived.v1", state, b"")
