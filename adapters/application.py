@@ -16,6 +16,7 @@ from claude_pool.domain.draining import held_up, unfinished
 from claude_pool.domain.errors import InvalidArgument, NotFound, PoolError, VersionConflict, WrongState
 from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.pool_status import pool_status
+from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.values import Text, attempt_id, derived_id, is_task_id, kind_of, parse_session
 
@@ -74,17 +75,19 @@ class Application:
         library: Library,
         progress: Progress,
         workplaces: Workplaces,
+        prices: PriceList,
     ) -> None:
         """`index` answers lists over history; `version` is the program's.
 
         `messages` and `library` (the skills) have verbs of their own; `progress` tells of what runs;
-        `workplaces` knows the commits that chains left in their copies.
+        `workplaces` knows the commits that chains left in their copies; `prices` explain what attempts cost.
         """
         self._service = service
         self._texts = texts
         self._index = index
         self._system = system
         self._version = version
+        self._prices = prices
         self._reviews = Reviews(service, texts, system)
         self._questions = Questions(service, texts, system)
         self.messages = messages
@@ -399,7 +402,7 @@ class Application:
             self._service,
             asked.name,
             lambda log, version: evidence(log, asked, version),
-            lambda found, world: why_view(asked, found, world, self._system.now()),
+            lambda found, world: why_view(asked, found, world, self._system.now(), self._prices),
         )
 
     async def replay(self, after: int | None, until: int | None, subject: str | None, limit: int) -> View:

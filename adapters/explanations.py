@@ -20,6 +20,7 @@ from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.ledger import DAY, TAG, WHOLE
 from claude_pool.domain.pool_events import FundsToppedUp
 from claude_pool.domain.ports import Head
+from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Event, Recorded
 from claude_pool.domain.story import story
 from claude_pool.domain.task_board import task_card
@@ -175,8 +176,8 @@ def _top_ups(log: Log, own: tuple[Recorded, ...]) -> Iterator[Recorded]:
             yield from log.read_latest((FundsToppedUp,), after, end, left + 1 if left > 0 else 1)
 
 
-def why_view(subject: Subject, found: Evidence, world: World, now: int) -> View:
-    """Why `subject` is as it is at `now` (ms), as callers see it.
+def why_view(subject: Subject, found: Evidence, world: World, now: int, prices: PriceList) -> View:
+    """Why `subject` is as it is at `now` (ms), as callers see it. `prices` are those of now.
 
     Raises:
         NotFound, InvalidArgument: there is no such thing.
@@ -188,7 +189,7 @@ def why_view(subject: Subject, found: Evidence, world: World, now: int) -> View:
             assert not isinstance(at, task.Absent)
             card = task_card(at, now, world)
             waits = {"reason": card.reason, "until": card.until}
-            answer = task_answer(at, found.together, world, now)
+            answer = task_answer(at, found.together, world, now, prices)
         case "chain":
             chained = chain_of(found.own)
             assert not isinstance(chained, chain.Absent)

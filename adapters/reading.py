@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from claude_pool.domain import chain, task
 from claude_pool.domain.errors import InvalidArgument, NotFound
 from claude_pool.domain.ports import Replayed
+from claude_pool.domain.prices import PriceList
 from claude_pool.domain.records import Recorded
 from claude_pool.domain.values import Text, is_chain_id, is_task_id, kind_of
 from claude_pool.domain.world import World
@@ -254,8 +255,8 @@ class LogReader:
         kept = load_snapshot(self._log.path, self._log, position)
         return None if kept is None else kept.world
 
-    def why(self, subject: str) -> View:
-        """Why a task, chain, slot, the pool or money is as it is: see `explanations`.
+    def why(self, subject: str, prices: PriceList) -> View:
+        """Why a task, chain, slot, the pool or money is as it is, at `prices`: see `explanations`.
 
         Raises:
             InvalidArgument, NotFound: there is no such thing.
@@ -266,7 +267,7 @@ class LogReader:
         version = self.world().versions.get(subject, 0) if asked.kind == "slot" else 0
         found = evidence(self._log, asked, version)
         world = World() if _is_over(asked.kind, found.own) else self.world()
-        return why_view(asked, found, world, self._now())
+        return why_view(asked, found, world, self._now(), prices)
 
 
 def _is_over(kind: str, events: Sequence[Recorded]) -> bool:

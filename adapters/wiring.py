@@ -16,6 +16,7 @@ from claude_pool.domain.isolation import Workplaces
 from claude_pool.domain.options import overlaid
 from claude_pool.domain.pool_events import Settings
 from claude_pool.domain.ports import SlotDriver, SlotFailure
+from claude_pool.domain.prices import PriceList
 from claude_pool.domain.values import Options
 from claude_pool.domain.world import World
 
@@ -106,7 +107,9 @@ async def running_pool(
         await driver.sweep_leftovers()
     texts = _look_around(service, store, workshop, cli)
     workplaces = GitWorkplaces(str(store.worktrees), workshop.environ)
-    running = await _assembled(service, driver, store, texts.text, workplaces, system, library or Library())
+    running = await _assembled(
+        service, driver, store, texts.text, workplaces, system, library or Library(), workshop.prices
+    )
     service.start()
     try:
         opened = isinstance(known, pool.Open)
@@ -134,7 +137,9 @@ async def running_pool(
 
 
 @contextlib.asynccontextmanager
-async def resting_pool(store: Store, refusal: PoolError, library: Library) -> AsyncGenerator[Running]:
+async def resting_pool(
+    store: Store, refusal: PoolError, library: Library, prices: PriceList
+) -> AsyncGenerator[Running]:
     """A pool that is only read: nothing is recovered, no slot starts, every command gets `refusal`."""
     system = RealSystem()
     service = Service(store.log, system)
@@ -142,7 +147,7 @@ async def resting_pool(store: Store, refusal: PoolError, library: Library) -> As
     service.refusal = refusal
     driver = NoCliDriver(SlotFailure("slot_failed", refusal.message), lambda: None)
     workplaces = GitWorkplaces(str(store.worktrees), {})
-    running = await _assembled(service, driver, store, _untold, workplaces, system, library)
+    running = await _assembled(service, driver, store, _untold, workplaces, system, library, prices)
     service.start()
     try:
         yield running
@@ -172,6 +177,7 @@ async def _assembled(
     workplaces: Workplaces,
     system: System,
     library: Library,
+    prices: PriceList,
 ) -> Running:
     """Everything that works on `service`; nothing of it has begun."""
     await asyncio.to_thread(library.refresh)
@@ -183,8 +189,8 @@ async def _assembled(
         service, driver, effects, store.texts, system, project_text, messages, progress, git.note
     )
     application = Application(
-        service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces
-    )
+        service, store.texts, store.index, system, VERSION, messages, library, progress, workplaces, prices
+    )  # fmt: skip
     return Running(application, service, runtime, store, system)
 
 

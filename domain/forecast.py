@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .histories import LEAST_SAMPLES, Drawn, History, Kind, drawn, numbers, outlasting
 from .simulation import Fate, Queue, Seat, Stage, Work, placeable, play
+from .values import counted
 
 MOST_RUNS = 400
 LEAST_RUNS = 20
@@ -106,7 +107,7 @@ def prepare(history: History, queue: Queue, now: int, seed: int) -> Prepared | N
     kinds = [history.like(work.traits) for work in placed.works]
     known = [kind for kind in kinds if kind is not None]
     if len(known) < len(kinds):
-        have = f"{history.size} task{'' if history.size == 1 else 's'}"
+        have = counted(history.size, "task")
         reason = f"{have} ended in this log so far, and a forecast needs {LEAST_SAMPLES} to go by"
         return NoForecast(reason, len(queue.works))
     return Prepared(placed, known, now, seed, len(able) - sum(able))

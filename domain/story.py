@@ -42,6 +42,7 @@ from .task_events import (
     TaskReopened,
     TaskSubmitted,
 )
+from .values import counted, dollars
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,8 @@ def sentence(event: object) -> str:
         case TaskParked(reason, until):
             return f"waits for {reason}" + (f" until {until}" if until is not None else "")
         case AttemptStarted(number, slot_id, _, reserved, cap):
-            limit = f", interrupted at {cap} microdollars" if cap is not None else ""
-            return f"attempt {number} started in {slot_id}, {reserved} microdollars reserved{limit}"
+            limit = f", interrupted at {dollars(cap)}" if cap is not None else ""
+            return f"attempt {number} started in {slot_id}, {dollars(reserved)} reserved{limit}"
         case SessionOpened(number, session, mode, where):
             return f"attempt {number} runs in {mode} session {session} in {where}"
         case CancelRequested(_, why):
@@ -96,9 +97,8 @@ def sentence(event: object) -> str:
             if outcome.limit is not None:
                 why += f", a limit of the provider: {outcome.limit.kind}"
                 why += f" until {outcome.limit.until}" if outcome.limit.until is not None else ""
-            return (
-                f"attempt {number} ended after {outcome.turns} turns, cost {outcome.cost} microdollars{why}"
-            )
+            ran = f"ended after {counted(outcome.turns, 'turn')}"
+            return f"attempt {number} {ran}, cost {dollars(outcome.cost)}{why}"
         case ReviewRequested(number):
             return f"the result of attempt {number} waits for a verdict"
         case TaskRejected(number, feedback):
@@ -128,11 +128,11 @@ def sentence(event: object) -> str:
         case SlotMended():
             return "a process came through an attempt: earlier failures are over"
         case FundsReserved(attempt, amount):
-            return f"{amount} microdollars reserved for {attempt}"
+            return f"{dollars(amount)} reserved for {attempt}"
         case FundsToppedUp(attempt, amount):
-            return f"{amount} microdollars more reserved for {attempt}"
+            return f"{dollars(amount)} more reserved for {attempt}"
         case FundsSettled(attempt, cost, estimated):
-            return f"{attempt} settled at {cost} microdollars" + (" (estimated)" if estimated else "")
+            return f"{attempt} settled at {dollars(cost)}" + (" (estimated)" if estimated else "")
         case _:
             return _of_chains(event)
 
@@ -142,15 +142,15 @@ def _of_chains(event: object) -> str:
         case ChainSubmitted(_, plan):
             how = f" in a {plan.isolation}" if plan.isolation != "none" else ""
             again = f", {plan.fork.chain_id} again from {plan.fork.step} on" if plan.fork is not None else ""
-            return f"accepted with {len(plan.steps)} steps{how}{again}"
+            return f"accepted with {counted(len(plan.steps), 'step')}{how}{again}"
         case StepReused(step, chain_id, task_id, _, number, status):
             return f"step {step} is reused, {status} as attempt {number} of {task_id} in {chain_id} left it"
         case StepStarted(step, run, task_id):
             return f"step {step} is {task_id} now" + (", its recovery" if run > 1 else "")
         case StepCompleted(step, _, _, _, cost):
-            return f"step {step} completed, cost {cost} microdollars"
+            return f"step {step} completed, cost {dollars(cost)}"
         case StepFailed(step, _, code, message, _, cost):
-            return f"step {step} failed, cost {cost} microdollars ({code}: {message})"
+            return f"step {step} failed, cost {dollars(cost)} ({code}: {message})"
         case StepCancelled(step):
             return f"step {step} was cancelled"
         case StepSkipped(step):

@@ -67,6 +67,11 @@ def dollars(microdollars: int) -> str:
     return f"{'-' if microdollars < 0 else ''}${whole:,}.{rest:06}"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things for people: `1 task`, `2 tasks`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A text in an event: `inline` when short, else the SHA-256 (`blob`, hex) of a file that holds it.

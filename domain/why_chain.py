@@ -9,7 +9,7 @@ from .chain_board import ChainCard
 from .chain_events import ChainCancelled, ChainFailed, EndingBegun, StepFailed
 from .reasons import NEXT_STEPS
 from .records import Recorded
-from .values import dollars
+from .values import counted, dollars
 from .why_task import REMEDIES, brought
 
 
@@ -41,7 +41,7 @@ def _conclusion(card: ChainCard, events: Sequence[Recorded]) -> tuple[Because, .
         text = f"cancelled by {brought(asked)} at {clock(asked.meta.recorded_at)}"
         return (Because("cancelled", text, asked.position),)
     if card.state == "completed":
-        text = f"completed {len(card.steps)} steps for {dollars(card.cost)}"
+        text = f"completed {counted(len(card.steps), 'step')} for {dollars(card.cost)}"
         return (Because("completed", text, last.position),)
     if card.reason is not None:
         return (Because(card.reason, f"waits: {card.reason}", last.position),)
@@ -57,7 +57,11 @@ def _steps(card: ChainCard) -> tuple[Because, ...]:
     found: list[Because] = []
     for step in card.steps:
         text = f"step {step.name} is {step.state}"
-        text += f" ({step.task_id}, {step.attempts} attempts, {dollars(step.cost)})" if step.task_id else ""
+        text += (
+            f" ({step.task_id}, {counted(step.attempts, 'attempt')}, {dollars(step.cost)})"
+            if step.task_id
+            else ""
+        )
         text += f": {step.reason}" if step.reason else ""
         text += f": {step.error.code}: {step.error.message}" if step.error is not None else ""
         found.append(Because("step", text))

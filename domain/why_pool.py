@@ -21,7 +21,7 @@ from .reasons import DEGRADED, NEXT_STEPS, QUARANTINE
 from .records import Recorded
 from .room import MEMORY
 from .soft_limits import SOFT_LIMIT, open_questions, question_text
-from .values import dollars
+from .values import counted, dollars
 from .why_task import brought, slot_holds
 from .world import World
 
@@ -39,7 +39,7 @@ def pool_answer(events: Sequence[Recorded], world: World, now: int) -> Answer:
     """
     found = tuple(_holds(events, world, now))
     state = found[0].reason if found else OPEN
-    waiting = f"{len(world.pending)} tasks are pending, {len(world.running)} run"
+    waiting = f"{counted(len(world.pending), 'task')} pending, {len(world.running)} running"
     if not found:
         found = (Because(OPEN, "nothing keeps it from taking work and starting it"),)
     because = (*found, Because("queue", waiting))

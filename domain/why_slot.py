@@ -9,6 +9,7 @@ from .answers import Answer, Because, clock
 from .pool_status import slot_state, slot_status
 from .reasons import NEXT_STEPS
 from .records import Recorded
+from .values import counted
 from .why_task import brought, slot_holds
 from .world import World
 
@@ -22,7 +23,11 @@ def slot_answer(at: slot.Present, events: Sequence[Recorded], world: World, now:
     found = [Because(word, since, last.position)]
     if isinstance(at, (slot.Idle, slot.Cold)):
         objection = standing.objection(world, at, now)
-        text = f"it takes work: {len(world.pending)} tasks wait" if objection is None else objection
+        text = (
+            f"it takes work: {counted(len(world.pending), 'task')} pending"
+            if objection is None
+            else objection
+        )
         found.append(Because("free" if objection is None else "not_ready", text))
     if at.card.restarts:
         found.append(Because("restarts", f"{at.card.restarts} of its processes ended by themselves"))

@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from . import slot, standing, task
 from .answers import Answer, Because, clock, span
 from .claiming import eligible
-from .pool_events import FundsReserved, FundsSettled, FundsToppedUp
 from .pool_status import slot_status
+from .prices import PriceList
 from .reasons import NEXT_STEPS
 from .records import Recorded
-from .slot_events import SlotClaimed
 from .task_board import TaskCard, task_card
 from .task_events import (
     AttemptCancelled,
     AttemptFailed,
     AttemptSealed,
     AttemptStarted,
-    AttemptSucceeded,
     CancelRequested,
     InterruptRequested,
     QuestionAnswered,
@@ -31,7 +29,8 @@ from .task_events import (
     TaskReopened,
     TaskSubmitted,
 )
-from .values import Outcome, attempt_id, dollars
+from .values import counted, dollars
+from .why_cost import money_of
 from .world import World
 
 SLOTS_NAMED = 8
@@ -65,15 +64,18 @@ def brought(recorded: Recorded) -> str:
     return _BROUGHT[recorded.meta.actor.value]
 
 
-def task_answer(state: task.Known, events: Sequence[Recorded], world: World, now: int) -> Answer:
+def task_answer(
+    state: task.Known, events: Sequence[Recorded], world: World, now: int, prices: PriceList
+) -> Answer:
     """Why the task is as it is at `now` (ms).
 
-    `events` are its own and, of the same appends, those of its slots and its money, in order.
+    `events` are its own and, of the same appends, those of its slots and its money, in order. `prices` are
+    those of now.
     """
     card = task_card(state, now, world)
     own = [each for each in events if each.stream == card.task_id]
     question, said = _conclusion(state, card, own, world, now)
-    because = (*said, *_money(events), *_who(own))
+    because = (*said, *money_of(events, prices), *_who(own))
     ahead = _ahead(card.task_id, world) if isinstance(state, task.Pending) else None
     return Answer(card.task_id, card.state, question, because, _to_do(card), ahead)
 
@@ -115,7 +117,7 @@ def _wait(
         return tuple(found)
     before = _ahead(card.task_id, world)
     found.append(
-        Because("queue", f"{before} tasks stand before it, of {len(world.pending)} that wait for a slot")
+        Because("queue", f"{counted(before, 'task')} before it, of {len(world.pending)} that wait for a slot")
     )
     able = [at for at in standing.in_service(world) if eligible(state.job.spec, at.card)]
     found += [Because("slot", slot_holds(world, at)) for at in able[:SLOTS_NAMED]]
@@ -175,7 +177,7 @@ def _failure(own: Sequence[Recorded]) -> tuple[Because, ...]:
     assert isinstance(event, TaskFailed)
     found = [Because(event.code, f"failed with {event.code}: {event.message}", failed.position)]
     tried = sum(isinstance(each.event, AttemptStarted) for each in own)
-    found.append(Because("attempts", f"{tried} attempts were made"))
+    found.append(Because("attempts", f"it was tried {'once' if tried == 1 else f'{tried} times'}"))
     decisive = _last(own, AttemptFailed, AttemptSealed, AttemptCancelled, TaskRejected)
     if decisive is not None:
         text = f"decided by {decisive.event.NAME}, which came of {brought(decisive)}"
@@ -195,54 +197,6 @@ def _cancel(own: Sequence[Recorded]) -> tuple[Because, ...]:
     why = getattr(asked.event, "why", "")
     text = f"cancelled by {brought(asked)} at {clock(asked.meta.recorded_at)}" + (f": {why}" if why else "")
     return (Because("cancelled", text, asked.position),)
-
-
-def _money(events: Sequence[Recorded]) -> tuple[Because, ...]:
-    """What each attempt had reserved, was given on top, and was settled at."""
-    found: list[Because] = []
-    served: dict[str, str] = {}
-    for each in events:
-        match each.event:
-            case (
-                AttemptSucceeded(number, outcome)
-                | AttemptFailed(number, outcome)
-                | AttemptCancelled(number, outcome)
-                | AttemptSealed(number, outcome)
-            ):
-                served[attempt_id(each.stream, number)] = _served(outcome)
-            case FundsReserved(attempt, amount):
-                found.append(Because("reserved", f"{attempt} had {dollars(amount)} reserved", each.position))
-            case FundsToppedUp(attempt, amount):
-                found.append(Because("topped_up", f"{attempt} got {dollars(amount)} more", each.position))
-            case FundsSettled(attempt, cost, estimated, overdrawn):
-                how = "estimated from its meter" if estimated else "as the CLI says"
-                over = f", {dollars(overdrawn)} above what was reserved" if overdrawn else ""
-                text = f"{attempt} was settled at {dollars(cost)}, {how}{served.get(attempt, '')}{over}"
-                found.append(Because("settled", text, each.position))
-            case SlotClaimed(attempt, _, launch, _, replaces):
-                how = "a new process" if replaces else "the warm process"
-                found.append(
-                    Because("claimed", f"{attempt} got {each.stream}, {how} {launch}", each.position)
-                )
-            case _:
-                pass
-    return tuple(found)
-
-
-def _served(outcome: Outcome) -> str:
-    """What an attempt's cost is the price of, as far as that is known."""
-    if outcome.model is None:
-        return ""
-    tokens = outcome.tokens
-    classes = {
-        "input": tokens.input,
-        "output": tokens.output,
-        "cache read": tokens.cache_read,
-        "cache written": tokens.cache_write,
-    }
-    counted = ", ".join(f"{count} {name}" for name, count in classes.items() if count)
-    unlisted = ", which the price list does not name" if outcome.unpriced else ""
-    return f", for {counted or 'no'} tokens of {outcome.model}{unlisted}"
 
 
 def _who(own: Sequence[Recorded]) -> tuple[Because, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, cast
 
 import typer
+from claude_pool.domain.values import counted
 
 from ..calling import NoOwner, Unavailable
 from ..config.amounts import DOLLARS, given, microdollars
@@ -35,7 +36,7 @@ def forecast(shell: Shell, slots: Slots = None, budget: Budget = None) -> None:
     if shell.json:
         output.as_json(view)
     elif view["reason"] is not None:
-        output.result(f"no forecast: {view['reason']} ({_tasks(view['tasks'])} in the queue)")
+        output.result(f"no forecast: {view['reason']} ({counted(view['tasks'], 'task')} in the queue)")
     else:
         _show(view)
 
@@ -72,7 +73,7 @@ def _show(view: View) -> None:
         {
             "queue": ", ".join(_queue(view)),
             "rests on": "; ".join(
-                f"{_tasks(each['tasks'])} like {each['samples']} that ended ({_LIKE[each['like']]})"
+                f"{counted(each['tasks'], 'task')} like {each['samples']} that ended ({_LIKE[each['like']]})"
                 for each in cast("list[View]", view["basis"])
             ),
             "courses": view["runs"] if view["tasks"] else None,
@@ -95,16 +96,12 @@ _LIKE = {
 
 
 def _queue(view: View) -> list[str]:
-    found = [_tasks(view["tasks"])]
+    found = [counted(view["tasks"], "task")]
     if view["left_out_tasks"]:
         found.append(f"and {view['left_out_tasks']} that wait for someone")
     if view["unplaced_tasks"]:
         found.append(f"and {view['unplaced_tasks']} for a slot that there is not")
     return found
-
-
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
 
 
 def moment(milliseconds: int, now: int) -> str:

@@ -10,6 +10,7 @@ from claude_pool.domain.records import Recorded
 
 if TYPE_CHECKING:
     from claude_pool.domain.ports import Replayed
+    from claude_pool.domain.prices import PriceList
     from claude_pool.domain.world import World
 
 View = dict[str, Any]
@@ -118,7 +119,7 @@ class Reader(Protocol):
         """The live view as it was kept at some event up to `position`, if it was; it is the caller's."""
         ...
 
-    def why(self, subject: str) -> View:
+    def why(self, subject: str, prices: PriceList) -> View:
         """What led to the state of a task, chain or slot.
 
         Raises:

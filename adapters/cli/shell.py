@@ -19,6 +19,8 @@ from ..handover import reach
 from . import output
 
 if TYPE_CHECKING:
+    from claude_pool.domain.prices import PriceList
+
     from ..store.reader import SqliteReader
     from .reading import Reader
 
@@ -97,6 +99,17 @@ class Shell:
         from ..store.registry import default_codec
 
         return open_reader(Path(self.settings.places.log), default_codec())
+
+    def prices(self) -> PriceList:
+        """The prices that hold here.
+
+        Raises:
+            InvalidArgument: the user's file of prices cannot be used.
+        """
+        from ..claude.price_file import price_list
+
+        path = self.settings.layers.values["prices"]
+        return price_list(None if path is None else str(path))
 
     def insist_on_a_log(self) -> None:
         """Raise `Unavailable` where there is no log yet."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import cast
 
+from claude_pool.domain.values import counted
+
 from . import exits, output
 from .replay_view import Wanted, parse_until
 from .shell import Shell, View
@@ -16,18 +18,16 @@ _SHOWN = 20
 
 def show_what_if(shell: Shell, said: Sequence[str], until: str | None) -> int:
     """Print what happened beside what would have."""
-    from ..claude.price_file import price_list
     from ..whatif.changes import parse
     from ..whatif.view import what_if
 
     changes = parse(said)
     wanted = Wanted() if until is None else parse_until(until)
-    prices = shell.settings.layers.values["prices"]
     reader = shell.reader()
     try:
         with output.progress("reading the log") as show:
             events = takewhile(lambda each: not wanted.passed(each), reader.events(0, wanted.until))
-            view = what_if(events, changes, price_list(None if prices is None else str(prices)), _told(show))
+            view = what_if(events, changes, shell.prices(), _told(show))
     finally:
         reader.close()
     if shell.json:
@@ -68,22 +68,20 @@ def _deviation(view: View) -> str:
     """How far the replay is to be trusted: what it makes of the record with nothing changed."""
     found = cast("View", view["deviation"])
     tasks = int(found["tasks"])
-    ends = "every task ended as it did" if not tasks else f"{_tasks(tasks)} ended otherwise"
+    ends = "every task ended as it did" if not tasks else f"{counted(tasks, 'task')} ended otherwise"
     return f"replayed as it was: finish {_share(found['finish'])}, spend {_share(found['spend'])}, {ends}"
 
 
 def _notes(view: View) -> list[str]:
     notes: list[str] = []
     if view["live_tasks"]:
-        notes.append(f"{_tasks(view['live_tasks'])} had not ended where the record does; here they go on")
+        notes.append(
+            f"{counted(view['live_tasks'], 'task')} had not ended where the record does; here they go on"
+        )
     if view["substitutes"]:
-        attempts = f"{view['substitutes']} attempt{'' if view['substitutes'] == 1 else 's'}"
+        attempts = counted(view["substitutes"], "attempt")
         notes.append(f"{attempts} never happened; they took and cost what others like them did")
     return notes
-
-
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
 
 
 def _share(share: float | None) -> str:

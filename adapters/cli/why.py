@@ -20,7 +20,9 @@ AsTree = Annotated[bool, typer.Option("--tree", help="Draw what led to what.")]
 def why(shell: Shell, subject: Subject, tree: AsTree = False, at: AsOf = None) -> None:
     """Tell why something waits, ran, failed or cost what it did, each cause with its event."""
     view = shell.look(
-        lambda client: client.call("pool_why", {"id": subject}), lambda reader: reader.why(subject), at
+        lambda client: client.call("pool_why", {"id": subject}),
+        lambda reader: reader.why(subject, shell.prices()),
+        at,
     )
     if shell.json:
         output.as_json(view)
@@ -30,7 +32,7 @@ def why(shell: Shell, subject: Subject, tree: AsTree = False, at: AsOf = None) -
     branches = cast("list[View]", view["tree"])
     if tree and branches:
         output.result("\n" + "\n".join(drawn(branches)))
-    elif not tree:
+    elif not tree and view["story"]:
         _show_story(cast("list[View]", view["story"]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from claude_pool.domain.errors import IsolationFailed
+from claude_pool.domain.values import counted
 
 from .command import Git, GitFailed
 
@@ -107,7 +108,7 @@ def _notes(git: Git, repository: str, target: str | None) -> tuple[str, ...]:
     try:
         asked = ("status", "--porcelain=v1", "-z", "--no-renames", "--ignore-submodules=all")
         if changed := git.disarmed().run(*asked, seconds=_STATUS_SECONDS).names:
-            notes.append(f"{_count(len(changed), 'change')} in the source not committed and so not in it.")
+            notes.append(f"{counted(len(changed), 'change')} in the source not committed and so not in it.")
     except GitFailed as error:
         notes.append(f"Whether the source has uncommitted changes is unknown: {error}")
     if any(line.startswith("160000") for line in git.run("ls-files", "-s", "-z", ":/").names):
@@ -115,7 +116,3 @@ def _notes(git: Git, repository: str, target: str | None) -> tuple[str, ...]:
     if os.path.isdir(os.path.join(repository, "lfs")):
         notes.append("Files of Git LFS are the pointers that the repository stores.")
     return tuple(notes)
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"

@@ -61,7 +61,7 @@ async def owning(effective: Effective, environ: dict[str, str]) -> AsyncGenerato
                 stack.enter_context(_noted(starts))
                 opened = _at_work(effective, environ, settings, prices, secrets)
             else:
-                opened = _at_rest(effective, environ, SafeMode(problem=why_safe(bad)))
+                opened = _at_rest(effective, environ, SafeMode(problem=why_safe(bad)), prices)
             async with opened as running:
                 owner = Owner(effective, running, environ, starts)
                 try:
@@ -102,11 +102,11 @@ def _at_work(
 
 
 def _at_rest(
-    effective: Effective, environ: dict[str, str], refusal: SafeMode
+    effective: Effective, environ: dict[str, str], refusal: SafeMode, prices: PriceList
 ) -> contextlib.AbstractAsyncContextManager[Running]:
     _report(refusal)
     store = open_store(effective.places, effective.options.accept_rollback)
-    return resting_pool(store, refusal, library_of(effective, environ))
+    return resting_pool(store, refusal, library_of(effective, environ), prices)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from claude_pool.adapters.demo.directives import Step, ToolCall
+from claude_pool.adapters.demo.script import Script
 from claude_pool.adapters.demo.scripted_api import running_api
 
 from tests.support.owners import stopped_owners
@@ -24,10 +26,20 @@ PAGES = [
 """The pages that have sessions."""
 
 
+def script() -> Script:
+    """An API that says back what it is told, and writes a test where it is asked for tests."""
+    told = Script()
+    written = {"file_path": "test_lexer.py", "content": "def test_lexer() -> None: ...\n"}
+    told.when(
+        "Write tests", Step(tools=(ToolCall("Write", written),)), Step(says="text", text="A test for it.")
+    )
+    return told
+
+
 def printed(page: str, folder: Path) -> list[str]:
     """What the commands of the sessions of a page print; nothing that they started is left running."""
     there = repository(folder, "w")
-    with running_api() as api:
+    with running_api(script()) as api:
         environment = cli_environment(folder / "home", api.url) | {
             "CLAUDE_POOL_CLAUDE": str(bundled_cli()), "COLUMNS": "110", "NO_COLOR": "1",
         }  # fmt: skip

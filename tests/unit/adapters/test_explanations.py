@@ -33,6 +33,7 @@ from claude_pool.domain.task_events import (
 from claude_pool.domain.values import End, Outcome
 from claude_pool.domain.world import World
 
+from tests.support.domain_answers import PRICES
 from tests.support.domain_story import NOW, spec, task_name
 
 TASK, OTHER, IN_CHAIN = task_name(0), task_name(1), task_name(2)
@@ -59,7 +60,7 @@ class Told:
         """Why it is as it is."""
         asked = subject_of(name)
         found = evidence(self.log, asked, self.world.versions.get(name, 0))
-        return why_view(asked, found, self.world, NOW)
+        return why_view(asked, found, self.world, NOW, PRICES)
 
 
 @pytest.fixture

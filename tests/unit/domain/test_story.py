@@ -76,7 +76,7 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
-        (ChainSubmitted("c", Plan((STEP,)), "f", 1), "accepted with 1 steps"),
+        (ChainSubmitted("c", Plan((STEP,)), "f", 1), "accepted with 1 step"),
         (ChainSubmitted("c", Plan((STEP, STEP), "clone"), "f", 1), "accepted with 2 steps in a clone"),
         (
             ChainSubmitted("chain-b", Plan((), fork=Fork("chain-a", "b")), "f", 0),
@@ -88,10 +88,10 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         ),
         (StepStarted("a", 1, ID), f"step a is {ID} now"),
         (StepStarted("a", 2, ID), f"step a is {ID} now, its recovery"),
-        (StepCompleted("a", 1, Text(), (), 7, 1), "step a completed, cost 7 microdollars"),
+        (StepCompleted("a", 1, Text(), (), 7, 1), "step a completed, cost $0.000007"),
         (
             StepFailed("a", 1, "turn_limit", "Too many.", Text(), 7, 1),
-            "step a failed, cost 7 microdollars (turn_limit: Too many.)",
+            "step a failed, cost $0.000007 (turn_limit: Too many.)",
         ),
         (StepCancelled("a", 1, 7, 1), "step a was cancelled"),
         (StepSkipped("a"), "step a was skipped"),
@@ -121,30 +121,30 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
         ),
         (TaskParked("budget"), "waits for budget"),
         (TaskParked("backoff", 90), "waits for backoff until 90"),
-        (AttemptStarted(1, "slot-0", 9), "attempt 1 started in slot-0, 0 microdollars reserved"),
+        (AttemptStarted(1, "slot-0", 9), "attempt 1 started in slot-0, $0.000000 reserved"),
         (
             AttemptStarted(1, "slot-0", 9, 30, 40),
-            "attempt 1 started in slot-0, 30 microdollars reserved, interrupted at 40 microdollars",
+            "attempt 1 started in slot-0, $0.000030 reserved, interrupted at $0.000040",
         ),
         (SessionOpened(1, "s1", "fresh", "/project"), "attempt 1 runs in fresh session s1 in /project"),
         (InterruptRequested(1, "timed_out_task", 9), "attempt 1 is interrupted: timed_out_task"),
-        (AttemptSucceeded(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (AttemptSucceeded(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost $0.000007"),
         (
             AttemptFailed(1, FAILURE, 9),
-            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.)",
+            "attempt 1 ended after 2 turns, cost $0.000007 (turn_limit: Too many.)",
         ),
         (
             AttemptFailed(1, replace(FAILURE, limit=Limit(LimitKind.RATE)), 9),
-            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.), "
+            "attempt 1 ended after 2 turns, cost $0.000007 (turn_limit: Too many.), "
             "a limit of the provider: rate",
         ),
         (
             AttemptFailed(1, replace(FAILURE, limit=Limit(LimitKind.USAGE, 90)), 9),
-            "attempt 1 ended after 2 turns, cost 7 microdollars (turn_limit: Too many.), "
+            "attempt 1 ended after 2 turns, cost $0.000007 (turn_limit: Too many.), "
             "a limit of the provider: usage until 90",
         ),
-        (AttemptCancelled(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
-        (AttemptSealed(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost 7 microdollars"),
+        (AttemptCancelled(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost $0.000007"),
+        (AttemptSealed(1, SUCCESS, 9), "attempt 1 ended after 2 turns, cost $0.000007"),
         (CancelRequested(9, "Its coordinator went away."), "Its coordinator went away."),
         (TaskCancelled("Its coordinator went away."), "cancelled: Its coordinator went away."),
         (TaskCancelled(), "cancelled"),
@@ -155,10 +155,10 @@ def test_a_reason_names_its_event_and_its_cause() -> None:
             f"claimed for {ID}.1 in session s1, by a new process (number 3)",
         ),
         (SlotReleased(f"{ID}.1", True, 7, 300, "s1"), f"released by {ID}.1"),
-        (FundsReserved(f"{ID}.1", 30), f"30 microdollars reserved for {ID}.1"),
-        (FundsToppedUp(f"{ID}.1", 9), f"9 microdollars more reserved for {ID}.1"),
-        (FundsSettled(f"{ID}.1", 7), f"{ID}.1 settled at 7 microdollars"),
-        (FundsSettled(f"{ID}.1", 7, estimated=True), f"{ID}.1 settled at 7 microdollars (estimated)"),
+        (FundsReserved(f"{ID}.1", 30), f"$0.000030 reserved for {ID}.1"),
+        (FundsToppedUp(f"{ID}.1", 9), f"$0.000009 more reserved for {ID}.1"),
+        (FundsSettled(f"{ID}.1", 7), f"{ID}.1 settled at $0.000007"),
+        (FundsSettled(f"{ID}.1", 7, estimated=True), f"{ID}.1 settled at $0.000007 (estimated)"),
         (
             SlotQuarantined("slot_failed", "It died.", 90),
             "out of service, to be tried again from 90 on: slot_failed: It died.",

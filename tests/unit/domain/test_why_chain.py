@@ -36,7 +36,7 @@ def test_a_chain_that_runs_names_the_steps_at_work() -> None:
     answer = why(under_way(plan(step("a"), step("b", "a"))))
     assert (answer.question, answer.do, answer.because[0].text) == ("runs", None, "runs: a")
     steps = texts(answer.because, "step")
-    assert steps[0].startswith(f"step a is running ({step_task('a')}, 1 attempts")
+    assert steps[0].startswith(f"step a is running ({step_task('a')}, 1 attempt,")
     assert steps[1] == "step b is waiting: needs a"
     assert texts(answer.because, "submitted")[0].startswith("submitted by a coordinator at ")
 
@@ -69,7 +69,7 @@ def test_a_chain_that_completed_tells_what_it_cost() -> None:
     end(story, step_task("a"), outcome(cost=300_000))
     answer = why(story)
     assert answer.question == "completed"
-    assert answer.because[0].text.startswith("completed 1 steps for $0.3")
+    assert answer.because[0].text.startswith("completed 1 step for $0.3")
 
 
 def test_a_chain_that_was_cancelled_tells_by_whom() -> None:

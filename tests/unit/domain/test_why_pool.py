@@ -45,7 +45,7 @@ def test_a_pool_whose_owner_has_ended_waits_for_another_one() -> None:
 def test_a_pool_that_nothing_holds_says_so() -> None:
     answer = why()
     assert (answer.subject, answer.state, answer.do) == ("pool", "open", None)
-    assert texts(answer.because, "queue") == ["0 tasks are pending, 0 run"]
+    assert texts(answer.because, "queue") == ["0 tasks pending, 0 running"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def why(story: Story) -> Answer:
 def test_a_free_slot_takes_work() -> None:
     answer = why(warmed(Settings(slots=1)))
     assert (answer.state, answer.question, answer.do) == ("idle", "stands", None)
-    assert texts(answer.because, "free") == ["it takes work: 0 tasks wait"]
+    assert texts(answer.because, "free") == ["it takes work: 0 tasks pending"]
     assert texts(answer.because, "restarts") == []
 
 
