@@ -31,7 +31,8 @@ from claude_pool.domain.values import End, Outcome
 from ..claude.callbacks import Callbacks
 from ..claude.outcome import Failure
 from ..claude.process import Spawn, first_of
-from ..claude.slot import Seams, SlotLimits, WarmSlot
+from ..claude.slot import WarmSlot
+from ..claude.slot_terms import Seams, SlotLimits
 from ..claude.stream import parse, strings, text
 from ..redaction import Secrets
 from .played_process import PlayedProcess, ended_by_itself

@@ -9,7 +9,7 @@ from claude_pool.domain.ports import Ask, Leave, ProcessEnd, SlotTool
 from claude_pool.domain.values import Outcome
 
 from .permissions import Put
-from .slot import Listeners
+from .slot_terms import Listeners
 
 
 class Callbacks:

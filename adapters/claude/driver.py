@@ -29,7 +29,8 @@ from .callbacks import Callbacks
 from .environment import SlotEnvironment, slot_environment
 from .locate import Cli
 from .process import Spawn
-from .slot import SlotLimits, WarmSlot
+from .slot import WarmSlot
+from .slot_terms import SlotLimits
 
 SOCKET_ROOM_BYTES = 85
 """A slot's private folder may be this long, so that sockets which the CLI opens in it fit in 107 bytes."""

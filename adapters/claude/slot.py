@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from claude_pool.domain.errors import WrongState
 from claude_pool.domain.ports import SLOT_SERVER, Launch, ProcessEnd, SlotFailure, Turn, TurnReport
@@ -19,62 +17,19 @@ from . import tree
 from .accounts import CliAccounts
 from .adjust import InProcessSettings
 from .controls import ControlRefused, Controls
+from .ladder import Ladder, over
 from .neutralise import shield_prompt
-from .outcome import Failure, disk_failure, limit_failure, start_problem
-from .permissions import Permissions, Put
-from .process import SlotProcess, Spawn, first_of
+from .outcome import Failure, disk_failure, start_problem
+from .permissions import Permissions
+from .process import Spawn, first_of
 from .slot_server import SlotServer
+from .slot_terms import Listeners, Seams, SlotLimits
 from .strays import Strays
-from .stream import Message, parse, strings, text
+from .stream import Babble, Message, parse, strings, text
 from .transcript import TranscriptFile, open_between
 from .turn import Patience, RunningTurn, answers, outcome_of, prompt_line
 
-_LADDER_SECONDS = 2.0
-_REJECTED_SECONDS = 2.0
-_GARBAGE_LINES = 100
-_GARBAGE_BYTES = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class SlotLimits:
-    """Bounds of a slot: seconds for its start, a `/clear` and its exit; bytes a turn; processes at once."""
-
-    start_seconds: float = 30.0
-    clear_seconds: float = 2.0
-    exit_seconds: float = 3.0
-    output_bytes: int = 64 * 2**20
-    processes: int = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who is told what a slot does: a turn that nobody asked for and what came of it, a call of one of its
-    own tools (attempt, tool, arguments), and the end of what the model of an attempt has said so far.
-    `question` answers permission questions.
-    """
-
-    stray: Callable[[Outcome], None]
-    tool: Callable[[str, str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
-    words: Callable[[str, str], None]
-    question: Put
-
-
-def _new_name() -> str:
-    return str(uuid4())
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Seams:
-    """Where a recording takes the place of the world: the process, the names that prompts get, and the wall
-    clock (ms)."""
-
-    process: type[SlotProcess] = SlotProcess
-    name: Callable[[], str] = _new_name
-    now: Callable[[], int] = _wall_ms
+_WORLD = Seams()
 
 
 class WarmSlot:
@@ -91,7 +46,7 @@ class WarmSlot:
         prices: PriceList,
         limits: SlotLimits,
         listeners: Listeners,
-        seams: Seams = Seams(),
+        seams: Seams = _WORLD,
     ) -> None:
         """Nothing runs before `start`.
 
@@ -111,6 +66,7 @@ class WarmSlot:
         self._controls = Controls(
             self.process.write, self._on_permission, self._on_withdrawal, self._server.take
         )
+        self._ladder = Ladder(self.process, self._controls, self._server)
         self._permissions = Permissions(
             self._controls.reply, self._on_denial, listeners.question, self.process.redacting.input_of
         )
@@ -127,8 +83,7 @@ class WarmSlot:
         self._clearing: tuple[str, asyncio.Future[Message]] | None = None
         self._started = False
         self._broken = False
-        self._garbage_lines = 0
-        self._garbage_bytes = 0
+        self._babble = Babble()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -175,7 +130,7 @@ class WarmSlot:
             await self._await_strays()
             await self._adjust(running)
             await self._await_strays()  # one may have begun meanwhile
-            if not self._over(running):
+            if not over(running, self.process):
                 running.mark_sent()
                 self.process.watch()
                 self.process.write(prompt_line(shield_prompt(turn.prompt), running.uuid))
@@ -191,15 +146,15 @@ class WarmSlot:
     def fund(self, attempt: str, budget: int) -> None:
         """Set the budget of the turn of `attempt`; see the port."""
         running = self._turn
-        if running is not None and running.turn.attempt == attempt and not self._over(running):
+        if running is not None and running.turn.attempt == attempt and not over(running, self.process):
             running.fund(budget)
 
     async def interrupt(self, attempt: str) -> None:
         """Stop the turn of `attempt` by the ladder; see the port."""
         running = self._turn
-        if running is not None and running.turn.attempt == attempt and not self._over(running):
+        if running is not None and running.turn.attempt == attempt and not over(running, self.process):
             running.interrupted = True
-            await self._make_stop(running)
+            await self._ladder.end_turn(running)
 
     async def clear(self) -> str:
         """Begin an empty conversation; its id. Raises `SlotFailure` as the port says."""
@@ -225,16 +180,10 @@ class WarmSlot:
     async def stop(self) -> ProcessEnd:
         """End the process, kindly while it obeys; returns when its tree is verified empty."""
         self.process.expected = True
-        if self._turn is not None and not self._over(self._turn):
+        if self._turn is not None and not over(self._turn, self.process):
             self._turn.interrupted = True
-            await self._make_stop(self._turn)
-        for act, seconds in (
-            (self.process.close_stdin, self._limits.exit_seconds),
-            (self.process.terminate, _LADDER_SECONDS),
-        ):
-            if not self.process.ended.done():
-                act()
-                await first_of(self.process.ended, timeout=seconds)
+            await self._ladder.end_turn(self._turn)
+        await self._ladder.end_process(self._limits.exit_seconds)
         return await self._kill()
 
     async def kill(self) -> ProcessEnd:
@@ -244,12 +193,9 @@ class WarmSlot:
 
     # ---------------------------------------------------------------- one turn
 
-    def _over(self, running: RunningTurn) -> bool:
-        return running.done.done() or self.process.ended.done()
-
     async def _adjust(self, running: RunningTurn) -> None:
         """Bring the process to the turn's settings; a refusal fails the turn."""
-        if self._over(running):
+        if over(running, self.process):
             return
         try:
             await self._settings.apply(
@@ -271,7 +217,7 @@ class WarmSlot:
 
     async def _watch(self, running: RunningTurn) -> None:
         """Wait for the turn's end, and make one where the slot is silent for too long."""
-        while not self._over(running):
+        while not over(running, self.process):
             left, failure = running.patience_left()
             if left <= 0:
                 self.give_up(failure)
@@ -281,40 +227,6 @@ class WarmSlot:
             began = time.monotonic()
             await first_of(running.done, self.process.ended, timeout=wait)
             running.forgive(time.monotonic() - began - wait)
-
-    async def _make_stop(self, running: RunningTurn) -> None:
-        """Ask for the turn's end ever less kindly until it is there; at most 8 s."""
-        self._server.cancel()
-        if not running.sent:
-            running.end(None)
-        for act in (self._ask_to_stop, self._signal_to_stop, self._terminate):
-            if self._over(running):
-                return
-            act(running)
-            await first_of(running.done, self.process.ended, timeout=_LADDER_SECONDS)
-        if not self._over(running):
-            running.spent = True
-            await self._kill()
-
-    async def _end_rejected(self, running: RunningTurn) -> None:
-        """End a turn whose call was not let through: the CLI may wait for hours without saying so."""
-        await first_of(running.done, self.process.ended, timeout=_REJECTED_SECONDS)
-        running.waiting = False
-        if running.rejected is not None and not self._over(running) and not running.stopping:
-            running.stopping = True
-            running.fail(limit_failure(running.rejected, "The provider's limit is reached."))
-            await self._make_stop(running)
-
-    def _ask_to_stop(self, _running: RunningTurn) -> None:
-        self._controls.send("interrupt")
-
-    def _signal_to_stop(self, running: RunningTurn) -> None:
-        running.spent = True
-        self.process.interrupt()
-
-    def _terminate(self, _running: RunningTurn) -> None:
-        self.process.close_stdin()
-        self.process.terminate()
 
     async def _report(self, running: RunningTurn) -> TurnReport:
         """The turn's outcome, once its evidence is on the disk and its left-overs are gone."""
@@ -358,7 +270,9 @@ class WarmSlot:
                 self.give_up(Failure("output_limit", problem, retryable=False))
                 return
         if message is None:
-            self._on_garbage(line)
+            if self._babble.too_much(line):
+                problem = f"The slot does not speak the protocol: {line[:200]!r}"
+                self.give_up(Failure("slot_failed", problem))
         elif not self._controls.take(message):
             try:
                 self._on_message(message, running)
@@ -380,10 +294,10 @@ class WarmSlot:
                 self.session = text(message, "session_id")
             elif running.failure is not None and not running.stopping:
                 running.stopping = True
-                self._begin(self._make_stop(running))
+                self._begin(self._ladder.end_turn(running))
             elif running.rejected is not None and not running.waiting:
                 running.waiting = True
-                self._begin(self._end_rejected(running))
+                self._begin(self._ladder.end_rejected(running))
         elif self._clearing is not None:
             uuid, answer = self._clearing
             if kind == "result" and answers(message, uuid, self._capabilities) and not answer.done():
@@ -398,14 +312,6 @@ class WarmSlot:
         if not await self._strays.gone(self.process.ended):
             self.give_up(Failure("slot_failed", "The slot did not stop a turn that nobody asked for."))
 
-    def _on_garbage(self, line: bytes) -> None:
-        if not line.strip():
-            return
-        self._garbage_lines += 1
-        self._garbage_bytes += len(line)
-        if self._garbage_lines > _GARBAGE_LINES or self._garbage_bytes > _GARBAGE_BYTES:
-            self.give_up(Failure("slot_failed", f"The slot does not speak the protocol: {line[:200]!r}"))
-
     def _on_flood(self) -> None:
         self.give_up(Failure("output_limit", "The slot printed a line that is too long.", retryable=False))
 
@@ -414,7 +320,7 @@ class WarmSlot:
         self.give_up(Failure("slot_failed", problem, retryable=False))
 
     def _on_permission(self, request_id: str, request: Message) -> None:
-        running = self._turn if self._turn is not None and not self._over(self._turn) else None
+        running = self._turn if self._turn is not None and not over(self._turn, self.process) else None
         self._permissions.take(request_id, request, running)
 
     def _on_withdrawal(self, request_id: str) -> None:
@@ -425,7 +331,7 @@ class WarmSlot:
             self._turn.deny(tool_use, denial)
 
     async def _use_tool(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
-        if self._turn is None or self._over(self._turn):
+        if self._turn is None or over(self._turn, self.process):
             raise WrongState(subject=self.launch.slot_id, state="idle", problem="it has no task to act for")
         return await self._listeners.tool(self._turn.turn.attempt, name, arguments)
 

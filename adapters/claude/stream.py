@@ -19,6 +19,9 @@ Message: TypeAlias = Mapping[str, object]
 LINE_LIMIT = 32 * 2**20
 """Bytes in one line. More is a broken process, not an answer."""
 
+_BABBLE_LINES = 100
+_BABBLE_BYTES = 2**20
+
 _NOTHING: Message = {}
 
 
@@ -126,3 +129,19 @@ def status(message: Message, key: str) -> int | None:
     """The HTTP status under `key`, None where there is none."""
     value = message.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+class Babble:
+    """What a slot printed that is no message. A little is overlooked."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._bytes = 0
+
+    def too_much(self, line: bytes) -> bool:
+        """Whether it is too much, with this line."""
+        if not line.strip():
+            return False
+        self._lines += 1
+        self._bytes += len(line)
+        return self._lines > _BABBLE_LINES or self._bytes > _BABBLE_BYTES

@@ -16,7 +16,7 @@ from uuid import uuid4
 from claude_pool.adapters.claude.driver import ClaudeDriver, DriverSettings
 from claude_pool.adapters.claude.locate import inspect
 from claude_pool.adapters.claude.price_file import price_list
-from claude_pool.adapters.claude.slot import SlotLimits
+from claude_pool.adapters.claude.slot_terms import SlotLimits
 from claude_pool.adapters.demo.directives import Usage
 from claude_pool.adapters.demo.scripted_api import ScriptedApi
 from claude_pool.domain.ports import Launch, ProcessEnd, Turn, TurnReport

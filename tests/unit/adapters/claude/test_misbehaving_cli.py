@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from claude_pool.adapters.claude import tree
 from claude_pool.adapters.claude.driver import ClaudeDriver
-from claude_pool.adapters.claude.slot import SlotLimits
+from claude_pool.adapters.claude.slot_terms import SlotLimits
 from claude_pool.domain.ports import Launch, SlotFailure
 from claude_pool.domain.values import End, Limit, LimitKind
 
@@ -120,7 +120,7 @@ def test_a_process_that_fails_in_a_turn_fails_it_and_is_gone(
 def test_a_turn_that_goes_silent_after_its_call_was_rejected_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("claude_pool.adapters.claude.slot._REJECTED_SECONDS", 0.1)
+    monkeypatch.setattr("claude_pool.adapters.claude.ladder._REJECTED_SECONDS", 0.1)
 
     async def scene(bench: Bench) -> None:
         await bench.launch()
