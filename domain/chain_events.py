@@ -8,7 +8,7 @@ from typing import ClassVar
 from .values import TaskSpec, Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One step of a chain, as it was accepted.
 
@@ -26,7 +26,7 @@ class Step:
     on_failure: str = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fork:
     """What a chain takes up again: the chain `chain_id` from `step` on.
 
@@ -38,7 +38,7 @@ class Fork:
     commit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A chain as it was accepted: its steps in the caller's order, and what holds for all of them.
 
@@ -57,7 +57,7 @@ class Plan:
     fork: Fork | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainSubmitted:
     """A chain was accepted. `fingerprint` digests the caller's arguments, for idempotency keys."""
 
@@ -69,7 +69,7 @@ class ChainSubmitted:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceRequested:
     """The owner `owner` begins to make the chain's own copy of the repository."""
 
@@ -78,7 +78,7 @@ class WorkplaceRequested:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceMade:
     """The copy at `path` is made; steps work in `directory` there, on `branch`, which began at `base`.
 
@@ -97,7 +97,7 @@ class WorkplaceMade:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceRefused:
     """The copy could not be made, so no step may start."""
 
@@ -107,7 +107,7 @@ class WorkplaceRefused:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepReused:
     """The step is over, as it was in the chain that this one takes up again: it runs no task here.
 
@@ -132,7 +132,7 @@ class StepReused:
     head: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepStarted:
     """The needs of the step are done: it is the task `task_id` from now on. Run 2 is its recovery."""
 
@@ -143,7 +143,7 @@ class StepStarted:
     task_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepCompleted:
     """The step's task completed. `cost` (microdollars) and `attempts` are of this run.
 
@@ -161,7 +161,7 @@ class StepCompleted:
     head: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepFailed:
     """The step's task failed. A recovery, or what the step says of failures, comes next.
 
@@ -180,7 +180,7 @@ class StepFailed:
     head: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepCancelled:
     """The step's task was cancelled."""
 
@@ -192,7 +192,7 @@ class StepCancelled:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepSkipped:
     """The chain is ending before the step could start."""
 
@@ -201,7 +201,7 @@ class StepSkipped:
     step: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EndingBegun:
     """No further step starts. `reason` is `skip_rest`, `cancelled`, `timed_out_chain` or `step_failed`."""
 
@@ -211,7 +211,7 @@ class EndingBegun:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StepsEnded:
     """All steps are over; what was done in the chain's own copy is to be kept before the chain ends."""
 
@@ -219,7 +219,7 @@ class StepsEnded:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClosingRequested:
     """The owner `owner` begins to keep, and to merge where that is asked for, the chain's work."""
 
@@ -228,7 +228,7 @@ class ClosingRequested:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkKept:
     """The work is committed on `branch`. `merged` names the branch that has it too.
 
@@ -248,7 +248,7 @@ class WorkKept:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainCompleted:
     """All went well, as far as the steps say of failures. Terminal."""
 
@@ -256,7 +256,7 @@ class ChainCompleted:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainFailed:
     """The chain ended without what it was for. Terminal."""
 
@@ -266,7 +266,7 @@ class ChainFailed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainCancelled:
     """A caller did not want the chain any more. Terminal."""
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 from .values import Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MessageAccepted:
     """A message from `sender` waits in the inbox. `kind` is `message`, or `question` where one waits for an
     answer.
@@ -25,7 +25,7 @@ class MessageAccepted:
     kind: str = "message"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MessagesDelivered:
     """These messages stand in the prompt of `attempt`."""
 
@@ -35,7 +35,7 @@ class MessagesDelivered:
     attempt: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MessagesReturned:
     """No model was shown the prompt of `attempt`, so these messages wait again."""
 
@@ -45,7 +45,7 @@ class MessagesReturned:
     attempt: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MessagesRead:
     """`reader` was shown these messages because it asked; no prompt will hold them."""
 

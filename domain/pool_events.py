@@ -10,7 +10,7 @@ from .message_events import MessageEvent
 from .values import LimitKind, Options
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What an owner runs the pool with. `session` is the policy of tasks that name none.
 
@@ -41,7 +41,7 @@ class Settings:
     tool_silence_ms: int = 660_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolOpened:
     """The log begins. `pool_id` is random and tells this pool from every other."""
 
@@ -51,7 +51,7 @@ class PoolOpened:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OwnerStarted:
     """A process took the pool: who it is and the settings it runs with. It ends a drain.
 
@@ -67,7 +67,7 @@ class OwnerStarted:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CliIdentified:
     """The program that slots run is this one now."""
 
@@ -78,7 +78,7 @@ class CliIdentified:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RollbackAccepted:
     """Events that were acknowledged are lost: the log was cut or restored from a backup, and somebody said
     to go on. `acknowledged` was the last position before; `kept` is where this log goes on.
@@ -91,7 +91,7 @@ class RollbackAccepted:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OwnerStopping:
     """The owner admits nothing new. `now`: running attempts are interrupted; else they may end."""
 
@@ -100,7 +100,7 @@ class OwnerStopping:
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OwnerStopped:
     """The owner ended in order: no slot of it has a process."""
 
@@ -108,7 +108,7 @@ class OwnerStopped:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BudgetOpened:
     """A budget begins: spend is counted from here. `limit` None: count only."""
 
@@ -117,7 +117,7 @@ class BudgetOpened:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BudgetLimitChanged:
     """The limit is now this; the spend stays."""
 
@@ -126,7 +126,7 @@ class BudgetLimitChanged:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LimitsSet:
     """The hard and the soft limit of `scope` are these now: `pool`, `day`, or `tag:` and a tag's name."""
 
@@ -137,7 +137,7 @@ class LimitsSet:
     soft: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SoftLimitAsked:
     """The soft limit of `scope` was reached: nothing new starts there, and somebody is asked. `account` is
     the one that reached it: empty for the pool, else the day or the tag."""
@@ -152,7 +152,7 @@ class SoftLimitAsked:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SoftLimitAnswered:
     """Somebody said `continue` (the soft limit of `account` is `soft` now; None: there is none any more) or
     `stop` (nothing new starts there, and what runs takes it to `limit` at most)."""
@@ -168,7 +168,7 @@ class SoftLimitAnswered:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FundsReserved:
     """`amount` is set aside for an attempt, in the pool's account and in `accounts` (a day, limited tags)."""
 
@@ -179,7 +179,7 @@ class FundsReserved:
     accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FundsToppedUp:
     """`amount` more is set aside for an attempt that runs, in the accounts of its reservation."""
 
@@ -189,7 +189,7 @@ class FundsToppedUp:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FundsSettled:
     """The attempt cost this, and its reservation is gone. `overdrawn` is what it took above it.
 
@@ -205,7 +205,7 @@ class FundsSettled:
     accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FundsCharged:
     """A slot spent money on something that no attempt asked for (a turn that started by itself)."""
 
@@ -217,7 +217,7 @@ class FundsCharged:
     accounts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContextValueSet:
     """A value of the context that every task is shown."""
 
@@ -227,7 +227,7 @@ class ContextValueSet:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContextValueDeleted:
     """The value is shown no more."""
 
@@ -236,7 +236,7 @@ class ContextValueDeleted:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DrainStarted:
     """Nothing new is admitted; accepted work ends (`finish`) or is cancelled (`cancel`), then slots stop."""
 
@@ -245,7 +245,7 @@ class DrainStarted:
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DrainLifted:
     """The pool admits work again."""
 
@@ -253,7 +253,7 @@ class DrainLifted:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolPaused:
     """No attempt starts, for `reason`, until `until` or until someone resumes the pool."""
 
@@ -263,7 +263,7 @@ class PoolPaused:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolResumed:
     """The pause is over."""
 
@@ -271,7 +271,7 @@ class PoolResumed:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchesHeld:
     """Slots without a process get none for now: of memory `available_mb` was left, `needed_mb` was needed."""
 
@@ -281,7 +281,7 @@ class LaunchesHeld:
     needed_mb: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchesAllowed:
     """There is memory for another process again, or no slot waits for one."""
 
@@ -289,7 +289,7 @@ class LaunchesAllowed:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProviderLimited:
     """The provider would not serve `attempt`; `said` is what it said, `until` (ms) when it said this ends.
 
@@ -308,7 +308,7 @@ class ProviderLimited:
     concurrency: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProviderServed:
     """An attempt succeeded after a limit; `concurrency` attempts may run at once now (None: no bound)."""
 
@@ -317,7 +317,7 @@ class ProviderServed:
     concurrency: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccountChanged:
     """Slots use other credentials from now on; `account` is a salted digest of them."""
 
@@ -326,7 +326,7 @@ class AccountChanged:
     account: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TargetSlotsSet:
     """The pool wants this many slots in service. A change `by` some under a caller's `key` counts once."""
 

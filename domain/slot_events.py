@@ -12,7 +12,7 @@ from .workplace_events import EVENTS as WORKPLACE_EVENTS
 from .workplace_events import WorkplaceEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotAdded:
     """A slot came into service for the first time."""
 
@@ -21,7 +21,7 @@ class SlotAdded:
     slot_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotRevived:
     """A stopped or failed slot came back into service."""
 
@@ -29,7 +29,7 @@ class SlotRevived:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotConfigured:
     """The slot's name, role, description and options are now these."""
 
@@ -41,7 +41,7 @@ class SlotConfigured:
     options: Options = Options()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchStarted:
     """Process number `launch` is being started with the launch `key` and conversation `session`."""
 
@@ -53,7 +53,7 @@ class LaunchStarted:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchSucceeded:
     """The process answers; its conversation is ready for a task."""
 
@@ -64,7 +64,7 @@ class LaunchSucceeded:
     cli_version: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProcessReplaced:
     """The process that a claim asked for answers, and the claim's attempt runs in it."""
 
@@ -75,7 +75,7 @@ class ProcessReplaced:
     cli_version: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaunchFailed:
     """The process could not be started; nothing of it is left."""
 
@@ -87,7 +87,7 @@ class LaunchFailed:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotClaimed:
     """An attempt has the slot. `replaces`: process number `launch` is started for it first."""
 
@@ -100,7 +100,7 @@ class SlotClaimed:
     replaces: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotReleased:
     """The attempt ended; the process, if any, holds its conversation (empty: that was not found)."""
 
@@ -113,7 +113,7 @@ class SlotReleased:
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClearStarted:
     """An empty conversation is being prepared in the idle process."""
 
@@ -122,7 +122,7 @@ class ClearStarted:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionPrepared:
     """The process holds a new, empty conversation."""
 
@@ -131,7 +131,7 @@ class SessionPrepared:
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StopStarted:
     """The process is being ended, for `reason`."""
 
@@ -141,7 +141,7 @@ class StopStarted:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProcessEnded:
     """The process is gone and its tree verified empty; `killed` others had to be ended with it."""
 
@@ -155,7 +155,7 @@ class ProcessEnded:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EffectAbandoned:
     """What the slot was at (`launch`, `clear`, `stop` or `attempt`) did not answer within its bound.
 
@@ -169,7 +169,7 @@ class EffectAbandoned:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotQuarantined:
     """The slot takes no work: its processes died too often, or it has nowhere to work.
 
@@ -183,7 +183,7 @@ class SlotQuarantined:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotTried:
     """The slot gets a trial: one launch and one attempt, and one failure puts it out of service again."""
 
@@ -191,7 +191,7 @@ class SlotTried:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotMended:
     """A process of the slot came through an attempt; the failures of before are over."""
 
@@ -199,7 +199,7 @@ class SlotMended:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotDrainStarted:
     """The slot leaves service when it is free."""
 
@@ -207,7 +207,7 @@ class SlotDrainStarted:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotRetired:
     """The slot left service for good; its number is never used again."""
 
@@ -215,7 +215,7 @@ class SlotRetired:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlotStopped:
     """The slot has no process because its owner ended or the pool drained."""
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from .values import Outcome, TaskSpec, Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskSubmitted:
     """A task was accepted. `fingerprint` digests the caller's arguments, for idempotency keys."""
 
@@ -20,7 +20,7 @@ class TaskSubmitted:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskParked:
     """The task waits for `reason`, until the time `until` or, where that is None, for an answer or event."""
 
@@ -30,7 +30,7 @@ class TaskParked:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskUnparked:
     """What the task waited for has come; it waits for a slot again."""
 
@@ -38,7 +38,7 @@ class TaskUnparked:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttemptStarted:
     """Attempt number `attempt` has a slot, a conversation and its money.
 
@@ -62,7 +62,7 @@ class AttemptStarted:
     ahead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionOpened:
     """The attempt runs in conversation `session`; `mode` tells how, `parent` what it continues or forks."""
 
@@ -75,7 +75,7 @@ class SessionOpened:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CancelRequested:
     """The task is to end. The attempt is interrupted; its result decides how it ends.
 
@@ -88,7 +88,7 @@ class CancelRequested:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InterruptRequested:
     """The attempt is being interrupted because of `code` (a limit of time or money, or a shutdown)."""
 
@@ -99,7 +99,7 @@ class InterruptRequested:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttemptSucceeded:
     """The attempt ended with a result."""
 
@@ -110,7 +110,7 @@ class AttemptSucceeded:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttemptFailed:
     """The attempt ended without the result that was asked for; `outcome.code` says why."""
 
@@ -121,7 +121,7 @@ class AttemptFailed:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttemptCancelled:
     """The attempt ended because the task was cancelled."""
 
@@ -132,7 +132,7 @@ class AttemptCancelled:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AttemptSealed:
     """Its owner lost sight of the attempt: what it did is unknown. `outcome` holds what was seen of it."""
 
@@ -143,7 +143,7 @@ class AttemptSealed:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskCompleted:
     """The task's last attempt succeeded. Terminal."""
 
@@ -151,7 +151,7 @@ class TaskCompleted:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskFailed:
     """The task ended without a result. Terminal."""
 
@@ -162,7 +162,7 @@ class TaskFailed:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskCancelled:
     """The task was cancelled. Terminal. `why` is empty where a caller asked for it."""
 
@@ -171,7 +171,7 @@ class TaskCancelled:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskSealed:
     """The task waits for a decision on an attempt whose outcome is unknown."""
 
@@ -180,7 +180,7 @@ class TaskSealed:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReviewRequested:
     """The attempt has a result that counts only once somebody approves it."""
 
@@ -190,7 +190,7 @@ class ReviewRequested:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskApproved:
     """Somebody accepted the result under review."""
 
@@ -199,7 +199,7 @@ class TaskApproved:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskRejected:
     """Somebody refused the result under review, for the `number`th time, and said why."""
 
@@ -210,7 +210,7 @@ class TaskRejected:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuestionAsked:
     """The attempt waits for leave to use `tool` with `input` (JSON text); it is denied at `deadline`."""
 
@@ -225,7 +225,7 @@ class QuestionAsked:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuestionAnswered:
     """Somebody answered `allow`, perhaps with another input, or `deny`, perhaps with a message."""
 
@@ -238,7 +238,7 @@ class QuestionAnswered:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuestionExpired:
     """Nobody answered by the deadline (`why`: deadline), or no answer was wanted any more (withdrawn)."""
 
@@ -249,7 +249,7 @@ class QuestionExpired:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskReopened:
     """A sealed task gets another attempt: `rerun`, or `resume` of `session`.
 

@@ -72,7 +72,7 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A text in an event: `inline` when short, else the SHA-256 (`blob`, hex) of a file that holds it.
 
@@ -85,7 +85,7 @@ class Text:
     head: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tokens:
     """Tokens that the provider served, by price class."""
 
@@ -109,7 +109,7 @@ class Tokens:
         return self.input + self.output + self.cache_read + self.cache_write
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transcript:
     """Evidence of an attempt: length in bytes and SHA-256 (hex) of the lines its slot printed."""
 
@@ -117,7 +117,7 @@ class Transcript:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Denial:
     """A tool use that the CLI asked about and was refused."""
 
@@ -146,7 +146,7 @@ class LimitKind(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limit:
     """The provider serves nobody of this account for now; `until` (ms) is when it said that this ends."""
 
@@ -154,7 +154,7 @@ class Limit:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What came of one attempt. The adapter makes it from the slot's own lines, its intent and the exit.
 
@@ -196,7 +196,7 @@ class SessionMode(StrEnum):
     FORK = "fork"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionPolicy:
     """`fresh`, `slot`, `resume:<session>` or `fork:<session>`."""
 
@@ -214,7 +214,7 @@ def parse_session(text: str) -> SessionPolicy | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Options:
     """What may be set for a pool, a slot or a task. None (or empty) means: not set here.
 
@@ -238,7 +238,7 @@ class Options:
     working_dir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """Which step of which chain a task is; `run` is 1, or 2 for the step's recovery."""
 
@@ -247,7 +247,7 @@ class Part:
     run: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Filling:
     """What a placeholder of a prompt stands for: texts, which an empty line parts."""
 
@@ -255,7 +255,7 @@ class Filling:
     texts: tuple[Text, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskSpec:
     """One piece of work as it was accepted: a prompt and everything the caller chose about it.
 

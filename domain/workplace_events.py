@@ -9,7 +9,7 @@ from .isolation import Workplace
 from .values import Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceWanted:
     """A work tree of the slot's own is being made, or looked for."""
 
@@ -17,7 +17,7 @@ class WorkplaceWanted:
     VERSION: ClassVar[int] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceMade:
     """The slot has a work tree of its own, and works there."""
 
@@ -26,7 +26,7 @@ class WorkplaceMade:
     workplace: Workplace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkplaceFailed:
     """The work tree cannot be made; nothing of it is left."""
 
@@ -36,7 +36,7 @@ class WorkplaceFailed:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkKeepStarted:
     """What is not committed in the work tree is being committed. `remove`: its directory goes then."""
 
@@ -45,7 +45,7 @@ class WorkKeepStarted:
     remove: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkKept:
     """All work of the work tree is in commits: `branch` is at `head`. `diff` is what changed since `base`."""
 
@@ -60,7 +60,7 @@ class WorkKept:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkNotKept:
     """Something in the work tree cannot be committed, for the `problem` told; it lies where it was."""
 

@@ -85,13 +85,14 @@ class World:
         """Fold one event. Events must come in the order of their positions."""
         self.position = position
         self.versions[stream] = version
-        if stream.startswith("task-"):
+        kind = stream[:5]
+        if kind == "task-":
             self._apply_task(position, stream, event)  # type: ignore[arg-type]  # a task's stream holds task events
-        elif stream.startswith("slot-"):
+        elif kind == "slot-":
             after = slot.evolve(self.slots.get(stream, slot.ABSENT), event)  # type: ignore[arg-type]
             if not isinstance(after, slot.Absent):
                 self.slots[stream] = after
-        elif stream.startswith("chain-"):
+        elif kind == "chain":
             self._apply_chain(stream, event)  # type: ignore[arg-type]
         elif stream == POOL:
             self.pool = pool.evolve(self.pool, event)  # type: ignore[arg-type]
@@ -159,11 +160,11 @@ class World:
             case task.Pending():
                 rank = self.ranks[stream]
                 del self.pending[bisect_left(self.pending, rank)]
-            case task.Parked():
-                del self.parked[stream]
             case task.Running(_, live):
                 del self.running[stream]
                 self.sessions.pop(live.session, None)
+            case task.Parked():
+                del self.parked[stream]
             case task.Sealed():
                 del self.sealed[stream]
             case task.PendingReview():
@@ -173,6 +174,11 @@ class World:
 
     def _enter(self, position: int, stream: str, before: task.Known | None, after: task.Known) -> None:
         match after:
+            case task.Running():
+                self.running[stream] = None
+                self.unstarted.pop(stream, None)
+            case task.Settling() | task.Completed():
+                pass
             case task.Pending(job):
                 rank = self.ranks.setdefault(stream, (-job.spec.priority, position, stream))
                 insort(self.pending, rank)
@@ -180,9 +186,6 @@ class World:
                     self.unstarted[stream] = None
             case task.Parked():
                 self.parked[stream] = None
-            case task.Running():
-                self.running[stream] = None
-                self.unstarted.pop(stream, None)
             case task.Sealed():
                 self.sealed[stream] = None
             case task.PendingReview():
@@ -236,7 +239,8 @@ class World:
 
 
 def _remember(known: OrderedDict[str, T], session: str, value: T) -> None:
+    if session in known:
+        known.move_to_end(session)
     known[session] = value
-    known.move_to_end(session)
     if len(known) > SHOWN_SESSIONS:
         known.popitem(last=False)

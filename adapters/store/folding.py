@@ -50,16 +50,18 @@ def _folded_by_two(log: SqliteReader, until: int) -> World | None:
             tasks = _part(log, until, tasks=True)
             content, _ = other.communicate()
             return None if other.returncode else unpacked(content).joined(tasks)
-        except (PoolError, ValueError, TypeError, RecursionError):
+        except (PoolError, ValueError, TypeError, KeyError, RecursionError):
             return None  # which event is the first that is damaged shows in the order of the log
         finally:
             other.kill()
 
 
 def _part(log: SqliteReader, until: int, *, tasks: bool) -> World:
-    world = World()
-    for position, stream, version, event, *_ in log.read_part(tasks=tasks, until=until):
-        world.apply(position, stream, version, event)
+    world, decoders = World(), log.codec.decoders
+    apply = world.apply
+    for rows in log.rows_of_part(tasks=tasks, until=until):
+        for position, stream, version, topic, state, _ in rows:
+            apply(position, stream, version, decoders[topic](state).d)
     return world
 
 

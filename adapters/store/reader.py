@@ -214,10 +214,10 @@ class SqliteReader:
             return self._blamed(replayed(self._codec, (rows,), path))
         return self._blamed(replayed(self._codec, self._batches(after, until), path))
 
-    def read_part(self, *, tasks: bool, until: int) -> Iterator[Replayed]:
-        """What `read_events` gives up to `until`: of the streams of tasks, or of all others."""
-        batches = self._batches(0, until, _OF_TASKS if tasks else f"NOT {_OF_TASKS}")
-        return self._blamed(replayed(self._codec, batches, str(self._path)))
+    def rows_of_part(self, *, tasks: bool, until: int) -> Iterator[list[Row]]:
+        """The events up to the position `until` as they lie there, in batches: of the streams of tasks, or of
+        all others."""
+        return self._batches(0, until, _OF_TASKS if tasks else f"NOT {_OF_TASKS}")
 
     def read_alive(self) -> Iterator[Replayed]:
         """What `read_events` gives, without the events of finished tasks' own streams: enough for a status,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from claude_pool.domain import pool, slot, task
+from collections import OrderedDict
+
+from claude_pool.domain import chain, pool, slot, task
 from claude_pool.domain.catalogue import EVENTS
+from claude_pool.domain.chain_events import Plan
 from claude_pool.domain.coordination import Recover
 from claude_pool.domain.pool import Open
 from claude_pool.domain.pool_events import DrainLifted, PoolOpened
 from claude_pool.domain.snapshot import canonical, digest
 from claude_pool.domain.task_events import TaskCancelled, TaskUnparked
 from claude_pool.domain.values import End
-from claude_pool.domain.world import World
+from claude_pool.domain.world import SHOWN_SESSIONS, Closed, World
 
 from tests.support.domain_story import end, outcome, spec, submit, task_name, warmed
 
@@ -115,6 +118,36 @@ def test_a_replay_gives_the_same_view() -> None:
     story.do(slot.ConfigureSlot("slot-1", name="Ada"))
     assert canonical(story.replayed()) == canonical(story.world)
     assert digest(story.replayed()) == digest(story.world)
+
+
+def test_the_streams_of_tasks_and_all_others_give_two_views_that_join_to_the_whole() -> None:
+    story = warmed(limit=100)
+    for number in range(3):
+        submit(story, number)
+    story.settle()
+    end(story, task_name(0), outcome(End.SUCCEEDED))
+    tasks, others = World(), World()
+    for recorded in story.log:
+        part = tasks if recorded.stream.startswith("task-") else others
+        part.apply(recorded.position, recorded.stream, recorded.version, recorded.event)
+    assert canonical(others.joined(tasks)) == canonical(story.world)
+    assert canonical(others) != canonical(story.world) != canonical(tasks)
+
+
+def test_of_the_questions_that_two_views_closed_the_last_ones_are_kept_in_their_order() -> None:
+    tasks, others = World(), World()
+    both = {f"q{number}": Closed("answered", number) for number in range(2 * SHOWN_SESSIONS)}
+    tasks.closed = OrderedDict((name, each) for name, each in both.items() if each.position % 3)
+    others.closed = OrderedDict((name, each) for name, each in both.items() if not each.position % 3)
+    assert list(others.joined(tasks).closed) == list(both)[-SHOWN_SESSIONS:]
+
+
+def test_views_that_are_joined_stay_as_they_were() -> None:
+    tasks, others = World(), World()
+    joined = others.joined(tasks)
+    joined.versions["pool"] = 1
+    joined.chains["chain-a"] = chain.Running(chain.Work("chain-a", Plan(()), "", 0))
+    assert (canonical(tasks), canonical(others)) == (canonical(World()), canonical(World()))
 
 
 def test_the_canonical_text_holds_every_part_of_the_view() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +14,7 @@ from claude_pool.adapters.store.folding import whole_view
 from claude_pool.adapters.store.reader import connect
 from claude_pool.domain.errors import LogBroken
 from claude_pool.domain.snapshot import canonical
-from claude_pool.domain.world import SHOWN_SESSIONS, Closed, World
+from claude_pool.domain.world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,22 +60,6 @@ def test_at_any_cut_of_any_life_two_parts_are_the_whole(seed: int, cut: int) -> 
 
     assert canonical(joined) == canonical(whole)
     assert orders(joined) == orders(whole)
-
-
-def test_of_the_questions_that_two_parts_closed_the_last_ones_are_kept_in_their_order() -> None:
-    tasks, others = World(), World()
-    both = {f"q{number}": Closed("answered", number) for number in range(2 * SHOWN_SESSIONS)}
-    tasks.closed = OrderedDict((name, each) for name, each in both.items() if each.position % 3)
-    others.closed = OrderedDict((name, each) for name, each in both.items() if not each.position % 3)
-    assert list(others.joined(tasks).closed) == list(both)[-SHOWN_SESSIONS:]
-
-
-def test_what_is_joined_leaves_its_parts_as_they_were() -> None:
-    tasks, others = World(), World()
-    joined = others.joined(tasks)
-    joined.versions["pool"] = 1
-    joined.slots["slot-0"] = joined.open_pool()  # type: ignore[assignment]
-    assert (canonical(tasks), canonical(others)) == (canonical(World()), canonical(World()))
 
 
 def test_a_long_log_is_folded_by_two_processes_to_what_one_makes_of_it(path: Path) -> None:
