@@ -1,4 +1,4 @@
-"""The installed command, run as its user would run it, in a world of its own."""
+"""The command, run as its user would run it, in a world of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.support.fake_cli import fake_cli, fake_environment
 from tests.support.owners import stopped_owners
+from tests.support.warm_command import run_warm
 
 COMMAND = Path(sys.executable).with_name("claude-pool")
 
@@ -41,10 +42,7 @@ class Shell:
 
     def raw(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """The bare outcome."""
-        return subprocess.run(
-            [str(COMMAND), *words], cwd=self.folder, env=self.environment, input=stdin,
-            capture_output=True, text=True, timeout=90, check=False,
-        )  # fmt: skip
+        return run_warm(words, self.environment, self.folder, stdin)
 
     @property
     def state(self) -> Path:

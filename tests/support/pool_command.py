@@ -25,6 +25,7 @@ from tests.support.pool_loop import PATIENCE
 from tests.support.pool_plan import Plan
 from tests.support.pool_service import SlotProgram
 from tests.support.waiting import until_sync
+from tests.support.warm_command import run_warm
 
 COMMAND = Path(sys.executable).parent / "claude-pool"
 
@@ -126,10 +127,7 @@ class CommandPool:
         raise CommandRefused(coded[1], coded[2].strip())
 
     def _run(self, *words: str, told: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            (COMMAND, *words), cwd=self._folder / "w", env=self._environment, input=told,
-            capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        return run_warm(words, self._environment, self._folder / "w", told, timeout=PATIENCE)
 
     def call_and_leave(
         self, tool: str, arguments: Mapping[str, object], once: Callable[[], bool], what: str

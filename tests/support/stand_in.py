@@ -17,6 +17,7 @@ from typing import Any, cast
 from claude_pool.adapters.places import Places, find
 
 from tests.support.waiting import until_sync
+from tests.support.warm_command import run_warm
 
 OWNER = (sys.executable, "-P", str(Path(__file__).parents[1] / "fakes" / "stand_in_owner.py"))
 
@@ -86,13 +87,7 @@ class Bench:
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """`claude-pool` with these arguments, to its end."""
-        with self.claude_pool(*arguments) as process:
-            try:
-                out, err = process.communicate(stdin.encode(), timeout=PATIENCE)
-            except BaseException:
-                process.kill()
-                raise
-            return subprocess.CompletedProcess(arguments, process.returncode, out.decode(), err.decode())
+        return run_warm(arguments, self.environ, self.work, stdin, timeout=PATIENCE, owner=OWNER)
 
     def close(self) -> None:
         """End the owners that still live."""
