@@ -198,7 +198,9 @@ def test_a_cli_that_somebody_else_ends_in_a_turn_is_no_success(tmp_path: Path, n
             await until(mark.exists)
             os.kill(pid, number)
             report = await turn
-            assert (report.outcome.end, report.outcome.code) == (End.FAILED, "slot_failed")
+            # on SIGINT it ends as if all were well, and on a busy machine before it has told what it did
+            codes = {"slot_failed", "no_result"} if number == signal.SIGINT else {"slot_failed"}
+            assert report.outcome.end is End.FAILED and report.outcome.code in codes
             await bench.driver.stop(SLOT)
             assert under(bench.settings.pool) == set()
 

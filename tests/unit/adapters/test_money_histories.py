@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from claude_pool.adapters.origins import CALLER
 from claude_pool.adapters.requests import TaskRequest
 from claude_pool.adapters.wiring import Running
@@ -130,10 +131,23 @@ async def live_through(history: History, folder: Path) -> None:
             assert not running.world.parked, "somebody waits for money where there is enough"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_no_history_of_many_callers_reserves_more_than_a_limit_or_overdraws_more_than_a_step(
     history: History,
 ) -> None:
+    live_in_a_folder(history)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories)
+def test_none_of_thousands_of_histories_does(history: History) -> None:
+    live_in_a_folder(history)
+
+
+def live_in_a_folder(history: History) -> None:
+    """One history, in a pool of its own."""
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(live_through(history, Path(folder)))

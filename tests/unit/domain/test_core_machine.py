@@ -18,7 +18,7 @@ def test_no_sequence_of_events_breaks_an_invariant() -> None:
     run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]  # hypothesis leaves it untyped
         CoreMachine,
         settings=settings(
-            max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=UNHURRIED
+            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=UNHURRIED
         ),
     )
 

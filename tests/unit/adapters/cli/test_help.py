@@ -102,13 +102,14 @@ def test_the_flags_of_serve_are_all_listed() -> None:
 
 
 def test_help_takes_less_than_three_tenths_of_a_second_of_work() -> None:
-    def best(code: str) -> float:
-        times: list[float] = []
-        for _ in range(3):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        return min(times)
+    def work(code: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert best(f"import sys; sys.argv[1:] = ['--help']\n{_MAIN}pass") < 0.3
+    asked = f"import sys; sys.argv[1:] = ['--help']\n{_MAIN}pass"
+    tries = [(work(asked), work("pass")) for _ in range(4)]
+    # beside others a processor takes longer for everything; a bare start tells by how much
+    most = max(0.3, 10 * min(bare for _, bare in tries))
+    assert min(of_help for of_help, _ in tries) < most
