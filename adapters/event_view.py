@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from claude_pool.domain.records import Recorded
+
+from .json_fields import with_every_field
 
 
 def event_view(recorded: Recorded) -> dict[str, Any]:
@@ -23,6 +24,6 @@ def event_view(recorded: Recorded) -> dict[str, Any]:
         "cause": meta.cause,
         "correlation": meta.correlation,
         "actor": meta.actor.value,
-        "data": msgspec.to_builtins(recorded.event),
+        "data": with_every_field(recorded.event),
         "hash": recorded.hash.hex(),
     }

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
-import msgspec
+from claude_pool.adapters.json_fields import with_every_field
 from claude_pool.adapters.store.codec import topic_of
 from claude_pool.adapters.store.registry import all_events, default_codec
 from claude_pool.domain.records import Actor, Event, Meta
@@ -41,7 +41,7 @@ def golden(event: type[Event]) -> str:
     content = {
         "topic": topic_of(event),
         "examples": [
-            {"envelope": default_codec().encode(value, meta)[1].decode(), "means": msgspec.to_builtins(value)}
+            {"envelope": default_codec().encode(value, meta)[1].decode(), "means": with_every_field(value)}
             for value, meta in examples
         ],
     }
