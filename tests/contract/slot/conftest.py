@@ -21,7 +21,8 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
 
 @pytest.fixture(scope="module", params=["fake", pytest.param("real", marks=pytest.mark.real)])
 def again(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Play]:
-    """Runs scenes on a slot that is launched once for all of them; each begins with a new conversation."""
+    """Runs scenes on a slot that is launched once for all of them; each begins with a new conversation in an
+    empty folder."""
     opened = OPENERS[request.param](tmp_path_factory.mktemp("slot"))
     with asyncio.Runner() as runner:
         bench = runner.run(opened.__aenter__())
@@ -30,6 +31,8 @@ def again(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
             async def show(scene: Scene) -> None:
                 await bench.driver.clear(SLOT)
+                for left in bench.cwd.iterdir():
+                    left.unlink()
                 await scene(bench)
 
             yield lambda scene: runner.run(show(scene))

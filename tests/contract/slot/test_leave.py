@@ -37,7 +37,7 @@ def test_a_denied_tool_is_recorded_and_does_not_fail_the_turn(play: Play) -> Non
 _TOUCH = '[[tool: Bash {"command": "touch made"}]] [[reply: went on]]'
 
 
-def test_a_tool_that_is_allowed_runs(play: Play) -> None:
+def test_a_tool_that_is_allowed_runs(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         asked: list[Ask] = []
 
@@ -46,7 +46,6 @@ def test_a_tool_that_is_allowed_runs(play: Play) -> None:
             return Leave(True)
 
         bench.driver.on_question(allow)
-        await bench.launch()
         report = await bench.run(_TOUCH, asks=True)
         assert output(report) == "went on" and report.outcome.denials == ()
         assert (bench.cwd / "made").exists()
@@ -55,44 +54,41 @@ def test_a_tool_that_is_allowed_runs(play: Play) -> None:
         assert json.loads(ask.input) == {"command": "touch made"}
         assert ask.text == "Bash: touch made" and ask.request_id
 
-    play(scene)
+    again(scene)
 
 
-def test_a_tool_runs_with_the_input_that_it_is_allowed_with(play: Play) -> None:
+def test_a_tool_runs_with_the_input_that_it_is_allowed_with(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def change(_ask: Ask) -> Leave:
             return Leave(True, updated_input='{"command": "touch instead"}')
 
         bench.driver.on_question(change)
-        await bench.launch()
         await bench.run(_TOUCH, asks=True)
         assert [path.name for path in bench.cwd.iterdir()] == ["instead"]
 
-    play(scene)
+    again(scene)
 
 
-def test_a_model_is_told_why_a_tool_was_denied(play: Play) -> None:
+def test_a_model_is_told_why_a_tool_was_denied(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def deny(_ask: Ask) -> Leave:
             return Leave(False, "not on a Sunday")
 
         bench.driver.on_question(deny)
-        await bench.launch()
         report = await bench.run('[[tool: Bash {"command": "touch made"}]] [[result]]', asks=True)
         assert output(report) == "not on a Sunday"
         assert report.outcome.denials == (Denial("Bash", "not on a Sunday"),)
         assert not (bench.cwd / "made").exists()
 
-    play(scene)
+    again(scene)
 
 
-def test_several_questions_of_a_turn_are_answered_each(play: Play) -> None:
+def test_several_questions_of_a_turn_are_answered_each(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def odd(ask: Ask) -> Leave:
             return Leave("one" in ask.input, "no")
 
         bench.driver.on_question(odd)
-        await bench.launch()
         words = (
             '[[tool: Bash {"command": "touch one"}]] [[with: Bash {"command": "touch two"}]] [[reply: done]]'
         )
@@ -100,25 +96,24 @@ def test_several_questions_of_a_turn_are_answered_each(play: Play) -> None:
         assert output(report) == "done" and len(report.outcome.denials) == 1
         assert [path.name for path in bench.cwd.iterdir()] == ["one"]
 
-    play(scene)
+    again(scene)
 
 
 @pytest.mark.parametrize(("mode", "asks"), [("default", False), ("plan", True), ("dontAsk", True)])
-def test_where_nobody_is_asked_a_tool_is_denied_at_once(play: Play, mode: str, asks: bool) -> None:
+def test_where_nobody_is_asked_a_tool_is_denied_at_once(again: Play, mode: str, asks: bool) -> None:
     async def scene(bench: Bench) -> None:
         async def never(ask: Ask) -> Leave:
             raise AssertionError(ask)
 
         bench.driver.on_question(never)
-        await bench.launch(permission_mode=mode)
-        report = await bench.run(_TOUCH, asks=asks)
+        report = await bench.run(_TOUCH, asks=asks, permission_mode=mode)
         assert output(report) == "went on"
         assert [(denial.tool, bool(denial.reason)) for denial in report.outcome.denials] == [("Bash", True)]
 
-    play(scene)
+    again(scene)
 
 
-def test_an_interrupt_takes_the_question_back(play: Play) -> None:
+def test_an_interrupt_takes_the_question_back(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         asked, withdrawn = asyncio.Event(), asyncio.Event()
 
@@ -131,7 +126,6 @@ def test_an_interrupt_takes_the_question_back(play: Play) -> None:
             raise AssertionError
 
         bench.driver.on_question(wait)
-        await bench.launch()
         turn = asyncio.create_task(bench.run(_TOUCH, asks=True))
         async with asyncio.timeout(20):
             await asked.wait()
@@ -141,34 +135,32 @@ def test_an_interrupt_takes_the_question_back(play: Play) -> None:
         assert (report.outcome.end, report.alive) == (End.INTERRUPTED, True)
         assert output(await bench.run("[[reply: warm]]")) == "warm"
 
-    play(scene)
+    again(scene)
 
 
-def test_a_slot_that_waits_for_an_answer_is_not_silent(play: Play) -> None:
+def test_a_slot_that_waits_for_an_answer_is_not_silent(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def later(_ask: Ask) -> Leave:
             await asyncio.sleep(1.8)  # a person thinks for longer than the slot may be silent
             return Leave(True)
 
         bench.driver.on_question(later)
-        await bench.launch()
         assert output(await bench.run(_TOUCH, asks=True, silence_ms=1500)) == "went on"
 
-    play(scene)
+    again(scene)
 
 
-def test_a_fault_of_who_answers_denies(play: Play) -> None:
+def test_a_fault_of_who_answers_denies(again: Play) -> None:
     async def scene(bench: Bench) -> None:
         async def fail(_ask: Ask) -> Leave:
             raise ValueError("oh no")
 
         bench.driver.on_question(fail)
-        await bench.launch()
         report = await bench.run(_TOUCH, asks=True)
         assert output(report) == "went on"
         assert "oh no" in report.outcome.denials[0].reason
 
-    play(scene)
+    again(scene)
 
 
 @pytest.mark.real

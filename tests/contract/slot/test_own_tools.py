@@ -40,21 +40,20 @@ def test_a_slot_calls_its_own_tools_in_every_mode_and_the_driver_knows_who_calls
     play(scene)
 
 
-def test_a_slots_own_tools_outlive_its_conversation(play: Play) -> None:
+def test_a_slots_own_tools_outlive_its_conversation(again: Play) -> None:
     async def tool(_: str, attempt: str, __: str, ___: Mapping[str, object]) -> Mapping[str, object]:
         return {"attempt": attempt}
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_slot_tool(tool)
-        await bench.launch()
         await bench.run(_SEND)
         await bench.driver.clear(SLOT)
         assert json.loads(output(await bench.run(_SEND))) == {"attempt": bench.attempt}
 
-    play(scene)
+    again(scene)
 
 
-def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(play: Play) -> None:
+def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(again: Play) -> None:
     async def tool(_: str, __: str, ___: str, given: Mapping[str, object]) -> Mapping[str, object]:
         if given["to"] == "crash":
             raise RuntimeError("boom")
@@ -62,29 +61,27 @@ def test_a_refused_tool_call_is_told_with_its_code_and_the_turn_goes_on(play: Pl
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_slot_tool(tool)
-        await bench.launch()
         for to, said in (("slot-9", "[not_found] There is no slot slot-9."), ("crash", "[internal]")):
             assert output(await bench.run(_SEND.replace("slot-1", to))).startswith(said)
         lacking = '[[tool: mcp__pool__slot_send_message {"to": "slot-1"}]] [[result]]'
         assert output(await bench.run(lacking)).startswith("[invalid_argument] content: is required")
 
-    play(scene)
+    again(scene)
 
 
-def test_a_slot_is_not_silent_while_its_own_tool_waits(play: Play) -> None:
+def test_a_slot_is_not_silent_while_its_own_tool_waits(again: Play) -> None:
     async def tool(_: str, __: str, ___: str, ____: Mapping[str, object]) -> Mapping[str, object]:
         await asyncio.sleep(1.8)  # the slot is silent for longer than it may be, but for our tool
         return {"waited": True}
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_slot_tool(tool)
-        await bench.launch()
         assert json.loads(output(await bench.run(_SEND, silence_ms=1500))) == {"waited": True}
 
-    play(scene)
+    again(scene)
 
 
-def test_an_interrupt_gives_up_a_tool_call_that_waits_and_leaves_the_slot_warm(play: Play) -> None:
+def test_an_interrupt_gives_up_a_tool_call_that_waits_and_leaves_the_slot_warm(again: Play) -> None:
     ends: list[str] = []
     begun: list[str] = []
 
@@ -98,13 +95,12 @@ def test_an_interrupt_gives_up_a_tool_call_that_waits_and_leaves_the_slot_warm(p
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_slot_tool(tool)
-        await bench.launch()
         report = await bench.run_and_interrupt(_SEND, when=lambda: bool(begun))
         assert (report.outcome.end, report.alive) == (End.INTERRUPTED, True)
         assert ends == [bench.attempt]
         assert output(await bench.run("go on")) == "echo: go on"
 
-    play(scene)
+    again(scene)
 
 
 def test_a_process_that_dies_gives_up_a_tool_call_that_waits(play: Play) -> None:

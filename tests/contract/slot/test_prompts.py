@@ -64,12 +64,11 @@ def test_a_resumed_conversation_is_told_the_present_instructions(tmp_path: Path)
     play_on(real_bench, tmp_path, scene)
 
 
-def test_what_a_model_says_is_told_while_it_says_it_and_once(play: Play) -> None:
+def test_what_a_model_says_is_told_while_it_says_it_and_once(again: Play) -> None:
     told: list[tuple[str, str]] = []
 
     async def scene(bench: Bench) -> None:
         bench.driver.on_words(lambda attempt, text: told.append((attempt, text)))
-        await bench.launch()
         prompt = (
             '[[reply: "one two three"]] [[slow: 5ms x 3]] [[tool: Bash {"command": "true"}]] [[reply: four]]'
         )
@@ -80,4 +79,4 @@ def test_what_a_model_says_is_told_while_it_says_it_and_once(play: Play) -> None
         assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
         assert texts[-1] == "one two three\n\nfour"
 
-    play(scene)
+    again(scene)
