@@ -26,10 +26,10 @@ AFFORDED = BUDGET // CALL - PAID
 
 
 def calls(quick: int, slow: int = 0) -> str:
-    """A task of so many calls to the model, of which the last ones take it a second each."""
+    """A task of so many calls to the model, of which the last ones take it long."""
     usage = "[[usage: input=90000 output=10000]] "
     tool = '[[tool: Bash {"command": "true"}]] '
-    return (usage + tool) * (quick - 1) + ("[[delay: 1s]] " + usage + tool) * slow + usage + "[[reply: done]]"
+    return (usage + tool) * (quick - 1) + ("[[delay: 5s]] " + usage + tool) * slow + usage + "[[reply: done]]"
 
 
 async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict[str, Any], Application]:
@@ -47,8 +47,8 @@ async def run_both(folder: Path, api: ScriptedApi) -> tuple[dict[str, Any], dict
     ) as pool:
         options = Options(permission_mode="bypassPermissions")
         paid = await pool.run(TaskRequest(calls(PAID), options))
-        # no model answers at once, and whoever stops it shall not have to be faster than one that does
-        stopped = await pool.run(TaskRequest(calls(AFFORDED, 25), options))
+        # one call goes beyond the budget, and the next one leaves even a busy machine the time to stop it
+        stopped = await pool.run(TaskRequest(calls(AFFORDED + 2, 25), options))
         events = (await pool.replay(None, None, None, 1_000))["events"]
         topped = {e["data"]["attempt"] for e in events if e["name"] == "funds.topped_up"}
         assert topped == {f"{view['task_id']}.1" for view in (paid, stopped)}
