@@ -26,17 +26,17 @@ SLOTS, TASKS = 8, 9
 
 
 async def refused_then_served(folder: Path, api: ScriptedApi) -> float:
-    """Eight real processes meet a wrong key at once; seconds until the pool was paused for it."""
+    """Eight real processes meet a wrong key at once; seconds from the first call that was refused until the
+    pool was paused for it."""
     environ = {**cli_environment(folder / "home", api.url), "ANTHROPIC_API_KEY": "sk-ant-wrong"}
     settings = Settings(slots=SLOTS, working_dir=str(folder))
     workshop = Workshop(str(bundled_cli()), environ, folder / "r")
     async with running_pool(memory_store(folder), workshop, settings, None, False) as running:
         await until(lambda: _idle(running) == SLOTS, 60)
-        began = time.monotonic()
         requests = [TaskRequest(f"[[delay: 300ms]] [[reply: {n}]]") for n in range(TASKS)]
         given = asyncio.create_task(running.application.fan_out(requests, wait_seconds=0))
         await until(lambda: running.world.open_pool().paused is not None, 30)
-        took = time.monotonic() - began
+        took = time.time() - api.calls[0].at
         await given
         await until(lambda: not running.world.running, 30)
         paused = running.world.open_pool().paused
