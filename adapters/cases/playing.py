@@ -164,7 +164,9 @@ class _Player:
     # ---------------------------------------------------------------- one append
 
     async def step(self, append: Append) -> None:
-        """Have what was recorded happen again."""
+        """Have what was recorded happen again, unless it came of itself after what was before it."""
+        if self._leads and append.position <= self._service.world.position:
+            return
         self._system.time = max(self._system.time, append.at)
         self._system.command = append.meta.command_id if self._leads else ""
         self._note_room(append)
@@ -187,9 +189,13 @@ class _Player:
             await self._slots.quiet()
 
     def _as_recorded(self, append: Append, before: int) -> bool:
-        """Whether the same kinds of events came, and no others."""
+        """Whether the same kinds of events came, and no others but those that follow in the recording.
+
+        An attempt that was cancelled while its process started ends by itself as soon as that has.
+        """
         happened = [(r.stream, r.event.NAME) for r in self._log.read_all(before)]
-        return happened == [(fact.stream, fact.event.NAME) for fact in append.facts]
+        ahead = self._events[before : before + len(happened)]
+        return len(happened) >= len(append.facts) and happened == [(r.stream, r.event.NAME) for r in ahead]
 
     def _note_room(self, append: Append) -> None:
         """The machine has as much room as what policies did about it says."""
@@ -270,7 +276,7 @@ class _Player:
         if not await self._slots.play(append):
             command = result_of(append.facts, self._system.time)
             if command is None or not self._leads:
-                self._refused.append(f"event {append.position} has no occasion: {append.facts[0].event.NAME}")
+                self._refused.append(f"{_named(append)}: the slot had nothing under way that could end so")
                 return
             try:
                 await self._service.handle(command, Origin(Actor.SLOT, None, append.meta.cause))
@@ -281,8 +287,12 @@ class _Player:
             async with asyncio.timeout(_PATIENCE_SECONDS if self._leads else _LATER_SECONDS):
                 await self._happened.wait()
         except TimeoutError:
-            self._refused.append(f"nothing came of event {append.position}: {append.facts[0].event.NAME}")
+            self._refused.append(f"{_named(append)}: the slot did it, and nothing came of it")
         await self._slots.quiet()
+
+
+def _named(append: Append) -> str:
+    return f"event {append.position} ({append.facts[0].event.NAME})"
 
 
 def _said(error: Exception) -> str:

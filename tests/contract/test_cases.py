@@ -50,6 +50,11 @@ def test_there_are_twenty_kept_cases_and_they_are_small() -> None:
     assert sum(path.stat().st_size for path in CASES) < 2**20
 
 
+def test_an_attempt_that_ended_as_soon_as_its_process_had_started_leaves_nothing_undone() -> None:
+    found = rerun(case("cancelled-starting"))
+    assert (found.same, found.refused) == (True, ()), found.text
+
+
 def test_a_run_that_was_just_recorded_comes_to_the_same_events(tmp_path: Path) -> None:
     found = rerun_case(record(SCENES["retried"], tmp_path))
     assert found.same, found.text

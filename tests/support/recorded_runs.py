@@ -167,6 +167,14 @@ async def _goes_on(running: Running) -> None:
     await until(lambda: not running.world.running)
 
 
+async def _cancelled_while_its_process_starts(running: Running) -> None:
+    asked = _asks("it is never asked", options=Options(system_prompt="Be brief."))
+    task_id = await running.application.submit(asked)
+    await until(lambda: bool(running.world.running))
+    await running.application.cancel(task_id)
+    await until(lambda: not running.world.running)
+
+
 async def _asks_after_the_crash(running: Running) -> None:
     await running.application.submit(_asks("[[slow: 20ms x 500]] it is cut off", on_interrupt="ask"))
     await until(lambda: bool(running.world.running))
@@ -248,6 +256,7 @@ SCENES: dict[str, Scene] = {
     "soft-limit": Scene((_soft,), limit=50_000_000, soft=50_000),
     "crashed": Scene((_hanging, _goes_on)),
     "crashed-asks": Scene((_asks_after_the_crash, _rerun_by_hand)),
+    "cancelled-starting": Scene((_cancelled_while_its_process_starts,)),
     "scaled": Scene((_scaled,)),
     "drained": Scene((_drained,)),
     "configured-model": Scene((runs("x", options=Options(model="haiku", effort="low")),)),
