@@ -18,6 +18,7 @@ from claude_pool.domain.snapshot import digest
 from claude_pool.domain.world import World
 
 from .places import Places
+from .share import Share
 from .store.blobs import BlobStore
 from .store.evidence import damage, texts_of
 from .store.folding import whole_view
@@ -90,7 +91,7 @@ def _looked_through(
         if live is not None and position == live["position"]:
             compared = _compared(world, live)
         if not position % _TOLD_EVERY:
-            step(f"checking event {position:,} of {until:,}")
+            step(Share("checking", position, until, "events"))
     broken = (f"[log_broken] event {each.position}: {each.text} ({each.code})" for each in invariants.close())
     if unlisted:
         problem = f"its list of texts lacks {len(unlisted)} that events name, and that would be swept away"

@@ -17,6 +17,7 @@ from ..calling import VERSION
 from ..places import Places
 from ..reading import At
 from ..redaction import Secrets
+from ..share import Share
 from ..store.blobs import BlobStore
 from ..store.chain import EMPTY, Row, chained, decoded
 from ..store.evidence import holds, texts_of, transcript_of
@@ -31,6 +32,9 @@ Say = Callable[[str], None]
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+_TOLD_EVERY = 10_000
+
+
 def gather(
     places: Places, subject: str | None, first: At | None, last: At | None, secrets: Secrets, say: Say
 ) -> Case:
@@ -43,7 +47,7 @@ def gather(
     with open_reader(places.log, default_codec()) as log:
         asked = _asked(log, subject, first, last)
         say("reading the log")
-        case = _gathered(log, places, asked)
+        case = _gathered(log, places, asked, say)
     return _redacted(case, secrets) if secrets.any else case
 
 
@@ -99,7 +103,7 @@ def _streams(log: SqliteReader, subject: str) -> Iterable[str]:
                 yield row.task_id
 
 
-def _gathered(log: SqliteReader, places: Places, asked: Asked) -> Case:
+def _gathered(log: SqliteReader, places: Places, asked: Asked, say: Callable[[str], None]) -> Case:
     rows = tuple(log.rows(asked.last))
     events = [(r.position, r.stream, r.event) for r in decoded(log.codec, rows, places.log)]
     present = {stream for position, stream, _ in events if position >= asked.first}
@@ -108,6 +112,8 @@ def _gathered(log: SqliteReader, places: Places, asked: Asked) -> Case:
     transcripts: dict[str, bytes] = {}
     missing: list[str] = []
     for position, stream, event in events:
+        if not position % _TOLD_EVERY:
+            say(Share("gathering texts and transcripts", position, asked.last, "events"))
         if stream in present:
             _take_texts(event, texts, blobs, missing)
         ended = transcript_of(stream, event) if position >= asked.first else None

@@ -9,6 +9,7 @@ from uuid import uuid4
 from claude_pool.domain.errors import InvalidArgument
 
 from ..client import Client, ToolError
+from ..share import Share
 from . import exits, output
 from .route_cases import HINTS, Case, Score, Verdict, by_label, score
 from .shell import Shell, View
@@ -29,7 +30,7 @@ def judge(shell: Shell, cases: Sequence[Case], given: Mapping[str, object]) -> i
         try:
             with output.progress("asking") as say:
                 for number, case in enumerate(cases):
-                    say(f"asking {number + 1} of {len(cases)}")
+                    say(Share("asking", number, len(cases), "cases"))
                     asked.append(_ask(client, case, router, f"{run}-{number}"))
             waiting = [each for view in asked if isinstance(view, dict) for each in _router_of(view)]
             ended = {view_id(view): view for view in wait_for(client, waiting, None)}

@@ -91,15 +91,17 @@ def moment(milliseconds: object) -> str:
 
 @contextmanager
 def progress(text: str) -> Generator[Callable[[str], None]]:
-    """Show on standard error, if that is a terminal, that something goes on; call to change the text."""
+    """Show on standard error, if that is a terminal, that something goes on; call to change the text.
+
+    Of a `Share` a bar is drawn, with the time that is left.
+    """
     if not sys.stderr.isatty():
         yield _nothing
         return
-    from rich.console import Console
-    from rich.markup import escape
+    from .going_on import going_on
 
-    with Console(stderr=True).status(escape(text)) as status:
-        yield lambda changed: status.update(escape(changed))
+    with going_on(text) as say:
+        yield say
 
 
 def _nothing(_text: str) -> None:

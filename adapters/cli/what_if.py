@@ -8,6 +8,7 @@ from typing import cast
 
 from claude_pool.domain.values import counted
 
+from ..share import Share
 from . import exits, output
 from .replay_view import Wanted, parse_until
 from .shell import Shell, View
@@ -27,7 +28,7 @@ def show_what_if(shell: Shell, said: Sequence[str], until: str | None) -> int:
     try:
         with output.progress("reading the log") as show:
             events = takewhile(lambda each: not wanted.passed(each), reader.events(0, wanted.until))
-            view = what_if(events, changes, shell.prices(), _told(show))
+            view = what_if(events, changes, shell.prices(), _told(show, reader.end()))
     finally:
         reader.close()
     if shell.json:
@@ -37,9 +38,9 @@ def show_what_if(shell: Shell, said: Sequence[str], until: str | None) -> int:
     return exits.DONE
 
 
-def _told(show: Callable[[str], None]) -> Callable[[str, int, int], None]:
+def _told(show: Callable[[str], None], end: int) -> Callable[[str, int, int], None]:
     def tell(what: str, done: int, of: int) -> None:
-        show(f"{what}: {done:,} of {of:,} tasks" if of else f"{what}: {done:,} appends")
+        show(Share(what, done, of, "tasks") if of else Share(what, done, end, "events"))
 
     return tell
 

@@ -17,6 +17,7 @@ from claude_pool.domain.values import Text, kind_of
 
 from ..places import Places
 from ..reading import LogReader
+from ..share import Share
 from ..views import View, status_view
 from .transcripts import told
 
@@ -47,9 +48,10 @@ def gather(reader: LogReader, places: Places, subject: str | None, say: Progress
         NotFound: there is no such task or chain. LogBroken: the log cannot be read to its end.
     """
     line, stories = Timeline(), _Stories(subject, reader)
+    end = reader.end()
     for recorded in reader.events():
         if recorded.position % 10_000 == 0:
-            say(f"reading event {recorded.position}")
+            say(Share("reading", recorded.position, end, "events"))
         line.observe(
             recorded.position, recorded.stream, recorded.version, recorded.event, recorded.meta.recorded_at
         )

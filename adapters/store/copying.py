@@ -13,6 +13,7 @@ from claude_pool.domain.ports import Head
 from claude_pool.domain.task_events import AttemptStarted
 from claude_pool.domain.values import attempt_id
 
+from ..share import Share
 from .blobs import BlobStore
 from .chain import Row
 from .codec import Codec
@@ -52,7 +53,7 @@ def copy_log(source: SqliteReader, target: Path, step: Step) -> Head:
         LogBroken: the log is damaged. StoreFull, StoreError: it could not be copied.
     """
     _make(target)
-    head = source.copy_to(target, lambda done, all: step(f"copying the log: {100 * done // max(all, 1)} %"))
+    head = source.copy_to(target, lambda done, all: step(Share("copying the log", done, all, "pages")))
     _remember(target, head)
     return head
 
@@ -112,7 +113,7 @@ def copy_named(source: Kept, target: Kept, codec: Codec, step: Step) -> Copied:
             elif isinstance(event, Ended):
                 running.discard(attempt_id(stream, event.attempt))
             if position % _TOLD_EVERY == 0:
-                step(f"copying what events name: {position} of {copied.head.position}")
+                step(Share("copying what events name", position, copied.head.position, "events"))
         for attempt in running:
             name = f"{attempt}.jsonl"
             copied.transcripts += _copied(source.transcripts / name, target.transcripts / name)

@@ -57,9 +57,11 @@ def what_if(events: Iterable[Recorded], changes: Changes, prices: PriceList, tel
 
 
 def _counted(log: Iterable[Append], sums: Sums, tell: Tell) -> Iterable[Append]:
+    read = 0
     for number, append in enumerate(log):
         if number % 1000 == 0:
-            tell("reading the log", number, 0)
+            tell("reading the log", read, 0)
+        read += len(append.facts)
         sums.take(append.at, append.facts)
         yield append
 
