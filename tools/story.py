@@ -37,6 +37,8 @@ VARIES = (
     (re.compile(r"\b\d\d:\d\d:\d\d(?:\.\d+)?"), "TIME"),
     (re.compile(r"\b\d+(?:\.\d+)?(?: ?ms| ?s)\b"), "SPAN"),
     (re.compile(r"(?<=_ms)(?: +)\d+"), " SPAN"),
+    (re.compile(r"SPAN → SPAN"), "SPAN"),  # spans that are shown alike are shown once
+    (re.compile(r"(?<=\(event )\d+|(?<=\ball )\d+(?= events)"), "POSITION"),
     (re.compile(r"(?<=length=)\d+|(?<=rss_mb=)\d+"), "SIZE"),
     (re.compile(r"^ *\d+(?= +TIME)|(?<=slot) +\d+|(?<=policy) +\d+|\d+ to \d+", re.MULTILINE), " POSITION"),
     (re.compile(r"\b(?:cmd|owner|pool)-[a-z2-7]{16}\b"), "ID"),
