@@ -31,7 +31,7 @@ from claude_pool.domain.task_events import (
     AttemptStarted,
     AttemptSucceeded,
 )
-from claude_pool.domain.values import kind_of
+from claude_pool.domain.values import is_task_id, kind_of
 from claude_pool.domain.why_chain import chain_answer
 from claude_pool.domain.why_money import LIMIT_TURNS, money_answer
 from claude_pool.domain.why_pool import POOL_TURNS, pool_answer
@@ -103,11 +103,14 @@ class Evidence:
 
 
 def subject_of(name: str) -> Subject:
-    """What an id names.
+    """What an id names; that of an attempt (`task-….1`) its task.
 
     Raises:
         InvalidArgument: nothing that can be asked about.
     """
+    task_id, _, number = name.partition(".")
+    if is_task_id(task_id) and number.isdecimal():
+        name = task_id
     kind = kind_of(name)
     if kind is not None:
         return Subject(name, kind)

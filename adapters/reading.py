@@ -125,7 +125,7 @@ class LogReader:
             raise InvalidArgument(argument="task_id", problem="a task's id is task- and 16 letters or digits")
         state = task_of(self._log.read_stream(task_id))
         if isinstance(state, task.Absent):
-            raise NotFound(kind="task", id=task_id, hint="`claude-pool tasks` lists what there is.")
+            raise self._missing("task", task_id)
         return task_card(state, self._now(), self.world())
 
     def task_cards(self) -> Iterator[TaskCard]:
@@ -235,8 +235,17 @@ class LogReader:
             problem = f"a {kind}'s id is {kind}- and 16 letters or digits"
             raise InvalidArgument(argument=kind, problem=problem)
         if not self._log.read_stream(subject):
-            verb = "tasks" if kind == "task" else "chain list"
-            raise NotFound(kind=kind, id=subject, hint=f"`claude-pool {verb}` lists what there is.")
+            raise self._missing(kind, subject)
+
+    def _missing(self, kind: str, subject: str) -> NotFound:
+        """What to say of a subject without events: in the past it may only have come later."""
+        later = self._log.later(subject) if isinstance(self._log, Past) else None
+        if later is not None:
+            hint = f"It came later: its first event is {later.position}."
+        else:
+            verb = {"task": "tasks", "chain": "chain list"}.get(kind, "slots")
+            hint = f"`claude-pool {verb}` lists what there is."
+        return NotFound(kind=kind, id=subject, hint=hint)
 
     def events(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """Events by position, in (after, until]."""
@@ -264,8 +273,11 @@ class LogReader:
         from .explanations import evidence, subject_of, why_view
 
         asked = subject_of(subject)
-        version = self.world().versions.get(subject, 0) if asked.kind == "slot" else 0
-        found = evidence(self._log, asked, version)
+        version = self.world().versions.get(asked.name, 0) if asked.kind == "slot" else 0
+        try:
+            found = evidence(self._log, asked, version)
+        except NotFound:
+            raise self._missing(asked.kind, asked.name) from None
         world = World() if _is_over(asked.kind, found.own) else self.world()
         return why_view(asked, found, world, self._now(), prices)
 

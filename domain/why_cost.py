@@ -94,6 +94,8 @@ def _sums(tokens: Tokens, outcome: Outcome, prices: PriceList) -> str:
     would = (
         f"by the price list of now {_written(factor, terms)} a million are {dollars(_total(factor, terms))}"
     )
+    if outcome.estimated:
+        return f"; {would}: the rest is an estimate of what the CLI did not tell"
     long = " or long contexts" if rates.long_factor > 1 else ""
     return f"; {would}: it has changed since, or other models{long} had a part"
 

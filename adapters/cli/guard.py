@@ -11,6 +11,7 @@ from claude_pool.domain.errors import PoolError
 from ..calling import NoOwner, Unavailable
 from ..client import ToolError
 from . import exits, output
+from .tool_names import in_words_of_the_shell
 
 
 def guarded(work: Callable[[], int | None]) -> int:
@@ -38,5 +39,5 @@ def guarded(work: Callable[[], int | None]) -> int:
 
 def refused(code: str, message: str) -> int:
     """Say a refusal; its exit code."""
-    output.note(f"[{code}] {' '.join(message.split())}")
+    output.note(f"[{code}] {in_words_of_the_shell(' '.join(message.split()))}")
     return exits.of_error(code)

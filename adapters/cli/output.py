@@ -72,8 +72,11 @@ def fields(pairs: Mapping[str, object]) -> None:
 
 
 def dollars(microdollars: object) -> str:
-    """Money for people: `$0.0123`."""
-    return f"${int(microdollars) / 1_000_000:.4f}" if isinstance(microdollars, int) else ""
+    """Money for people: `$0.0123`; what that would round to nothing to the microdollar, `$0.000040`."""
+    if not isinstance(microdollars, int):
+        return ""
+    places = 6 if 0 < abs(microdollars) < 50 else 4
+    return f"${microdollars / 1_000_000:.{places}f}"
 
 
 def seconds(milliseconds: object) -> str:

@@ -41,7 +41,14 @@ def parse_at(text: str) -> At:
 
     if text.isascii() and text.isdigit():
         return At(min(int(text[:19]), (1 << 63) - 1), None)
-    return At(None, parse_moment(text, "--at", time.time_ns() // 1_000_000, end=True))
+    try:
+        return At(None, parse_moment(text, "--at", time.time_ns() // 1_000_000, end=True))
+    except InvalidArgument:
+        problem = (
+            f"{text!r} is neither a position of the log nor a time; say 120, 2026-11-22T10:53:01Z,"
+            " or 2h for two hours ago"
+        )
+        raise InvalidArgument(argument="--at", problem=problem) from None
 
 
 def parse_moment(text: str, flag: str, now: int, *, end: bool = False) -> int:

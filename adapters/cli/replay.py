@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 import typer
+from claude_pool.domain.errors import InvalidArgument
+from claude_pool.domain.values import kind_of
 
 from ..calling import NoOwner, Unavailable
 from ..client import ToolError
@@ -70,6 +73,7 @@ def replay(
 
     wanted = Wanted() if until is None else parse_until(until)
     subjects = tuple(each for each in (task, chain, slot) if each is not None)
+    _check_filters(task, chain, slot, type)
     wanted = wanted._replace(subjects=subjects, type=type)
     if play or at is not None:
         from .play.opening import open_view
@@ -93,6 +97,23 @@ def replay(
             time.sleep(_LOOK_SECONDS)
     finally:
         log.close()
+
+
+def _check_filters(task: str | None, chain: str | None, slot: str | None, type: str | None) -> None:
+    """Raise `InvalidArgument` where no event of any log could pass."""
+    for kind, subject in (("task", task), ("chain", chain), ("slot", slot)):
+        # an attempt's id is its task's with a number
+        if subject is not None and kind_of(subject.partition(".")[0]) != kind:
+            shape = "slot- and a number" if kind == "slot" else f"{kind}- and 16 letters or digits"
+            raise InvalidArgument(
+                argument=f"--{kind}", problem=f"{subject[:60]!r} is none; a {kind}'s id is {shape}"
+            )
+    if type is not None:
+        from ..store.registry import all_events
+
+        if not any(fnmatchcase(event.NAME, type) for event in all_events()):
+            problem = f"no event has a name like {type[:60]!r}; say task.failed, or 'task.*' for all of tasks"
+            raise InvalidArgument(argument="--type", problem=problem)
 
 
 def _check(shell: Shell) -> int:

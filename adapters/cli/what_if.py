@@ -28,7 +28,7 @@ def show_what_if(shell: Shell, said: Sequence[str], until: str | None) -> int:
     try:
         with output.progress("reading the log") as show:
             events = takewhile(lambda each: not wanted.passed(each), reader.events(0, wanted.until))
-            view = what_if(events, changes, shell.prices(), _told(show, reader.end()))
+            view = what_if(events, changes, shell.prices(), _told(show, wanted.until or reader.end()))
     finally:
         reader.close()
     if shell.json:

@@ -25,8 +25,8 @@ LONG = 100_000
 def whole_view(path: Path, until: int, long: int = LONG) -> World:
     """The live view of the log at `path` after its event `until`.
 
-    From `long` events on it is folded in two processes, where there are two processors. If the other one
-    fails, this one does its part, too.
+    From `long` events on it is folded by two processes, where there are two processors. If the other one
+    does not come up, or fails, this one folds all of it.
 
     Raises:
         LogBroken, LogNewer: at the first event that cannot be decoded.
@@ -45,7 +45,11 @@ def whole_view(path: Path, until: int, long: int = LONG) -> World:
 
 def _folded_by_two(log: SqliteReader, until: int) -> World | None:
     command = [sys.executable, "-P", "-m", "claude_pool.adapters.store.folding", str(log.path), str(until)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+    try:
+        other = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:
+        return None
+    with other:
         try:
             tasks = _part(log, until, tasks=True)
             content, _ = other.communicate()

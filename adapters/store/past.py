@@ -37,6 +37,11 @@ class Past:
         """See `EventLog.read_stream`."""
         return tuple(r for r in self._log.read_stream(stream, after) if r.position <= self._position)
 
+    def later(self, stream: str) -> Recorded | None:
+        """The first event of a stream that began after the cut; None: it began before, or never."""
+        first = next(iter(self._log.read_stream(stream)), None)
+        return first if first is not None and first.position > self._position else None
+
     def read_all(self, after: int = 0, until: int | None = None) -> Iterator[Recorded]:
         """See `EventLog.read_all`."""
         return self._log.read_all(after, self._position if until is None else min(until, self._position))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from claude_pool.domain import chain, ledger, pool, slot, task
+from claude_pool.domain.catalogue import EVENTS
 from claude_pool.domain.copies import replace
 from claude_pool.domain.inbox import Inbox
 
@@ -43,8 +44,8 @@ def test_a_copy_is_of_the_same_class_and_frozen(kind: type[Any]) -> None:
         after.first = 5
 
 
-@pytest.mark.parametrize("kind", OFTEN)
-def test_a_state_that_is_copied_at_most_events_has_no_slots_and_nothing_to_do_after_its_making(
+@pytest.mark.parametrize("kind", [*OFTEN, *EVENTS])
+def test_what_folds_make_most_often_has_no_slots_and_nothing_to_do_after_its_making(
     kind: type[Any],
 ) -> None:
     assert "__slots__" not in vars(kind)

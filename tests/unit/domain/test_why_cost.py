@@ -57,6 +57,13 @@ def test_a_cost_that_the_prices_of_now_do_not_come_to_says_so() -> None:
     )
 
 
+def test_a_cost_that_was_estimated_in_part_says_so_and_blames_no_price_list() -> None:
+    end = replace(outcome(End.SUCCEEDED, cost=500), model=SONNET, tokens=Tokens(100, 20), estimated=True)
+    facts = ((T, AttemptSucceeded(1, end, NOW)), ("pool", FundsSettled(ATTEMPT, 500, True)))
+    (text,) = texts(money_of(recorded(*facts), PRICES), "settled")
+    assert text.endswith("are $0.000400: the rest is an estimate of what the CLI did not tell")
+
+
 def test_a_cost_with_prices_of_long_contexts_may_come_of_those() -> None:
     told = settled(HAIKU, Tokens(200_000), 50_000)
     assert told.endswith("it has changed since, or other models or long contexts had a part")

@@ -85,11 +85,24 @@ def test_a_time_means_the_last_event_until_then(logged: Logged) -> None:
     assert seen(logged, "status", "--at", "2023-11-15T12:00:05.900Z")["position"] == 6
 
 
-def test_a_task_that_came_later_is_not_there_yet(logged: Logged) -> None:
-    ended = logged.bench.run("task", OTHER, "--at", "9")
+@pytest.mark.parametrize("verb", ["task", "why"])
+def test_a_task_that_came_later_is_not_there_yet(logged: Logged, verb: str) -> None:
+    ended = logged.bench.run(verb, OTHER, "--at", "9")
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert "[not_found]" in ended.stderr
+    assert ended.stderr.startswith("[not_found]")
+    assert "It came later: its first event is 10." in ended.stderr
+
+
+def test_a_task_that_never_was_is_not_said_to_come_later(logged: Logged) -> None:
+    ended = logged.bench.run("task", "task-zzzzzzzzzzzzzzzz", "--at", "9")
+
+    assert ended.returncode == 2
+    assert "came later" not in ended.stderr
+
+
+def test_the_id_of_an_attempt_asks_about_its_task(logged: Logged) -> None:
+    assert seen(logged, "why", f"{TASK}.1") == seen(logged, "why", TASK)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +111,8 @@ def test_a_task_that_came_later_is_not_there_yet(logged: Logged) -> None:
         ("11", "11 is no position of the log, which has 1 to 10"),
         ("0", "0 is no position of the log"),
         ("2023-11-15T11:59:59Z", "the log began later, at 2023-11-15T12:00:00Z"),
-        ("yesterday", "'yesterday' is no time"),
+        ("yesterday", "'yesterday' is neither a position of the log nor a time; say 120, "),
+        ("-1", "'-1' is neither a position of the log nor a time"),
     ],
 )
 def test_what_lies_outside_of_the_log_is_refused(logged: Logged, at: str, said: str) -> None:

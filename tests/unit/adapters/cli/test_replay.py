@@ -144,6 +144,26 @@ def test_only_the_events_that_are_asked_for_are_printed(
     assert [json.loads(line)["position"] for line in ended.output.splitlines()] == expected
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--task", "nope", "--task: 'nope' is none; a task's id is task- and 16 letters or digits"),
+        ("--task", CHAIN, "a task's id is task-"),
+        ("--slot", "1", "a slot's id is slot- and a number"),
+        ("--type", "nope", "--type: no event has a name like 'nope'; say task.failed"),
+    ],
+)
+def test_a_filter_that_no_event_could_pass_is_refused(
+    tmp_path: Path, flag: str, value: str, said: str
+) -> None:
+    with a_log(tmp_path) as logged:
+        ended = logged.bench.run("replay", flag, value)
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("[invalid_argument] ")
+    assert said in ended.stderr
+
+
 def test_an_end_that_is_neither_position_nor_time_is_refused(logged: Logged) -> None:
     ended = logged.bench.run("replay", "--until", "noon")
 

@@ -68,11 +68,12 @@ def test_a_long_log_is_folded_by_two_processes_to_what_one_makes_of_it(path: Pat
     assert orders(by_two) == orders(by_one)
 
 
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
 def test_where_no_other_process_comes_up_one_folds_all_of_it(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     expected = canonical(whole_view(path, END))
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", program)
     assert canonical(whole_view(path, END, long=1)) == expected
 
 
